@@ -1,0 +1,63 @@
+"""The error tree. Adapters translate foreign errors into these in one place; doors map them to answers and exit codes."""
+
+from __future__ import annotations
+
+
+class EvergreenError(Exception):
+    """Base of every error this product raises on purpose. `str(error)` is fit to show to a user: what happened and what to do."""
+
+
+class UnsafeSettings(EvergreenError, ValueError):
+    """A setting that is not safe outside development."""
+
+
+class InvalidEvent(EvergreenError):
+    """A message that is not one of our events. `reason` is the closed word the dead letter carries."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InvalidPolicy(EvergreenError):
+    """A policy file with a mistake, named by line; the running policy stays."""
+
+
+class PublishFailed(EvergreenError):
+    """Kafka did not acknowledge in time; nothing may be assumed about the event, publish it again with the same id."""
+
+
+class Unavailable(EvergreenError):
+    """A part (Postgres, Redis, MLflow, Kafka) does not answer; trying again later may help."""
+
+
+class Fenced(EvergreenError):
+    """The action's lease went to another run: this run's effects are refused."""
+
+
+class NotFound(EvergreenError):
+    """The named thing does not exist."""
+
+
+class DataRejected(EvergreenError):
+    """A batch or file that cannot be read at all (half a file, wrong schema); the message names file and cause."""
+
+
+class NotEnoughData(EvergreenError):
+    """Too few rows for the step; the message says how many there are and how many are needed."""
+
+
+class ArtifactRefused(EvergreenError):
+    """A model artifact that failed verification; no code of it was run."""
+
+
+class ChampionConflict(EvergreenError):
+    """Another promotion or rollback changed the champion first (compare-and-set lost)."""
+
+
+class NotConfirmed(EvergreenError):
+    """The serving workers did not confirm in time; the change was undone."""
+
+
+class StackError(EvergreenError):
+    """The local stack cannot do what was asked; the message names the failing part and the remedy."""

@@ -1,0 +1,125 @@
+"""Every setting of the product, typed and built once per process by `load_settings`, then passed in.
+
+Sources, strongest first: environment (`EVERGREEN_…`, nested with `__`), the running stack's `run/stack.env` in the home,
+defaults. Nothing is read at import.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from evergreen.core.errors import UnsafeSettings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The folder with dags/, policies/ and requirements.txt: code finds its data files from here, never from the working directory."""
+
+
+class KafkaSettings(BaseModel):
+    bootstrap_servers: str = "127.0.0.1:9092"
+    replication_factor: int = Field(default=1, ge=1)
+    delivery_timeout_seconds: float = Field(default=10.0, gt=0)
+
+
+class PostgresSettings(BaseModel):
+    dsn: SecretStr = SecretStr("")
+    """libpq URI of role app_rw in database evergreen."""
+    readonly_dsn: SecretStr = SecretStr("")
+    """The same for role app_ro."""
+
+
+class RedisSettings(BaseModel):
+    url: SecretStr = SecretStr("")
+    timeout_seconds: float = Field(default=0.05, gt=0)
+    """Per call on serving's hot path: a slow cache must not slow an answer."""
+
+
+class MlflowSettings(BaseModel):
+    tracking_uri: str = "http://127.0.0.1:5000"
+    public_url: str = ""
+    """Where a browser finds the UI when that differs from `tracking_uri`."""
+
+
+class ServingSettings(BaseModel):
+    host: str = "127.0.0.1"
+    port: int = 8000
+    min_workers: int = Field(default=2, ge=1)
+    max_workers: int = Field(default=4, ge=1)
+    min_confirmations: int = Field(default=1, ge=0)
+    """Promotion needs at least this many live workers; 0 only for `airflow dags test`."""
+    confirm_timeout_seconds: float = Field(default=30.0, gt=0)
+    cache_ttl_seconds: int = Field(default=300, ge=1)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+class AirflowSettings(BaseModel):
+    url: str = "http://127.0.0.1:8080"
+
+
+class PolicySettings(BaseModel):
+    path: Path = CHECKOUT / "policies" / "default.yaml"
+
+
+class VideosSettings(BaseModel):
+    region: str = "KR"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="EVERGREEN_", env_nested_delimiter="__", extra="ignore")
+
+    home: Path = CHECKOUT / ".evergreen"
+    cache: Path = CHECKOUT / ".evergreen" / "cache"
+    """Jars and start-up archives: shared by every home, survives `make clean` of one of them."""
+    port_offset: int = Field(default=0, ge=0, le=50000)
+    environment: Literal["development", "production"] = "development"
+    test_data: Path = CHECKOUT.parent / "shared" / "data"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    signing_key: SecretStr = SecretStr("")
+    """Hex key (32 bytes) the training job signs artifact manifests with."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    redis: RedisSettings = RedisSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    serving: ServingSettings = ServingSettings()
+    airflow: AirflowSettings = AirflowSettings()
+    policy: PolicySettings = PolicySettings()
+    videos: VideosSettings = VideosSettings()
+
+    @property
+    def data_dir(self) -> Path:
+        """Bronze, silver, gold and quarantined batches of this home."""
+        return self.home / "data" / "lake"
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Settings:
+        if self.environment == "production":
+            if self.serving.min_confirmations < 1:
+                raise UnsafeSettings("EVERGREEN_SERVING__MIN_CONFIRMATIONS=0 promotes without a server's word; it is for `airflow dags test` only")
+            if self.port_offset == 0 and self.serving.host not in {"127.0.0.1", "::1"} and not self.signing_key.get_secret_value():
+                raise UnsafeSettings("EVERGREEN_SIGNING_KEY is needed where serving listens beyond loopback")
+        return self
+
+
+def stack_env_file(home: Path) -> Path:
+    """Where a running stack writes its endpoints and secrets (mode 0600) for every process of this home."""
+    return home / "run" / "stack.env"
+
+
+def chosen_home() -> Path | None:
+    """The home the caller named by `EVERGREEN_HOME`, or None."""
+    named = os.environ.get("EVERGREEN_HOME")
+    return Path(named).resolve() if named else None
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Settings of one home (default: `EVERGREEN_HOME`, else the checkout's `.evergreen`)."""
+    home = (home or chosen_home() or CHECKOUT / ".evergreen").resolve()
+    return Settings(_env_file=stack_env_file(home), home=home)  # type: ignore[call-arg]
