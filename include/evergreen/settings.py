@@ -122,4 +122,4 @@ def chosen_home() -> Path | None:
 def load_settings(home: Path | None = None) -> Settings:
     """Settings of one home (default: `EVERGREEN_HOME`, else the checkout's `.evergreen`)."""
     home = (home or chosen_home() or CHECKOUT / ".evergreen").resolve()
-    return Settings(_env_file=stack_env_file(home), home=home)  # type: ignore[call-arg]
+    return Settings(_env_file=stack_env_file(home), home=home)
