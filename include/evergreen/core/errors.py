@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from evergreen.contracts.errors import EvergreenError, InvalidEvent
 
-class EvergreenError(Exception):
-    """Base of every error this product raises on purpose. `str(error)` is fit to show to a user: what happened and what to do."""
+__all__ = [
+    "ArtifactRefused",
+    "ChampionConflict",
+    "DataRejected",
+    "EvergreenError",
+    "Fenced",
+    "InvalidEvent",
+    "InvalidPolicy",
+    "NotConfirmed",
+    "NotEnoughData",
+    "NotFound",
+    "PublishFailed",
+    "StackError",
+    "Unavailable",
+    "UnsafeSettings",
+]
 
 
 class UnsafeSettings(EvergreenError, ValueError):
     """A setting that is not safe outside development."""
-
-
-class InvalidEvent(EvergreenError):
-    """A message that is not one of our events. `reason` is the closed word the dead letter carries."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class InvalidPolicy(EvergreenError):

@@ -1,0 +1,163 @@
+"""CloudEvents 1.0, JSON structured mode: the one form in which anything leaves a process through Kafka."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import uuid6
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from evergreen.contracts.errors import InvalidEvent
+
+CONTENT_TYPE = "application/cloudevents+json"
+MAX_BYTES = 256 * 1024
+NAMESPACE = uuid.UUID("6f0d9a52-5f8e-5a6e-9f0e-3c1d2b7a4e10")
+"""Of every UUIDv5 here: an event made by an action or the tick has the same id however often the step is repeated."""
+_SCHEMA = "urn:evergreen:{type}/v1"
+_FORMAT = JSONFormat()
+_CORE = frozenset({"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"})
+
+
+class Event(BaseModel):
+    """One event. `time` is platform time; wall-clock stamps travel as extensions (`producedwall`) and are the only source of latencies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1, max_length=64)
+    source: str = Field(min_length=1, max_length=256)
+    type: str = Field(min_length=1, max_length=64)
+    subject: str = Field(min_length=1, max_length=256)
+    time: AwareDatetime
+    data: dict[str, Any]
+    extensions: dict[str, str] = {}
+    """Lower-case names: `traceparent`, `producedwall`, `correlationid`."""
+
+    @property
+    def schema_uri(self) -> str:
+        return _SCHEMA.format(type=self.type)
+
+    def content_hash(self) -> str:
+        """SHA-256 over what the producer said (not its stamps): the same id with another hash is `id_reused`."""
+        said = {"type": self.type, "subject": self.subject, "time": self.time.isoformat(), "data": self.data}
+        return hashlib.sha256(canonical_json(said)).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """Sorted keys, no spaces, UTF-8, no NaN: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain).encode()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} does not belong into an event")
+
+
+def new_id() -> str:
+    """A UUIDv7: made once by the producer, kept by its retries."""
+    return str(uuid6.uuid7())
+
+
+def derived_id(*parts: object) -> str:
+    """UUIDv5 of what causes the event, e.g. (action id, type, target): a repeated step makes the same id."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts)))
+
+
+def encode(event: Event) -> bytes:
+    """Raises InvalidEvent `oversize` or `schema_violation` (NaN/Infinity have no JSON form)."""
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "datacontenttype": "application/json",
+        "dataschema": event.schema_uri,
+        **event.extensions,
+    }
+    _refuse_nan(event.data)
+    body = _FORMAT.write(CloudEvent(attributes, event.data))
+    if len(body) > MAX_BYTES:
+        raise InvalidEvent("oversize", f"event {event.id} has {len(body)} bytes, the limit is {MAX_BYTES}")
+    return body
+
+
+def decode(body: bytes) -> Event:
+    """Bytes from a topic -> Event. Raises InvalidEvent with one of the reasons
+    `oversize`, `bad_utf8`, `bad_json`, `not_cloudevents`, `naive_time`, `schema_violation`."""
+    if len(body) > MAX_BYTES:
+        raise InvalidEvent("oversize", f"{len(body)} bytes, the limit is {MAX_BYTES}")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidEvent("bad_utf8", f"not UTF-8 at byte {error.start}") from error
+    try:
+        raw = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent("bad_json", f"not JSON: {error}") from error
+    if not isinstance(raw, dict) or raw.get("specversion") != "1.0":
+        raise InvalidEvent("not_cloudevents", "no CloudEvents 1.0 envelope; `evergreen events publish` wraps flat JSON")
+    return _from_attributes(text, raw)
+
+
+def _from_attributes(text: str, raw: dict[str, Any]) -> Event:
+    try:
+        parsed = _FORMAT.read(CloudEvent, text)
+    except (CloudEventValidationError, ValueError, TypeError, AttributeError) as error:
+        if "time" in raw and "timezone" in str(error).lower():
+            raise InvalidEvent("naive_time", f"time {raw['time']!r} has no time zone") from error
+        raise InvalidEvent("not_cloudevents", f"not a CloudEvents 1.0 envelope: {error}") from error
+    when, data = parsed.get_time(), parsed.get_data()
+    if when is None:
+        raise InvalidEvent("schema_violation", "time is missing")
+    if when.utcoffset() is None:
+        raise InvalidEvent("naive_time", f"time {raw['time']!r} has no time zone")
+    attributes = parsed.get_attributes()
+    try:
+        return Event(
+            id=attributes["id"],
+            source=attributes["source"],
+            type=attributes["type"],
+            subject=attributes.get("subject") or "",
+            time=when,
+            data=data,  # type: ignore[arg-type]
+            extensions={name: str(value) for name, value in attributes.items() if name not in _CORE},
+        )
+    except ValidationError as error:
+        raise InvalidEvent("schema_violation", _first(error)) from error
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_nan(value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidEvent("schema_violation", "NaN and Infinity do not belong into an event")
+    if isinstance(value, dict):
+        for item in value.values():
+            _refuse_nan(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_nan(item)
+
+
+def too_far_ahead(event: Event, now: datetime, limit: timedelta = timedelta(hours=24)) -> bool:
+    """An event from more than a day in the future (platform time) has an absurd clock behind it."""
+    return event.time > now + limit

@@ -1,0 +1,103 @@
+"""What a domain offers the loop: one `ModelSpec` per model. The loop knows nothing else of a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How much data each step looks at (spec: days are list days, rows are feature rows, one per entity)."""
+
+    evaluation_days: int = 7
+    """Held out from the candidate's training and used to compare it with the champion."""
+    full_window_days: int = 90
+    """A version trained on less is retrained in the maintenance window when its data has doubled."""
+    min_change_rows: int = 300
+    """Training starts at the last confirmed change point if it holds this many rows, else at the beginning."""
+    min_new_rows: int = 100
+    """A refused candidate is not tried again before this many rows are new."""
+    performance_rows: int = 200
+    """Newest labelled predictions a performance check looks at."""
+
+
+@dataclass(frozen=True)
+class GateThresholds:
+    """Evaluation gates (fail closed). Relative numbers: 0.05 = 5 % of the champion's error."""
+
+    min_rows: int = 50
+    non_inferiority_margin: float = 0.02
+    """Upper 95 % bootstrap bound of the candidate's relative error increase must stay below this."""
+    min_improvement: float = 0.02
+    """The point estimate must improve by at least this."""
+    segment_column: str | None = None
+    segment_min_rows: int = 30
+    segment_margin: float = 0.15
+    """No segment's error may be worse than the champion's by more."""
+    interval_coverage: tuple[float, float] = (0.70, 1.0)
+    """Measured coverage of the 80 % interval must lie in this range (small windows waver)."""
+    max_latency_ms: float = 100.0
+    max_size_mb: float = 50.0
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What training made. `estimators` are scikit-learn objects (saved with skops), `card` is JSON saved beside them."""
+
+    estimators: Mapping[str, Any]
+    """By head name; `primary` is the one the gates compare."""
+    card: Mapping[str, Any]
+    """Thresholds, interval quantiles, score distributions, importances, training window: whatever answers need."""
+
+
+class Predictor(Protocol):
+    """A loaded version. Pure: no I/O, no clock; the same object is used by evaluation, shadow scoring and serving."""
+
+    def predict(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Primary head, shape (n,), in the target's units. `features` has the spec's feature columns; NaN = not known."""
+
+    def interval(self, features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper bound (n,), (n,) of the primary prediction at the card's nominal coverage."""
+
+    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Serving's answer per request; a request maps feature names (and facts they derive from) to values. One vectorised call."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    name: str
+    datasets: tuple[str, ...]
+    """Datasets that feed it, e.g. `videos.KR`: a batch of one rings the checks of this model."""
+    entity_column: str
+    time_column: str
+    """Day of the row (datetime64, midnight), in both silver and the feature table."""
+    target: str
+    """Column of the feature table the primary head predicts."""
+    metric: str
+    direction: Literal["lower", "higher"]
+    feature_names: tuple[str, ...]
+    categorical_features: tuple[str, ...]
+    drift_features: tuple[str, ...]
+    """Columns of the feature table watched for drift. Cumulative ones (a channel's video count) are left out: they always drift."""
+    label_of: Callable[[Mapping[str, Any]], float]
+    """The true outcome of `POST /feedback` (e.g. {"view_count": 1000}) in the target's units. Raises ValueError when it cannot be."""
+    build_features: Callable[[pd.DataFrame], pd.DataFrame]
+    """Silver rows (any order) -> point-in-time feature table, one row per entity at its first listing:
+    entity, time, features, target, other heads' labels. A row sees only its own day and earlier ones."""
+    fit: Callable[[pd.DataFrame, int], FittedModel]
+    """(feature table of the training window, seed) -> fitted model. Deterministic for equal input and seed."""
+    predictor: Callable[[Mapping[str, Any], Mapping[str, Any]], Predictor]
+    """(estimators by head, card) -> loaded version."""
+    baseline: Callable[[pd.DataFrame], float]
+    """The trivial prediction from a training table (the median): the first version ever is gated against it."""
+    trusted_types: frozenset[str]
+    """Types skops may load beyond its own defaults: fixed in our code, never read from the artifact."""
+    windows: Windows = field(default_factory=Windows)
+    gates: GateThresholds = field(default_factory=GateThresholds)
