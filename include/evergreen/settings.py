@@ -7,6 +7,7 @@ defaults. Nothing is read at import.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,8 @@ class PostgresSettings(BaseModel):
     """libpq URI of role app_rw in database evergreen."""
     readonly_dsn: SecretStr = SecretStr("")
     """The same for role app_ro."""
+    admin_dsn: SecretStr = SecretStr("")
+    """The same for the role that owns the schema: migrations, backup and restore only, never a worker."""
 
 
 class RedisSettings(BaseModel):
@@ -119,7 +122,40 @@ def chosen_home() -> Path | None:
     return Path(named).resolve() if named else None
 
 
-def load_settings(home: Path | None = None) -> Settings:
-    """Settings of one home (default: `EVERGREEN_HOME`, else the checkout's `.evergreen`)."""
+def use_home(home: Path) -> None:
+    """Make `home` the one every later `load_settings` of this process and of its children acts on (the command line's `--home`)."""
+    os.environ["EVERGREEN_HOME"] = str(home.resolve())
+
+
+def load_settings(home: Path | None = None, *, with_stack: bool = True) -> Settings:
+    """Settings of one home (default: `EVERGREEN_HOME`, else the checkout's `.evergreen`).
+
+    `with_stack=False` leaves out what a running stack wrote: only what the caller set himself remains."""
     home = (home or chosen_home() or CHECKOUT / ".evergreen").resolve()
-    return Settings(_env_file=stack_env_file(home), home=home)
+    return Settings(_env_file=stack_env_file(home) if with_stack else None, home=home)
+
+
+PASSED_ON = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "COVERAGE_PROCESS_START")
+"""What a part of the stack inherits from the shell that started it; nothing else, so that a start depends on the home alone."""
+
+
+def child_environment(home: Path) -> dict[str, str]:
+    """The environment every part of the stack starts from: the home, this environment's programs, time in UTC, no usage data sent."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return kept | {
+        "EVERGREEN_HOME": str(home),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": str(home),
+        "TZ": "UTC",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "DO_NOT_TRACK": "1",
+        "SPT_NOENV": "1",  # a process that renames itself keeps its environment readable: that is how its home is known
+    }
+
+
+def given_settings() -> dict[str, str]:
+    """Every `EVERGREEN_…` variable the caller set: a stack keeps them for all its processes."""
+    return {name: value for name, value in os.environ.items() if name.startswith("EVERGREEN_") and name not in {"EVERGREEN_HOME", "EVERGREEN_SERVICE"}}
