@@ -131,7 +131,7 @@ def _from_attributes(text: str, raw: dict[str, Any]) -> Event:
             type=attributes["type"],
             subject=attributes.get("subject") or "",
             time=when,
-            data=data,  # type: ignore[arg-type]
+            data=data,
             extensions={name: str(value) for name, value in attributes.items() if name not in _CORE},
         )
     except ValidationError as error:

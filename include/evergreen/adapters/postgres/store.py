@@ -1,0 +1,107 @@
+"""Postgres behind the `Store` port: one pool per process, one connection per transaction, one repository per table family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+import psycopg2.pool
+
+from evergreen.adapters.postgres.actions import PostgresActions
+from evergreen.adapters.postgres.outbox import PostgresOutbox
+from evergreen.core.errors import Fenced, Unavailable
+from evergreen.ports.storage import Lease
+
+psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
+
+
+class PostgresTransaction:
+    """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
+
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def actions(self) -> PostgresActions:
+        return PostgresActions(self.connection)
+
+    @cached_property
+    def outbox(self) -> PostgresOutbox:
+        return PostgresOutbox(self.connection)
+
+
+class PostgresStore:
+    """Thread-safe. A connection that broke is thrown away, so the first call after a restart of Postgres works."""
+
+    def __init__(self, dsn: str, *, max_connections: int = 4) -> None:
+        self._dsn = dsn
+        self._pool = psycopg2.pool.ThreadedConnectionPool(0, max_connections, dsn, connect_timeout=5, application_name="evergreen")
+
+    @contextmanager
+    def transaction(self, lease: Lease | None = None) -> Iterator[PostgresTransaction]:
+        connection = self._connect()
+        broken = True
+        try:
+            if lease is not None:
+                _hold(connection, lease)
+            yield PostgresTransaction(connection)
+            connection.commit()
+            broken = False
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            raise Unavailable(f"Postgres went away: {_first_line(error)}") from error
+        except BaseException:
+            broken = not _rolled_back(connection)
+            raise
+        finally:
+            self._pool.putconn(connection, close=broken)
+
+    def _connect(self) -> psycopg2.extensions.connection:
+        try:
+            connection: psycopg2.extensions.connection = self._pool.getconn()
+            if connection.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+                connection.rollback()
+            with connection.cursor() as cursor:  # an idle connection may have died with its server
+                cursor.execute("SELECT 1")
+        except psycopg2.pool.PoolError as error:
+            raise Unavailable(f"all connections are in use: {error}") from error
+        except psycopg2.Error as error:
+            if "connection" in locals():
+                self._pool.putconn(connection, close=True)
+                return self._reconnect()
+            raise Unavailable(f"Postgres does not answer: {_first_line(error)}") from error
+        return connection
+
+    def _reconnect(self) -> psycopg2.extensions.connection:
+        try:
+            connection: psycopg2.extensions.connection = self._pool.getconn()
+        except psycopg2.Error as error:
+            raise Unavailable(f"Postgres does not answer: {_first_line(error)}") from error
+        return connection
+
+    def close(self) -> None:
+        self._pool.closeall()
+
+
+def _hold(connection: psycopg2.extensions.connection, lease: Lease) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT token, status FROM actions WHERE id = %s FOR UPDATE", (lease.action_id,))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    if row is None or row[0] != lease.token or row[1] not in ("claimed", "running"):
+        raise Fenced(f"action {lease.action_id} is no longer this run's (token {lease.token}): its lease expired and went to another run")
+
+
+def _rolled_back(connection: psycopg2.extensions.connection) -> bool:
+    try:
+        connection.rollback()
+    except psycopg2.Error:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
