@@ -134,7 +134,7 @@ class PostgresActions:
             cursor.execute(
                 f"""SELECT {_ROW} FROM actions WHERE status = 'pending' AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
                       AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-                      AND (%(ago)s::interval IS NULL OR coalesce(rung_at < clock_timestamp() - %(ago)s, true))
+                      AND (%(ago)s::interval IS NULL OR coalesce(rung_at < clock_timestamp() - %(ago)s::interval, true))
                     ORDER BY priority = 'high' DESC, due_at, created_at, id""",
                 {"now": now, "kind": None if kind is None else kind.value, "ago": rung_before},
             )
