@@ -101,3 +101,5 @@ class ModelSpec:
     """Types skops may load beyond its own defaults: fixed in our code, never read from the artifact."""
     windows: Windows = field(default_factory=Windows)
     gates: GateThresholds = field(default_factory=GateThresholds)
+    request_facts: tuple[str, ...] = ()
+    """What a request to serving may give beside feature names: facts they derive from, counts of the day."""

@@ -1,0 +1,102 @@
+"""Trending lists from a user's file or folder, in the batch schema.
+
+Known forms: Parquet, CSV, JSON and JSON lines with the columns of 2017, 2020 and 2025 (Kaggle's names too), a folder of such files,
+a folder of daily JSON lists as YouTube's `videos.list` answers them (`trending_videos_KR_20250223.json`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from evergreen.core.errors import DataRejected
+from evergreen.domains.videos.coerce import coerce_batch
+from evergreen.domains.videos.parse import day_of, region_of
+from evergreen.domains.videos.readers import SUFFIXES, read_rows
+from evergreen.domains.videos.schema import KEY, LOAD_ERROR, empty_batch
+
+
+def load_lists(path: Path, region: str, on_rejected: Callable[[DataRejected], None] | None = None) -> pd.DataFrame:
+    """Every list of `region` below `path`, ordered by day and rank. A day without a list is absent.
+
+    Guarantee: a row that was in a readable file is in the result, with `load_error` when a value of it could not be read.
+    Failure: a file that cannot be read at all raises DataRejected naming it and the cause, unless `on_rejected` takes it: then the other files are read.
+    Remedy: repair or remove the named file; loading again gives the same rows for the others.
+    """
+    batches: list[pd.DataFrame] = []
+    for file in _files(path, region):
+        try:
+            batches.append(_load_file(file, region))
+        except DataRejected as error:
+            if on_rejected is None:
+                raise
+            on_rejected(error)
+    filled = [batch for batch in batches if len(batch)]
+    if not filled:
+        return empty_batch()
+    whole = pd.concat(filled, ignore_index=True)
+    return whole.sort_values(["list_date", "rank"], kind="stable", na_position="last", ignore_index=True)
+
+
+def iter_days(batch: pd.DataFrame) -> Iterator[tuple[date, pd.DataFrame]]:
+    """(day, its rows) in order; rows without a day go with the last one, so that they are quarantined and not lost."""
+    if batch.empty:
+        return
+    days = batch["list_date"].fillna(batch["list_date"].max())
+    for day, rows in batch.groupby(days, sort=True, dropna=False):
+        yield pd.Timestamp(str(day)).date(), rows.reset_index(drop=True)
+
+
+def _files(path: Path, region: str) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataRejected(f"{path}: no such file or folder")
+    lists = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and "category_id" not in file.name and not _hidden(file, path)]
+    if not lists:
+        raise DataRejected(f"{path}: holds no Parquet, CSV or JSON file")
+    chosen = [file for file in lists if region_of(file.name) in {region, None}]
+    if not chosen:
+        raise DataRejected(f"{path}: no file for region {region} (has {', '.join(sorted({region_of(file.name) or '?' for file in lists}))})")
+    return chosen
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
+
+
+def _load_file(path: Path, region: str) -> pd.DataFrame:
+    raw = read_rows(path)
+    if raw.empty:
+        return empty_batch()
+    named = region_of(path.name)
+    if "region" not in raw.columns:
+        if named not in {region, None}:
+            raise DataRejected(f"{path.name}: holds region {named}, not {region}")
+        raw["region"] = region
+    if "list_date" not in raw.columns:
+        day = day_of(path.name)
+        if day is None:
+            raise DataRejected(f"{path.name}: no list date, neither in a column nor in the file name")
+        raw["list_date"] = pd.Timestamp(day)
+    batch = coerce_batch(raw)
+    _refuse_other_region(path, batch, region)
+    kept = batch[(batch["region"] == region) | batch["region"].isna()].reset_index(drop=True)
+    _refuse_unreadable(path, kept)
+    return kept
+
+
+def _refuse_other_region(path: Path, batch: pd.DataFrame, region: str) -> None:
+    regions = sorted(batch["region"].dropna().unique())
+    if regions and region not in regions:
+        raise DataRejected(f"{path.name}: no rows of region {region} (has {', '.join(regions)})")
+
+
+def _refuse_unreadable(path: Path, batch: pd.DataFrame) -> None:
+    """A file where not one row has its key is the wrong file, not a list of broken rows."""
+    if len(batch) and batch[list(KEY)].isna().any(axis=1).all():
+        reason = next(iter(batch[LOAD_ERROR].dropna()), "every row lacks its region, day or video id")
+        raise DataRejected(f"{path.name}: not one row can be read: {reason}")
