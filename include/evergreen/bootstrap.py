@@ -1,0 +1,59 @@
+"""Joins services with adapters and domains. One `Parts` per process; each part is built when first asked for, so a light process
+never imports what it does not use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from evergreen.contracts.actions import ActionKind
+from evergreen.core.errors import NotFound
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    from evergreen.adapters.postgres.clock import PlatformClock
+    from evergreen.adapters.postgres.store import PostgresStore
+    from evergreen.ports.model import ModelSpec
+    from evergreen.ports.storage import ClaimedAction
+    from evergreen.services.carry_out import CarryOut
+
+
+class Parts:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def store(self) -> PostgresStore:
+        from evergreen.adapters.postgres.store import PostgresStore
+
+        return PostgresStore(self.settings.postgres.dsn.get_secret_value())
+
+    @cached_property
+    def clock(self) -> PlatformClock:
+        from evergreen.adapters.postgres.clock import PlatformClock
+
+        return PlatformClock(self.store)
+
+    @cached_property
+    def carry_out(self) -> CarryOut:
+        from evergreen.services.carry_out import CarryOut
+
+        return CarryOut(self.store, self.clock)
+
+    @cached_property
+    def specs(self) -> Mapping[str, ModelSpec]:
+        """Every model this home knows, by name."""
+        from evergreen.domains.videos.spec import video_spec
+
+        videos = video_spec(self.settings.videos.region)
+        return {videos.name: videos}
+
+    def spec(self, model: str) -> ModelSpec:
+        if model not in self.specs:
+            raise NotFound(f"no model {model!r}; known: {', '.join(self.specs)}")
+        return self.specs[model]
+
+    def use_case(self, kind: ActionKind) -> Callable[[ClaimedAction], Mapping[str, Any]]:
+        """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
+        raise NotFound(f"no use case carries out {kind}")
