@@ -1,0 +1,60 @@
+"""What an application that shows trending videos sends: a prediction asked for when a video is first listed, its real count later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from evergreen.domains.videos.features import first_listings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KNOWN_AT_LISTING = (
+    "title",
+    "channel_id",
+    "channel_title",
+    "category_id",
+    "published_at",
+    "list_date",
+    "tag_count",
+    "description_length",
+    "is_live",
+    "duration",
+)
+"""Never the counts: they are the outcome. Never the rank: it is made of them."""
+
+
+class TrendingApp:
+    """Remembers which videos it has shown."""
+
+    def __init__(self, shown: Iterable[str] = ()) -> None:
+        self._shown = set(shown)
+
+    def first_listed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        whole = rows.dropna(subset=["video_id", "list_date"])
+        fresh = first_listings(whole[~whole["video_id"].isin(self._shown)])
+        self._shown.update(fresh["video_id"])
+        return fresh
+
+    def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        features = {name: _plain(row[name]) for name in KNOWN_AT_LISTING if name in row and not _missing(row[name])}
+        return {"video_id": row["video_id"], "features": features}
+
+    def outcome(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """None where the list shows no count: then there is nothing to tell."""
+        if _missing(row["view_count"]):
+            return None
+        return {"video_id": row["video_id"], "outcome": {"view_count": int(row["view_count"])}}
+
+
+def _missing(value: Any) -> bool:
+    """None, NaN, NaT, NA: all that is not equal to itself."""
+    return value is None or bool(value != value) if type(value).__name__ != "NAType" else True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
