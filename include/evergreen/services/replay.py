@@ -111,6 +111,12 @@ class Replay:
             self._app.tell([outcome for outcome in outcomes if outcome is not None])
             self.settle()
 
+    def digest_silently(self, batch: Batch) -> None:
+        """History from before the app existed: no predictions, no feedback."""
+        self._domain.first_listed(batch.rows)
+        self._announce.run(self._dataset, batch.rows, batch.first_day, batch.last_day)
+        self.settle()
+
     def advance_to(self, target: datetime) -> None:
         """Forward to `target`, stopping at each scheduled action on the way."""
         self.settle()

@@ -68,7 +68,8 @@ class Story:
 def _drift(data: Mapping[str, Any]) -> str:
     affected = sorted(data["affected_features"], key=lambda feature: -feature["effect"])
     names = ", ".join(f"{feature['name']} {feature['effect']:.2f}" for feature in affected[:4])
-    return f"lists of {_days(data['window'])} differ from what {data['model_version']} learned: score {data['drift_score']:.2f}, {len(affected)} features ({names})"
+    what = f"lists of {_days(data['window'])} differ from what {data['model_version']} learned"
+    return f"{what}: score {data['drift_score']:.2f}, {len(affected)} features ({names})"
 
 
 def _refusal(data: Mapping[str, Any]) -> str:

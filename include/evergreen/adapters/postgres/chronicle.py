@@ -40,7 +40,7 @@ class PostgresChronicle:
         self._store = store
 
     def after(self, seq: int) -> list[Happened]:
-        return [Happened(*row[:6], led_to=tuple(row[6])) for row in self._rows(_AFTER, (seq,))]
+        return [Happened(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6])) for row in self._rows(_AFTER, (seq,))]
 
     def latencies(self) -> Latencies:
         return Latencies(self._number(_EVENT_TO_DECISION), self._number(_ACTION_TO_RUN))
