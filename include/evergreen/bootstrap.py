@@ -12,6 +12,7 @@ from evergreen.core.errors import NotFound
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
+    from evergreen.adapters.mlflow_registry import MlflowRegistry
     from evergreen.adapters.postgres.clock import PlatformClock
     from evergreen.adapters.postgres.store import PostgresStore
     from evergreen.ports.model import ModelSpec
@@ -40,6 +41,15 @@ class Parts:
         from evergreen.services.carry_out import CarryOut
 
         return CarryOut(self.store, self.clock)
+
+    @cached_property
+    def registry(self) -> MlflowRegistry:
+        from evergreen.adapters.artifacts import signing_key
+        from evergreen.adapters.mlflow_registry import MlflowRegistry
+
+        mlflow = self.settings.mlflow
+        key = signing_key(self.settings.signing_key.get_secret_value())
+        return MlflowRegistry(mlflow.tracking_uri, cache=self.settings.home / "data" / "models", key=key, public_url=mlflow.public_url)
 
     @cached_property
     def specs(self) -> Mapping[str, ModelSpec]:
