@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from evergreen.domains.videos.features import first_listings
+from evergreen.domains.videos.features import HISTORY_COLUMNS, first_listings, with_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,21 +22,28 @@ KNOWN_AT_LISTING = (
     "description_length",
     "is_live",
     "duration",
+    *HISTORY_COLUMNS,
 )
 """Never the counts: they are the outcome. Never the rank: it is made of them."""
 
 
 class TrendingApp:
-    """Remembers which videos it has shown."""
+    """Remembers which videos it has shown, and so what it knew of a channel on the day it asks: the history a request carries is the one
+    training would have computed for that row (tested), however many days come in one batch."""
 
     def __init__(self, shown: Iterable[str] = ()) -> None:
         self._shown = set(shown)
+        self._first: pd.DataFrame | None = None
 
     def first_listed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of videos not in an earlier call, with the history of their channels."""
+        import pandas as pd
+
         whole = rows.dropna(subset=["video_id", "list_date"])
         fresh = first_listings(whole[~whole["video_id"].isin(self._shown)])
         self._shown.update(fresh["video_id"])
-        return fresh
+        self._first = fresh if self._first is None else pd.concat([self._first, fresh], ignore_index=True)
+        return with_history(self._first).iloc[len(self._first) - len(fresh) :].reset_index(drop=True)
 
     def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
         features = {name: _plain(row[name]) for name in KNOWN_AT_LISTING if name in row and not _missing(row[name])}

@@ -29,7 +29,7 @@ def build_features(silver: pd.DataFrame, region: str) -> pd.DataFrame:
     """
     lists = _of_region(silver, region)
     first = first_listings(lists)
-    facts = _records(_with_history(first))
+    facts = _records(with_history(first))
     zone = ZoneInfo(zone_of(region))
     rows = pd.DataFrame([row_features(record, zone) for record in facts], columns=[*FEATURES, *COUNT_FEATURES], dtype="float64")
     table = pd.concat([first[["region", "video_id", "channel_id", "list_date"]], rows], axis=1)
@@ -104,8 +104,9 @@ def _history(days: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     }
 
 
-def _with_history(first: pd.DataFrame) -> pd.DataFrame:
-    """What the days before a row's own say of its channel: of a new channel that it has had no video, of a nameless one nothing."""
+def with_history(first: pd.DataFrame) -> pd.DataFrame:
+    """First listings with HISTORY_COLUMNS: what the days before a row's own say of its channel. Of a new channel that it has had no video,
+    of a nameless one nothing."""
     days = _channel_days(first)
     upto = pd.DataFrame({**_history(days), "channel_last_listed": days["list_date"]})
     before = upto.groupby(days["channel"], sort=False).shift()

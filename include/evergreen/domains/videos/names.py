@@ -34,8 +34,8 @@ FEATURES: tuple[str, ...] = (
 COUNT_FEATURES: tuple[str, ...] = ("view_count", "like_count", "comment_count", "like_view_ratio", "comment_view_ratio", "engagement_rate")
 """The day's own counts: they say nothing new about the views at first listing, they *are* them. Only the heads about the days after see these."""
 
-FACTS: tuple[str, ...] = ("title", "published_at", "list_date", "channel_last_listed")
-"""What a request may give beside features, to derive them from."""
+FACTS: tuple[str, ...] = ("title", "published_at", "list_date", "channel_last_listed", "channel_id", "channel_title")
+"""What a request may give beside features: to derive them from, or (the channel) to look its history up by."""
 
 ENTITY = "video_id"
 TIME = "list_date"
