@@ -143,6 +143,8 @@ CREATE TABLE batches (
     quarantined integer NOT NULL,
     issues      jsonb NOT NULL DEFAULT '[]',
     bronze_path text NOT NULL,
+    status      text NOT NULL DEFAULT 'accepted' CHECK (status IN ('accepted', 'rejected')),
+    incident    boolean NOT NULL DEFAULT false,
     ingested_time timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (dataset, batch_id)
@@ -296,6 +298,7 @@ CREATE TABLE online_features (
 CREATE TABLE indexed_batches (
     dataset    text NOT NULL,
     batch_id   text NOT NULL,
+    sha256     text NOT NULL DEFAULT '',
     indexed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (dataset, batch_id)
 );
@@ -357,6 +360,25 @@ BEGIN
         parent || '_' || to_char(day, 'YYYYMMDD'), parent, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
 END $$;
 
+-- Retention: the application role may drop (only) whole days of the three that ended before `before`. Returns the names of the dropped partitions.
+CREATE FUNCTION drop_partitions(parent text, before date) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE
+    found text;
+BEGIN
+    IF parent NOT IN ('predictions', 'feedback', 'metrics') THEN
+        RAISE EXCEPTION 'no partitioned table %', parent;
+    END IF;
+    FOR found IN
+        SELECT child.relname FROM pg_inherits i JOIN pg_class child ON child.oid = i.inhrelid
+        WHERE i.inhparent = parent::regclass AND child.relname ~ ('^' || parent || '_[0-9]{8}$')
+          AND to_date(right(child.relname, 8), 'YYYYMMDD') < before
+        ORDER BY child.relname
+    LOOP
+        EXECUTE format('DROP TABLE %I', found);
+        RETURN NEXT found;
+    END LOOP;
+END $$;
+
 -- Workers hear of a deployment or a flip at once; polling is their net.
 CREATE FUNCTION notify_champion() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -373,6 +395,9 @@ BEGIN
 END $$;
 CREATE TRIGGER outbox_notify AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION notify_outbox();
 
+-- They run with their owner's rights: nobody may call them who was not given them below.
+REVOKE EXECUTE ON FUNCTION ensure_partition, drop_partitions FROM PUBLIC;
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_rw') THEN
@@ -380,6 +405,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app_rw;
         GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app_rw;
         GRANT EXECUTE ON FUNCTION ensure_partition TO app_rw;
+        GRANT EXECUTE ON FUNCTION drop_partitions TO app_rw;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_ro') THEN
         GRANT USAGE ON SCHEMA public TO app_ro;
