@@ -21,7 +21,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 256 * 1024
 NAMESPACE = uuid.UUID("6f0d9a52-5f8e-5a6e-9f0e-3c1d2b7a4e10")
 """Of every UUIDv5 here: an event made by an action or the tick has the same id however often the step is repeated."""
-_SCHEMA = "urn:evergreen:{type}/v1"
+SCHEMA_URI = "urn:evergreen:{type}/v1"
 _FORMAT = JSONFormat()
 _CORE = frozenset({"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"})
 
@@ -42,7 +42,7 @@ class Event(BaseModel):
 
     @property
     def schema_uri(self) -> str:
-        return _SCHEMA.format(type=self.type)
+        return SCHEMA_URI.format(type=self.type)
 
     def content_hash(self) -> str:
         """SHA-256 over what the producer said (not its stamps): the same id with another hash is `id_reused`."""
@@ -71,6 +71,13 @@ def new_id() -> str:
 def derived_id(*parts: object) -> str:
     """UUIDv5 of what causes the event, e.g. (action id, type, target): a repeated step makes the same id."""
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts)))
+
+
+def stamped(event: Event, wall: datetime) -> Event:
+    """With the wall-clock instant it was produced at, unless a producer before us said so."""
+    if "producedwall" in event.extensions:
+        return event
+    return event.model_copy(update={"extensions": {**event.extensions, "producedwall": wall.isoformat()}})
 
 
 def encode(event: Event) -> bytes:

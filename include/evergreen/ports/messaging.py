@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from evergreen.contracts.envelope import Event
@@ -16,3 +18,38 @@ class EventPublisher(Protocol):
 
     def flush(self, timeout_seconds: float) -> int:
         """Wait for what is under way; returns how many are still unsent."""
+
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""Kafka's own: ordered pairs, a name may come twice, a value may be any bytes or null."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One outbox row on its way: bytes as they are, whatever they hold."""
+
+    seq: int
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True)
+class SendFault:
+    why: str
+    permanent: bool
+    """The broker will never take this message (too large): sending it again is no remedy."""
+
+
+class Messenger(Protocol):
+    """Raw bytes for the relay."""
+
+    def send(self, messages: Sequence[Outgoing]) -> Sequence[SendFault | None]:
+        """One answer per message, in their order: None = acknowledged. Messages of one topic and key are acknowledged in order;
+        after a fault, no later message of that partition counts as sent."""
+
+
+class ConsumerLag(Protocol):
+    def behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        """Messages per topic the group has not committed yet. Raises Unavailable."""

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.contracts.envelope import Event
+from evergreen.ports.messaging import Headers, Outgoing
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,23 @@ class Outbox(Protocol):
     def publish(self, event: Event) -> None:
         """Once per event id."""
 
-    def ring(self, action_id: UUID) -> None:
-        """Send the action's `action_requested` again, byte for byte (same event id, so intake takes it for the duplicate it is)."""
+    def ring(self, action_id: UUID) -> bool:
+        """Send the action's `action_requested` again, byte for byte (same event id, so intake takes it for the duplicate it is).
+        False when it was never sent: a scheduled action's is published when it becomes due."""
 
-    def dead_letter(self, key: bytes | None, value: bytes | None, headers: Mapping[str, str]) -> None: ...
+    def dead_letter(self, key: bytes | None, value: bytes | None, headers: Mapping[str, str], original: Headers = ()) -> None:
+        """The message as it came (key, value, its own headers), with ours after them."""
+
+    def unsent(self, limit: int) -> list[Outgoing]:
+        """Oldest first."""
+
+    def mark_sent(self, seqs: Sequence[int]) -> None: ...
+
+    def replace_value(self, seq: int, value: bytes, headers: Headers) -> None:
+        """For a message the broker will never take as it is."""
+
+    def prune(self, keep: timedelta) -> int:
+        """Remove what was sent longer ago than `keep`, except the requests of open actions; returns how many."""
 
 
 class Transaction(Protocol):
