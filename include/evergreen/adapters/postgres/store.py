@@ -13,7 +13,12 @@ import psycopg2.extras
 import psycopg2.pool
 
 from evergreen.adapters.postgres.actions import PostgresActions
+from evergreen.adapters.postgres.champions import PostgresChampions
+from evergreen.adapters.postgres.change_points import PostgresChangePoints
+from evergreen.adapters.postgres.deployments import PostgresDeployments
 from evergreen.adapters.postgres.outbox import PostgresOutbox
+from evergreen.adapters.postgres.performance import PostgresPerformance
+from evergreen.adapters.postgres.versions import PostgresVersions
 from evergreen.core.errors import Fenced, Unavailable
 from evergreen.ports.storage import Lease
 
@@ -33,6 +38,26 @@ class PostgresTransaction:
     @cached_property
     def outbox(self) -> PostgresOutbox:
         return PostgresOutbox(self.connection)
+
+    @cached_property
+    def versions(self) -> PostgresVersions:
+        return PostgresVersions(self.connection)
+
+    @cached_property
+    def change_points(self) -> PostgresChangePoints:
+        return PostgresChangePoints(self.connection)
+
+    @cached_property
+    def champions(self) -> PostgresChampions:
+        return PostgresChampions(self.connection)
+
+    @cached_property
+    def deployments(self) -> PostgresDeployments:
+        return PostgresDeployments(self.connection)
+
+    @cached_property
+    def performance(self) -> PostgresPerformance:
+        return PostgresPerformance(self.connection)
 
 
 class PostgresStore:

@@ -1,0 +1,72 @@
+"""Tables `predictions` ⋈ `feedback`, and `performance_reports`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from uuid import uuid4
+
+import psycopg2.extensions
+import psycopg2.extras
+
+from evergreen.ports.performance import LabelledPrediction, PerformanceReport
+
+_REPORT = "model, version, first_day, last_day, n, coverage, current, baseline, drop_low, drop_high, degraded, time, action_id, detail"
+_JOINED = """
+    SELECT DISTINCT ON (p.entity) p.entity, p.time, p.predicted, f.label, f.outcome, p.features, p.shadow_version, p.shadow_predicted
+    FROM predictions p JOIN LATERAL (
+        SELECT label, outcome FROM feedback
+        WHERE model = p.model AND entity = p.entity AND time >= p.time AND time <= %(until)s ORDER BY time DESC LIMIT 1) f ON true
+    WHERE p.model = %(model)s AND p.version = %(version)s AND p.entity IS NOT NULL AND p.time >= %(since)s AND p.time <= %(until)s
+    ORDER BY p.entity, p.time DESC"""
+
+
+class PostgresPerformance:
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self._connection = connection
+
+    def labelled(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> list[LabelledPrediction]:
+        values = {"model": model, "version": version, "since": since, "until": until, "limit": limit}
+        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(f"SELECT * FROM ({_JOINED}) j ORDER BY time DESC, entity LIMIT %(limit)s", values)
+            return [LabelledPrediction(**found) for found in cursor.fetchall()]
+
+    def counts(self, model: str, version: int, *, since: datetime, until: datetime) -> tuple[int, int]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                """SELECT count(*), count(*) FILTER (WHERE EXISTS (
+                       SELECT FROM feedback f WHERE f.model = %(model)s AND f.entity = p.entity AND f.time >= p.time AND f.time <= %(until)s))
+                   FROM (SELECT entity, min(time) AS time FROM predictions
+                         WHERE model = %(model)s AND version = %(version)s AND entity IS NOT NULL AND time >= %(since)s AND time <= %(until)s
+                         GROUP BY entity) p""",
+                {"model": model, "version": version, "since": since, "until": until},
+            )
+            row = cursor.fetchone()
+        return (0, 0) if row is None else (row[0], row[1])
+
+    def record(self, report: PerformanceReport) -> bool:
+        values = {name: getattr(report, name) for name in _REPORT.split(", ")} | {"detail": json.dumps(dict(report.detail)), "id": uuid4()}
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO performance_reports (id, {_REPORT}) VALUES (%(id)s, {", ".join(f"%({name})s" for name in _REPORT.split(", "))})
+                    ON CONFLICT (model, version, first_day, last_day, n) DO NOTHING""",
+                values,
+            )
+            return cursor.rowcount == 1
+
+    def last(self, model: str, version: int, *, since: datetime) -> PerformanceReport | None:
+        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(
+                f"SELECT {_REPORT} FROM performance_reports WHERE model = %s AND version = %s AND time >= %s ORDER BY time DESC, n DESC LIMIT 1",
+                (model, version, since),
+            )
+            found = cursor.fetchone()
+        return None if found is None else PerformanceReport(**found)
+
+    def degraded_since(self, model: str, version: int, since: datetime) -> bool:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM performance_reports WHERE model = %s AND version = %s AND time >= %s AND degraded)", (model, version, since)
+            )
+            row = cursor.fetchone()
+        return bool(row and row[0])

@@ -1,0 +1,28 @@
+"""The store as the steps from training to rollback see it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from evergreen.ports.champions import Champions, Deployments
+from evergreen.ports.performance import Performance
+from evergreen.ports.storage import Lease, Transaction
+from evergreen.ports.versions import ChangePoints, Versions
+
+
+class ModelTransaction(Transaction, Protocol):
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def change_points(self) -> ChangePoints: ...
+    @property
+    def champions(self) -> Champions: ...
+    @property
+    def deployments(self) -> Deployments: ...
+    @property
+    def performance(self) -> Performance: ...
+
+
+class ModelStore(Protocol):
+    def transaction(self, lease: Lease | None = None) -> AbstractContextManager[ModelTransaction]: ...

@@ -1,0 +1,60 @@
+"""Predictions joined with what came true, and the reports on finished windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class LabelledPrediction:
+    """The newest prediction of an entity made before its outcome was told, and the newest outcome."""
+
+    entity: str
+    time: datetime
+    predicted: float
+    label: float | None
+    """In the target's units as the recorder worked it out; None: only the outcome is known."""
+    outcome: Mapping[str, Any]
+    features: Mapping[str, Any]
+    """As given to the model: the spec's feature names among them."""
+    shadow_version: int | None = None
+    shadow_predicted: float | None = None
+
+
+@dataclass(frozen=True)
+class PerformanceReport:
+    model: str
+    version: int
+    first_day: date
+    last_day: date
+    n: int
+    coverage: float
+    """Share of the window's predicted entities whose outcome is known."""
+    current: float
+    baseline: float
+    drop_low: float
+    drop_high: float
+    degraded: bool
+    time: datetime
+    action_id: UUID | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Performance(Protocol):
+    def labelled(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> Sequence[LabelledPrediction]:
+        """Newest first, one per entity, nothing outside [since, until]."""
+
+    def counts(self, model: str, version: int, *, since: datetime, until: datetime) -> tuple[int, int]:
+        """(entities predicted, entities of them with an outcome)."""
+
+    def record(self, report: PerformanceReport) -> bool:
+        """False when this window was reported before, by whoever."""
+
+    def last(self, model: str, version: int, *, since: datetime) -> PerformanceReport | None:
+        """Of the reports made since then the newest."""
+
+    def degraded_since(self, model: str, version: int, since: datetime) -> bool: ...
