@@ -27,7 +27,10 @@ def figures(silver: pd.DataFrame, region: str = "KR", seed: int = 0) -> dict[str
     low, high = first.interval(calm)
     train = _rows(table, "2025-07-24", "2025-11-30")
     winter = _rows(table, "2025-12-01", "2026-02-28")
-    chances = [answer["viral_probability"] for answer in _predictor(train, region, seed).answer(winter.to_dict("records"))]
+    chances = [
+        answer["viral_probability"]
+        for answer in _predictor(train, region, seed).answer([{str(name): value for name, value in row.items()} for row in winter.to_dict("records")])
+    ]
     return {
         "calm_mae": _mae(first, calm),
         "calm_coverage": float(calm[TARGET].between(pd.Series(low, calm.index), pd.Series(high, calm.index)).mean()),
