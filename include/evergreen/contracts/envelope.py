@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ NAMESPACE = uuid.UUID("6f0d9a52-5f8e-5a6e-9f0e-3c1d2b7a4e10")
 """Of every UUIDv5 here: an event made by an action or the tick has the same id however often the step is repeated."""
 SCHEMA_URI = "urn:evergreen:{type}/v1"
 _FORMAT = JSONFormat()
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 _CORE = frozenset({"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"})
 
 
@@ -93,7 +95,7 @@ def encode(event: Event) -> bytes:
         "dataschema": event.schema_uri,
         **event.extensions,
     }
-    _refuse_nan(event.data)
+    _refuse_unfit([event.data, attributes])
     body = _FORMAT.write(CloudEvent(attributes, event.data))
     if len(body) > MAX_BYTES:
         raise InvalidEvent("oversize", f"event {event.id} has {len(body)} bytes, the limit is {MAX_BYTES}")
@@ -115,10 +117,16 @@ def decode(body: bytes) -> Event:
         raise InvalidEvent("bad_json", f"not JSON: {error}") from error
     if not isinstance(raw, dict) or raw.get("specversion") != "1.0":
         raise InvalidEvent("not_cloudevents", "no CloudEvents 1.0 envelope; `evergreen events publish` wraps flat JSON")
+    _refuse_unfit(raw, "bad_json")
     return _from_attributes(text, raw)
 
 
 def _from_attributes(text: str, raw: dict[str, Any]) -> Event:
+    # The library fills in a missing id and time: another id at each redelivery, and the reader's clock.
+    if raw.get("id") is None:
+        raise InvalidEvent("not_cloudevents", "id is missing")
+    if raw.get("time") is None:
+        raise InvalidEvent("schema_violation", "time is missing")
     try:
         parsed = _FORMAT.read(CloudEvent, text)
     except (CloudEventValidationError, ValueError, TypeError, AttributeError) as error:
@@ -126,9 +134,7 @@ def _from_attributes(text: str, raw: dict[str, Any]) -> Event:
             raise InvalidEvent("naive_time", f"time {raw['time']!r} has no time zone") from error
         raise InvalidEvent("not_cloudevents", f"not a CloudEvents 1.0 envelope: {error}") from error
     when, data = parsed.get_time(), parsed.get_data()
-    if when is None:
-        raise InvalidEvent("schema_violation", "time is missing")
-    if when.utcoffset() is None:
+    if when is None or when.utcoffset() is None:
         raise InvalidEvent("naive_time", f"time {raw['time']!r} has no time zone")
     attributes = parsed.get_attributes()
     try:
@@ -154,15 +160,20 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _refuse_nan(value: object) -> None:
+def _refuse_unfit(value: object, reason: str = "schema_violation") -> None:
+    """NaN and Infinity have no JSON form (but `1e999` is read as one); NUL and half a surrogate pair have none in Postgres: such an
+    event would fail again at every write, so it is refused before it is sent or taken in."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidEvent("schema_violation", "NaN and Infinity do not belong into an event")
+        raise InvalidEvent(reason, "NaN and Infinity do not belong into an event")
+    if isinstance(value, str) and _UNFIT.search(value):
+        raise InvalidEvent(reason, "NUL characters and lone surrogates do not belong into an event")
     if isinstance(value, dict):
-        for item in value.values():
-            _refuse_nan(item)
+        for name, item in value.items():
+            _refuse_unfit(name, reason)
+            _refuse_unfit(item, reason)
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_nan(item)
+            _refuse_unfit(item, reason)
 
 
 def too_far_ahead(event: Event, now: datetime, limit: timedelta = timedelta(hours=24)) -> bool:

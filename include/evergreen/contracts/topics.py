@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from evergreen.contracts import business as b
 from evergreen.contracts import events as e
 from evergreen.contracts.envelope import Event
 from evergreen.contracts.errors import InvalidEvent
@@ -50,11 +51,11 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic("system.alerts", 2, {"system_alert": e.SystemAlert, "policy_changed": e.PolicyChanged}, control=True),
     Topic("system.health", 2, {"service_health_check_failed": e.ServiceHealth, "service_recovered": e.ServiceHealth}, control=True),
-    Topic("business.user.interaction", 3, {"user_interaction": e.UserInteraction}),
-    Topic("business.recommendation.clicked", 3, {"recommendation_clicked": e.RecommendationClicked}),
-    Topic("business.feedback.received", 2, {"business_feedback_received": e.BusinessFeedbackReceived}),
-    Topic("recommendations.updated", 3, {"recommendations_updated": e.RecommendationsUpdated}),
-    Topic("push.recommendations", 3, {"recommendations_push": e.RecommendationsPush}),
+    Topic("business.user.interaction", 3, {"user_interaction": b.UserInteraction}),
+    Topic("business.recommendation.clicked", 3, {"recommendation_clicked": b.RecommendationClicked}),
+    Topic("business.feedback.received", 2, {"business_feedback_received": b.BusinessFeedbackReceived}),
+    Topic("recommendations.updated", 3, {"recommendations_updated": b.RecommendationsUpdated}),
+    Topic("push.recommendations", 3, {"recommendations_push": b.RecommendationsPush}),
     Topic(
         ACTIONS,
         3,
