@@ -12,9 +12,11 @@ from evergreen.core.errors import NotFound
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
+    from evergreen.adapters.delta_lake import DeltaLake
     from evergreen.adapters.mlflow_registry import MlflowRegistry
     from evergreen.adapters.postgres.clock import PlatformClock
     from evergreen.adapters.postgres.store import PostgresStore
+    from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.storage import ClaimedAction
     from evergreen.services.carry_out import CarryOut
@@ -63,6 +65,20 @@ class Parts:
         if model not in self.specs:
             raise NotFound(f"no model {model!r}; known: {', '.join(self.specs)}")
         return self.specs[model]
+
+    @cached_property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """Every feed this home takes in, by the name events call it."""
+        from evergreen.domains.videos.dataset import video_dataset
+
+        videos = video_dataset(self.settings.videos.region)
+        return {videos.name: videos}
+
+    @cached_property
+    def lake(self) -> DeltaLake:
+        from evergreen.adapters.delta_lake import DeltaLake
+
+        return DeltaLake(self.settings.data_dir, self.datasets)
 
     def use_case(self, kind: ActionKind) -> Callable[[ClaimedAction], Mapping[str, Any]]:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from evergreen.contracts.events import QualityFinding
+from evergreen.core.severity import Severity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ class Checked:
     quarantined: pd.DataFrame
     """The others as received, with the text column `reason`."""
     findings: tuple[QualityFinding, ...] = ()
+    severity: Severity | None = None
+    """Of the worst finding; None without one."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Dataset:
     day_column: str
     """Day of the row (naive midnight, read as UTC)."""
     entity_column: str
-    validate: Callable[[pd.DataFrame], Checked]
-    """Raises DataRejected when the frame is not in the dataset's schema at all. Never raises over a row."""
+    validate: Callable[[pd.DataFrame, date], Checked]
+    """(received, last day that may be known). Never raises over a value: a frame that is not in the dataset's schema is all quarantined."""
     gold: Mapping[str, GoldTable]
     online: Callable[[pd.DataFrame, Sequence[str]], Sequence[OnlineFeatures]]
     """(all silver rows, entities) -> feature store entries of those entities and of what they refer to (channels)."""

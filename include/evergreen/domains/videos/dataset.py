@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evergreen.contracts.events import QualityFinding
-from evergreen.domains.videos.names import COUNT_FEATURES, ENTITY, FEATURES, TIME
+from evergreen.domains.videos.names import ENTITY, FEATURES, TIME
 from evergreen.domains.videos.schema import BATCH_COLUMNS, COUNTS, KEY
 from evergreen.ports.dataset import Checked, Dataset, GoldTable, OnlineFeatures
 
@@ -82,7 +82,8 @@ def _category_daily(silver: pd.DataFrame) -> pd.DataFrame:
 
 
 def _online(silver: pd.DataFrame, entities: Sequence[str], region: str) -> list[OnlineFeatures]:
-    """Videos: the features of their first listing (what the primary head was trained on) with the newest counts. Channels: their history."""
+    """Videos: the features of their first listing (what the primary head was trained on) with the newest counts; ratios are derived from these
+    when they are used. Channels: their history."""
     from evergreen.domains.videos.features import build_features, channel_history, channel_key
 
     wanted = set(entities)
@@ -92,10 +93,7 @@ def _online(silver: pd.DataFrame, entities: Sequence[str], region: str) -> list[
     found = []
     for row in _records(table[table[ENTITY].isin(wanted)]):
         last = newest.loc[row[ENTITY]]
-        facts = {name: _plain(last[name]) for name in ("title", "published_at", "channel_id", "channel_title")}
-        facts["list_date"] = row[TIME]
-        counts = {name: _plain(last[name]) for name in COUNTS}
-        features = {name: row[name] for name in (*FEATURES, *COUNT_FEATURES)} | _ratios(counts) | counts | facts
+        features = {name: row[name] for name in (*FEATURES, TIME)} | {name: _plain(last[name]) for name in COUNTS}
         found.append(OnlineFeatures(str(row[ENTITY]), _known(features), last[TIME].date()))
     channels = {channel_key(_plain(row["channel_id"]), _plain(row["channel_title"])) for row in _records(newest.reset_index())} - {None}
     for row in _records(channel_history(silver, region)):
@@ -103,11 +101,6 @@ def _online(silver: pd.DataFrame, entities: Sequence[str], region: str) -> list[
             day = date.fromisoformat(str(row["channel_last_listed"]))
             found.append(OnlineFeatures(f"{CHANNEL_ENTITY}{row['channel']}", _known({name: value for name, value in row.items() if name != "channel"}), day))
     return found
-
-
-def _ratios(counts: Mapping[str, Any]) -> dict[str, None]:
-    """The ratios of an older day go when the counts are newer: they are derived anew from these."""
-    return dict.fromkeys(name for name in COUNT_FEATURES if name not in counts)
 
 
 def _catalogue(silver: pd.DataFrame) -> list[dict[str, Any]]:
