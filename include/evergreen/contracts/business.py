@@ -13,13 +13,13 @@ class UserInteraction(Payload):
     user_id: str
     interaction_type: Literal["view", "click", "add_to_cart", "like", "purchase", "high_rating"]
     item_ids: tuple[str, ...] = Field(min_length=1)
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = Field(default_factory=dict)
 
 
 class RecommendationClicked(Payload):
     user_id: str
     item_id: str
-    recommendation_context: dict[str, Any] = {}
+    recommendation_context: dict[str, Any] = Field(default_factory=dict)
 
 
 class BusinessFeedbackReceived(Payload):
