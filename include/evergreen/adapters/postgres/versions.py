@@ -11,7 +11,12 @@ import psycopg2.extras
 
 from evergreen.ports.versions import VersionRow, VersionStatus
 
-_COLUMNS = "model, version, action_id, run_id, uri, cause, trained_from, trained_to, trained_rows, as_of, status, stable, quarantined, metrics, scorecard, cost_seconds"
+_COLUMNS = ", ".join(
+    (
+        *("model", "version", "action_id", "run_id", "uri", "cause", "trained_from", "trained_to", "trained_rows", "as_of"),
+        *("status", "stable", "quarantined", "metrics", "scorecard", "cost_seconds"),
+    )
+)
 
 
 class PostgresVersions:

@@ -1,0 +1,70 @@
+"""Action `retrain`: point-in-time snapshot, fit, a registered candidate, `model_training_completed`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from evergreen.contracts.actions import Action
+from evergreen.contracts.events import ModelTrainingStarted, Window
+from evergreen.core.clock import Clock
+from evergreen.ports.lake import Lake
+from evergreen.ports.model import ModelSpec
+from evergreen.ports.model_store import ModelStore, ModelTransaction
+from evergreen.ports.registry import ModelRegistry, RegisteredVersion
+from evergreen.ports.storage import ClaimedAction
+from evergreen.services.candidates import Origin, completed_payload, new_version, told, version_row
+from evergreen.services.carry_out import CarryOut, resulting_event
+from evergreen.services.training import TrainingWindow, feature_table, fit_candidate, read_silver, training_window
+
+
+class Retrain:
+    """Guarantee: one action makes one version and one row. Failure: a crash at any line, or an overlapping retry. Remedy: the registry finds
+    the version by the action's id before it makes one; a version that is complete there is not trained again, only written down."""
+
+    def __init__(self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Lake, spec_of: Callable[[str], ModelSpec]) -> None:
+        self._store = store
+        self._clock = clock
+        self._carry_out = carry_out
+        self._registry = registry
+        self._lake = lake
+        self._spec_of = spec_of
+
+    def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
+        action, spec = claimed.action, self._spec_of(claimed.action.model)
+        registered = self._registry.find(spec.name, str(action.id)) or self._train(claimed, spec)
+        row = version_row(registered, Origin.of(action))
+        result = told(row)
+        with self._store.transaction(claimed.lease) as tx:
+            tx.versions.insert(row)
+            event = resulting_event(
+                action, "model_training_completed", completed_payload(row), subject=spec.name, time=self._clock.now(), target=str(row.version)
+            )
+            self._carry_out.complete(tx, claimed, [event], result)
+        return result
+
+    def _train(self, claimed: ClaimedAction, spec: ModelSpec) -> RegisteredVersion:
+        begun = time.monotonic()
+        action = claimed.action
+        table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
+        with self._store.transaction(claimed.lease) as tx:
+            window = training_window(spec, table, self._change_point(tx, action))
+            tx.outbox.publish(resulting_event(action, "model_training_started", _started(action, spec, window), subject=spec.name, time=self._clock.now()))
+        candidate = fit_candidate(spec, table, window)
+        return self._registry.register(new_version(spec, candidate, Origin.of(action), time.monotonic() - begun))
+
+    def _change_point(self, tx: ModelTransaction, action: Action) -> date | None:
+        """The last one known, after this action's own was written down: the first drifted window of the serving version that led to a retrain."""
+        champion = tx.champions.get(action.model)
+        if champion is not None:
+            day = tx.change_points.drifted_since(action.causes, champion.name)
+            if day is not None:
+                tx.change_points.record(action.model, champion.version, day, action.id, self._clock.now())
+        return tx.change_points.last(action.model)
+
+
+def _started(action: Action, spec: ModelSpec, window: TrainingWindow) -> ModelTrainingStarted:
+    days = Window(first_day=window.train_first, last_day=window.train_last)
+    return ModelTrainingStarted(model_name=spec.name, action_id=str(action.id), reason=action.reason, window=days)

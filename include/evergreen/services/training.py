@@ -1,0 +1,142 @@
+"""From silver rows to a candidate: which days train, which are held out, and the fit. Pure: no database, no registry, no clock.
+
+Guarantee: nothing younger than `as_of` is looked at (the list of day D is known from D+1 09:00), and no row of the evaluation window is in
+the candidate's training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from evergreen.core.errors import NotEnoughData
+from evergreen.core.release import DEFAULT_ZONE, last_released_day
+from evergreen.ports.lake import Lake
+from evergreen.ports.model import FittedModel, ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Fit = Callable[["pd.DataFrame", int], FittedModel]
+SEED = 0
+MIN_TRAINING_ROWS = 50
+
+
+@dataclass(frozen=True)
+class TrainingWindow:
+    """List days, both ends inclusive."""
+
+    train_first: date
+    train_last: date
+    evaluation_first: date
+    evaluation_last: date
+    change_point: date | None
+    """Set when training starts there, because the world before it was another."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    window: TrainingWindow
+    fitted: FittedModel
+    train: pd.DataFrame
+    """Feature rows with a target it was fitted on."""
+    evaluation: pd.DataFrame
+    """Feature rows with a target that were held out."""
+    metrics: dict[str, float]
+    dataset_hash: str
+
+    @property
+    def rows(self) -> int:
+        return len(self.train)
+
+
+def read_silver(lake: Lake, spec: ModelSpec, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:
+    """Every clean row of the model's datasets known at `as_of`."""
+    import pandas as pd
+
+    last = last_released_day(as_of, zone)
+    return pd.concat([lake.silver(dataset, last_day=last) for dataset in spec.datasets], ignore_index=True)
+
+
+def feature_table(spec: ModelSpec, silver: pd.DataFrame, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:
+    """Point-in-time feature rows known at `as_of`. Later silver rows are cut off before the features are built, so no label looks beyond."""
+    import pandas as pd
+
+    known = silver[silver[spec.time_column] <= pd.Timestamp(last_released_day(as_of, zone))]
+    return spec.build_features(known)
+
+
+def evaluation_days(spec: ModelSpec, table: pd.DataFrame) -> tuple[date, date]:
+    """First and last of the newest `evaluation_days` list days that are there (a missing day is skipped, not counted)."""
+    days = sorted(table.loc[table[spec.target].notna(), spec.time_column].dt.date.unique())
+    if len(days) <= spec.windows.evaluation_days:
+        raise NotEnoughData(f"{spec.name}: {len(days)} list days with outcomes; more than {spec.windows.evaluation_days} are needed")
+    return days[-spec.windows.evaluation_days], days[-1]
+
+
+def training_window(spec: ModelSpec, table: pd.DataFrame, change_point: date | None = None) -> TrainingWindow:
+    """From the change point if enough rows with an outcome lie between it and the evaluation window, else everything before the latter."""
+    first_held_out, last_held_out = evaluation_days(spec, table)
+    days = table.loc[table[spec.target].notna(), spec.time_column].dt.date
+    before = days[days < first_held_out]
+    since_change = before[before >= change_point] if change_point is not None else before.iloc[:0]
+    from_change = len(since_change) >= spec.windows.min_change_rows
+    used = since_change if from_change else before
+    if len(used) < MIN_TRAINING_ROWS:
+        raise NotEnoughData(f"{spec.name}: {len(used)} rows before {first_held_out} to train on; {MIN_TRAINING_ROWS} are needed")
+    return TrainingWindow(used.min(), used.max(), first_held_out, last_held_out, change_point if from_change else None)
+
+
+def rows_between(spec: ModelSpec, table: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
+    """Rows with an outcome on the days of the window."""
+    days = table[spec.time_column].dt.date
+    chosen: pd.DataFrame = table[(days >= first) & (days <= last) & table[spec.target].notna()].reset_index(drop=True)
+    return chosen
+
+
+def train_candidate(spec: ModelSpec, silver: pd.DataFrame, as_of: datetime, change_point: date | None = None, seed: int = SEED) -> Candidate:
+    """What the retrain service would make at `as_of`, from silver rows in any order. Deterministic."""
+    table = feature_table(spec, silver, as_of)
+    return fit_candidate(spec, table, training_window(spec, table, change_point), seed)
+
+
+def fit_candidate(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, seed: int = SEED, fit: Fit | None = None) -> Candidate:
+    """`fit`: another way to fit than the spec's, e.g. a drill's deliberately bad one."""
+    train = rows_between(spec, table, window.train_first, window.train_last)
+    evaluation = rows_between(spec, table, window.evaluation_first, window.evaluation_last)
+    fitted = (fit or spec.fit)(train, seed)
+    return _measured(spec, Candidate(window, fitted, train, evaluation, {}, dataset_hash(train)))
+
+
+def absolute_errors(spec: ModelSpec, predicted: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.float64]:
+    """|prediction - outcome| per row, in the target's units."""
+    import numpy as np
+
+    errors: NDArray[np.float64] = np.abs(predicted - rows[spec.target].to_numpy(dtype=np.float64))
+    return errors
+
+
+def dataset_hash(rows: pd.DataFrame) -> str:
+    """SHA-256 over the training rows, in order: pins what a version was trained on."""
+    import pandas as pd
+
+    digest = hashlib.sha256(",".join(map(str, rows.columns)).encode())
+    digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _measured(spec: ModelSpec, candidate: Candidate) -> Candidate:
+    predictor = spec.predictor(candidate.fitted.estimators, candidate.fitted.card)
+    held_out = candidate.evaluation
+    median = spec.baseline(candidate.train)
+    metrics = {
+        spec.metric: float(absolute_errors(spec, predictor.predict(held_out[list(spec.feature_names)]), held_out).mean()),
+        f"{spec.metric}_median": float((held_out[spec.target] - median).abs().mean()),
+        "training_rows": float(len(candidate.train)),
+        "evaluation_rows": float(len(held_out)),
+    }
+    return replace(candidate, metrics=metrics)
