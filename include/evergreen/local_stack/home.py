@@ -1,4 +1,4 @@
-"""Where a stack keeps its state, logs, secrets and sockets; and which home a command acts on."""
+"""Where a stack keeps its state, logs, secrets and sockets. Imports nothing heavy: every part's launcher pays for it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-from evergreen.settings import CHECKOUT, chosen_home, stack_env_file
 
 UNIX_SOCKET_LIMIT = 100
 """sun_path holds 108 bytes; supervisor adds a suffix while it binds."""
@@ -37,7 +35,8 @@ class Home:
 
     @property
     def env_file(self) -> Path:
-        return stack_env_file(self.path)
+        """Endpoints and secrets for every process of this home (mode 0600); `evergreen.settings` reads it."""
+        return self.run / "stack.env"
 
     @property
     def credentials_file(self) -> Path:
@@ -57,10 +56,6 @@ class Home:
         return self.run / "supervisord.conf"
 
     @property
-    def supervisor_pid_file(self) -> Path:
-        return self.run / "supervisord.pid"
-
-    @property
     def supervisor_socket(self) -> Path:
         """In the home, or, where that path is too long for a Unix socket, in a folder of the temporary directory only this user enters."""
         here = self.run / "supervisor.sock"
@@ -70,6 +65,10 @@ class Home:
 
     def pid_file(self, service: str) -> Path:
         return self.run / "pids" / service
+
+    def plan_file(self, part: str) -> Path:
+        """How the part is launched; holds secrets, mode 0600."""
+        return self.run / "plans" / f"{part}.json"
 
     def ready_file(self, service: str) -> Path:
         return self.run / f"{service}.ready"
@@ -83,27 +82,9 @@ class Home:
         return self.data / "stamps" / name
 
     def make(self) -> None:
-        for folder in (self.run / "pids", self.run / "steps", self.logs, self.data / "stamps"):
+        for folder in (self.run / "pids", self.run / "plans", self.run / "steps", self.logs, self.data / "stamps"):
             folder.mkdir(parents=True, exist_ok=True)
         self.supervisor_socket.parent.mkdir(mode=0o700, exist_ok=True)
-
-
-def default_homes() -> list[Path]:
-    """The checkout's two homes: `make up`'s, then the demo's."""
-    return [CHECKOUT / ".evergreen", CHECKOUT / ".evergreen" / "demo"]
-
-
-def find_home() -> tuple[Path, str]:
-    """The home a command acts on, and a notice for the user (empty where the choice needs no word).
-
-    Named by the caller, else the checkout's running stack; with two running, `make up`'s."""
-    named = chosen_home()
-    if named is not None:
-        return named, ""
-    running = [home for home in default_homes() if Home(home).manifest_file.exists()]
-    if len(running) == 2:
-        return running[0], f"two stacks run: acting on {running[0]}; for the demo's use --home {running[1]}"
-    return (running[0] if running else default_homes()[0]), ""
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,0 +1,129 @@
+"""Airflow's four processes and the one place that configures them, by environment only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+from evergreen.local_stack import postgres
+from evergreen.local_stack.credentials import Credentials
+from evergreen.local_stack.home import Home, write_private
+from evergreen.local_stack.jars import Progress
+from evergreen.local_stack.part import Part, StackContext
+from evergreen.local_stack.processes import recorded
+from evergreen.local_stack.readiness import airflow_beats
+from evergreen.settings import CHECKOUT, Settings
+
+ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}
+COMPONENTS = {"airflow-api": "api", "airflow-scheduler": "scheduler", "airflow-dag-processor": "dag_processor", "airflow-triggerer": "triggerer"}
+PARALLEL_TASKS = 4
+
+
+def passwords_file(home: Path) -> Path:
+    return home / "airflow" / "passwords.json"
+
+
+def airflow_environment(settings: Settings, credentials: Credentials, *, airflow_home: Path | None = None, database_url: str | None = None) -> dict[str, str]:
+    """Everything Airflow is told, as environment variables.
+
+    `airflow_home`: default `<home>/airflow`. `database_url`: SQLAlchemy URL of the metadata database, default a SQLite file in `airflow_home`
+    (for `airflow dags test`, which must not share a database with a live scheduler)."""
+    airflow_home = airflow_home or settings.home / "airflow"
+    port = settings.airflow.url.rsplit(":", 1)[1].rstrip("/")
+    core = {
+        "DAGS_FOLDER": str(CHECKOUT / "dags"),
+        "PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
+        "LOAD_EXAMPLES": "False",
+        "EXECUTOR": "LocalExecutor",
+        "PARALLELISM": str(PARALLEL_TASKS),
+        "FERNET_KEY": credentials.airflow_fernet_key,
+        "DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks a name server, which an offline machine has not
+        "EXECUTION_API_SERVER_URL": f"{settings.airflow.url}/execution/",
+        "SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{ROLES.get(user, 'viewer')}" for user in credentials.airflow_users),
+        "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings.home)),
+        "MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",
+    }
+    database = {"SQL_ALCHEMY_CONN": database_url or f"sqlite:///{airflow_home}/airflow.db"}
+    scheduler = {
+        "SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        "TASK_QUEUED_TIMEOUT": "120",
+        "TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "30",
+        "USE_JOB_SCHEDULE": "True",
+    }
+    dag_processor = {"REFRESH_INTERVAL": "30", "MIN_FILE_PROCESS_INTERVAL": "300", "PARSING_PROCESSES": "2", "PRINT_STATS_INTERVAL": "300"}
+    # Above this many waiting messages the shared stream would throw them away and read them again, for ever.
+    triggerer = {"SHARED_STREAM_SUBSCRIBER_QUEUE_SIZE": "100000"}
+    api = {"HOST": "127.0.0.1", "PORT": port, "BASE_URL": settings.airflow.url, "WORKERS": "1", "SECRET_KEY": credentials.airflow_secret_key}
+    sections = {
+        "CORE": core,
+        "DATABASE": database,
+        "SCHEDULER": scheduler,
+        "DAG_PROCESSOR": dag_processor,
+        "TRIGGERER": triggerer,
+        "API": api,
+        "API_AUTH": {"JWT_SECRET": credentials.airflow_jwt_secret, "JWT_ISSUER": "evergreen"},
+        "LOGGING": {"COLORED_CONSOLE_LOG": "False"},
+        "USAGE_DATA_COLLECTION": {"ENABLED": "False"},
+    }
+    variables = {f"AIRFLOW__{section}__{option}": value for section, options in sections.items() for option, value in options.items()}
+    return variables | {"AIRFLOW_HOME": str(airflow_home), "AIRFLOW_CONN_KAFKA_DEFAULT": _doorbell_connection(settings)}
+
+
+def _doorbell_connection(settings: Settings) -> str:
+    consumer = {
+        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        "group.id": "evergreen-doorbell",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+    }
+    return json.dumps({"conn_type": "kafka", "extra": consumer})
+
+
+def database_url(context: StackContext) -> str:
+    return postgres.dsn(context, "airflow", context.credentials.airflow_db, "airflow").replace("postgresql:", "postgresql+psycopg2:", 1)
+
+
+def stack_environment(context: StackContext) -> dict[str, str]:
+    return airflow_environment(context.settings, context.credentials, database_url=database_url(context))
+
+
+def prepare(context: StackContext, _progress: Progress) -> None:
+    """Airflow's home and the users' passwords, which it would otherwise invent and print."""
+    file = passwords_file(context.home.path)
+    file.parent.mkdir(exist_ok=True)
+    write_private(file, json.dumps(context.credentials.airflow_users))
+
+
+def _beats(home: Home, service: str, url: str) -> bool:
+    process = recorded(home.pid_file(service))
+    return process is not None and airflow_beats(url, COMPONENTS[service], process.create_time())
+
+
+def parts(context: StackContext) -> list[Part]:
+    """One process each: the scheduler's and triggerer's log servers are left out, since the API server reads the same files."""
+    url = context.settings.airflow.url
+    airflow = (sys.executable, "-m", "airflow")
+    commands: dict[str, tuple[str, ...]] = {
+        "airflow-api": (*airflow, "api-server"),
+        "airflow-scheduler": (*airflow, "scheduler", "--skip-serve-logs"),
+        "airflow-dag-processor": (*airflow, "dag-processor"),
+        "airflow-triggerer": (*airflow, "triggerer", "--skip-serve-logs"),
+    }
+    return [
+        Part(
+            name=name,
+            command=command,
+            environment=stack_environment(context),
+            after=(context.listening("postgres"), context.step("airflow")),
+            probe=partial(_beats, context.home, name, url),
+            url=url if name == "airflow-api" else None,
+            settle_seconds=20,
+            stop_seconds=15,
+        )
+        for name, command in commands.items()
+    ]

@@ -1,0 +1,40 @@
+"""Watches the supervisor, which watches everything else.
+
+Guarantee: a killed supervisor is back within seconds. Failure: nothing restarts the parts of a stack whose supervisor is gone. Remedy: this
+process, itself supervised, waits for its parent to disappear and starts the supervisor again; each part's launcher then ends the orphan of
+its own before it starts. Killed together with the supervisor it is not: then `make up` takes over the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from threading import Event
+
+import psutil
+
+from evergreen.local_stack.home import Home
+from evergreen.local_stack.part import Part, StackContext
+
+NAME = "guardian"
+POLL_SECONDS = 0.5
+
+
+def part(context: StackContext) -> Part:
+    return Part(name=NAME, command=(sys.executable, "-m", "evergreen.local_stack.guardian", str(context.home.path)), probe=lambda: True, settle_seconds=1)
+
+
+def guard(home: Home) -> None:
+    parent = os.getppid()
+    pause = Event()
+    while os.getppid() == parent and psutil.pid_exists(parent):
+        pause.wait(POLL_SECONDS)
+    if home.manifest_file.exists():  # `down` takes it away first
+        from evergreen.local_stack.supervision import start_supervisor
+
+        start_supervisor(home)
+
+
+if __name__ == "__main__":
+    guard(Home(Path(sys.argv[1])))

@@ -1,0 +1,123 @@
+"""Start a stack: one winner per home, parts in parallel, each after what it needs, until every one does its work."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from evergreen.core.clock import wall_now
+from evergreen.core.errors import StackError
+from evergreen.local_stack.catalogue import HIDDEN, PREPARATIONS, build_parts, port_names
+from evergreen.local_stack.choose import is_running
+from evergreen.local_stack.context import new_context, running_context
+from evergreen.local_stack.convergence import Convergence, PartGaveUp
+from evergreen.local_stack.home import Home
+from evergreen.local_stack.part import Part, StackContext
+from evergreen.local_stack.ports import refuse_taken
+from evergreen.local_stack.progress import StartProgress
+from evergreen.local_stack.stop import stop
+from evergreen.local_stack.supervision import Supervisor, start_supervisor, write_configuration
+
+NEEDED_BYTES = 1_000_000_000
+
+
+class StartUnderWay(StackError):
+    """Another start of this home holds the lock."""
+
+    exit_code = 4
+
+
+@contextmanager
+def start_lock(home: Home) -> Iterator[None]:
+    """Held while a start is under way; the holder's pid stands in the file. Raises `StartUnderWay`."""
+    home.path.mkdir(parents=True, exist_ok=True)
+    with home.lock_file.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise StartUnderWay(
+                f"another start of {home.path} is under way (pid {file.read().strip() or 'unknown'}); `make status` shows how far it is"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def start(path: Path, progress: StartProgress, only: frozenset[str] | None = None, port_offset: int | None = None) -> StackContext:
+    """Bring the stack of a home up and wait until every part is ready; on a running one, start what is down. Raises `StackError`.
+
+    Broken off by a signal or an error before the parts were handed to the supervisor, it stops what it had started."""
+    home = Home(path.resolve())
+    with start_lock(home):
+        if is_running(home.path) and home.manifest_file.exists():
+            context = running_context(home.path)
+            progress.say(f"the stack in {home.path} is running already")
+            parts = build_parts(context, frozenset(json.loads(home.manifest_file.read_text())["parts"]))
+        else:
+            context, parts = _begin(home, progress, only, port_offset)
+        try:
+            _revive(context, parts)
+            Convergence(context, parts, progress).run()
+        except PartGaveUp:
+            raise  # left standing, so that its log and the others can be looked at
+        except BaseException:
+            progress.say("stopping what was started")
+            stop(home)
+            raise
+    return context
+
+
+def _begin(home: Home, progress: StartProgress, only: frozenset[str] | None, port_offset: int | None) -> tuple[StackContext, list[Part]]:
+    if stop(home):
+        progress.say("ended what an earlier start had left behind")
+    shutil.rmtree(home.run, ignore_errors=True)
+    if (free := shutil.disk_usage(home.path).free) < NEEDED_BYTES:
+        raise StackError(
+            f"only {free // 1_000_000} MB are free under {home.path}; the stack needs {NEEDED_BYTES // 1_000_000} MB: free some, or set EVERGREEN_HOME"
+        )
+    context = new_context(home.path, port_offset)
+    names = only or frozenset()
+    prepared = [name for name in PREPARATIONS if name.split("-")[0] not in context.external and (not names or {name, name.split("-")[0]} & names)]
+    with ThreadPoolExecutor(max(1, len(prepared))) as pool:
+        for done in [pool.submit(PREPARATIONS[name], context, progress.say) for name in prepared]:
+            done.result()
+    parts = build_parts(context, only)
+    refuse_taken(context.ports, port_names(parts))
+    write_configuration(home, parts)
+    manifest = {"parts": [part.name for part in parts if part.name not in HIDDEN], "external": sorted(context.external), "started": wall_now().isoformat()}
+    home.manifest_file.write_text(json.dumps(manifest))
+    start_supervisor(home)
+    _await_supervisor(home)
+    return context, parts
+
+
+def _await_supervisor(home: Home) -> None:
+    deadline = time.monotonic() + 20
+    pause = Event()
+    while not Supervisor(home).answers():
+        if time.monotonic() > deadline:
+            raise StackError(f"the supervisor does not start; see {home.logs / 'supervisor.log'} and {home.logs / 'supervisor.out'}")
+        pause.wait(0.05)
+
+
+def _revive(context: StackContext, parts: list[Part]) -> None:
+    """Start what does not run: serving's first workers, and whatever had given up or was stopped."""
+    supervisor = Supervisor(context.home)
+    down = [each for each in supervisor.processes() if each.state in {"STOPPED", "EXITED", "FATAL"}]
+    wanted = {part.name: context.settings.serving.min_workers if part.socket else 1 for part in parts}
+    running = {each.group: 0 for each in down} | {each.group: 1 for each in supervisor.processes() if each not in down}
+    for each in sorted(down, key=lambda each: each.name):
+        if running.get(each.group, 0) < wanted.get(each.group, 0):
+            supervisor.start(f"{each.group}:{each.name}")
+            running[each.group] = running.get(each.group, 0) + 1

@@ -1,0 +1,175 @@
+"""The supervisor: its configuration, its start, and its remote calls over a Unix socket only this user opens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xmlrpc.client
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any, cast
+
+from evergreen.core.errors import StackError
+from evergreen.local_stack.home import Home, write_private
+from evergreen.local_stack.launch import LaunchPlan
+from evergreen.local_stack.part import Part
+from evergreen.settings import child_environment
+
+START_RETRIES = 8
+"""Failed starts in a row, each a second further apart, before the supervisor gives up and says so."""
+LOG_BYTES = "10MB"
+LOG_BACKUPS = 3
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept until they end: they are this process's children, as long as it lives."""
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    name: str
+    group: str
+    state: str
+    """The supervisor's word: STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN."""
+    pid: int | None
+    seconds: int
+    """Since it was started."""
+    error: str
+
+
+def _section(home: Home, part: Part) -> str:
+    many = part.socket is not None
+    name = f"{part.name}-%(process_num)02d" if many else part.name
+    lines = {
+        "command": f"{sys.executable} -m evergreen.local_stack.launch {_quoted(home)} {name}",
+        "process_name": name,
+        "numprocs": str(part.processes),
+        "autostart": "false" if many else "true",
+        "autorestart": "true",
+        "startsecs": str(part.settle_seconds),
+        "startretries": str(START_RETRIES),
+        "stopsignal": part.stop_signal,
+        "stopwaitsecs": str(part.stop_seconds),
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": f"{_escaped(home)}/logs/{name}.log",
+        "stdout_logfile_maxbytes": LOG_BYTES,
+        "stdout_logfile_backups": str(LOG_BACKUPS),
+        "environment": f'EVERGREEN_SERVICE="{name}"',
+    }
+    if part.socket:
+        lines["socket"] = part.socket
+        lines["socket_backlog"] = "1024"
+    return f"[{'fcgi-program' if many else 'program'}:{part.name}]\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
+
+
+def _escaped(home: Home) -> str:
+    return str(home.path).replace("%", "%%")
+
+
+def _quoted(home: Home) -> str:
+    return f'"{_escaped(home)}"'
+
+
+def write_configuration(home: Home, parts: list[Part]) -> None:
+    """The supervisor's file, and how each part is launched."""
+    head = f"""[unix_http_server]
+file={str(home.supervisor_socket).replace("%", "%%")}
+chmod=0700
+[supervisord]
+nodaemon=true
+silent=true
+logfile={_escaped(home)}/logs/supervisor.log
+logfile_maxbytes={LOG_BYTES}
+logfile_backups={LOG_BACKUPS}
+pidfile={_escaped(home)}/run/supervisord.pid
+minfds=1024
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    write_private(home.supervisor_config, head + "".join(_section(home, part) for part in parts))
+    basic = child_environment(home.path)
+    for part in parts:
+        plan = LaunchPlan(
+            command=list(part.command),
+            environment=basic | dict(part.environment),
+            wait=[condition for condition in part.after if condition],
+            stop_signal=part.stop_signal,
+            uid=part.uid,
+            gid=part.gid,
+            directory=str(part.directory or home.path),
+        )
+        plan.write(home, part.name)
+    own = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(home.supervisor_config)]
+    LaunchPlan(own, basic, [], directory=str(home.path)).write(home, "supervisor")
+
+
+def start_supervisor(home: Home) -> None:
+    """Start it in a session of its own: a Ctrl-C meant for a command must not reach it."""
+    launcher = [sys.executable, "-m", "evergreen.local_stack.launch", str(home.path), "supervisor"]
+    with (home.logs / "supervisor.out").open("ab") as output:
+        started = subprocess.Popen(
+            launcher,
+            env=child_environment(home.path) | {"EVERGREEN_SERVICE": "supervisor"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    _started.append(started)
+
+
+def reap() -> None:
+    """Collect supervisors that this process started and that have ended."""
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+class Supervisor:
+    """Remote calls; each opens its own connection. Raises `StackError` when nobody answers."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        from supervisor.xmlrpc import SupervisorTransport
+
+        transport = SupervisorTransport(None, None, f"unix://{self._home.supervisor_socket}")
+        try:
+            proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+            return getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, HTTPException) as error:
+            raise StackError(f"the supervisor of {self._home.path} does not answer ({error})") from None
+        finally:
+            transport.close()
+
+    def processes(self) -> list[ProcessState]:
+        found = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
+        return [
+            ProcessState(each["name"], each["group"], each["statename"], each["pid"] or None, max(0, each["now"] - each["start"]), each["spawnerr"])
+            for each in found
+        ]
+
+    def start(self, process: str) -> None:
+        """`GROUP:NAME`; not an error when it runs already."""
+        try:
+            self._call("startProcess", process, False)
+        except xmlrpc.client.Fault as fault:
+            if "ALREADY_STARTED" not in fault.faultString:
+                raise StackError(f"{process} cannot be started: {fault.faultString}; see its log") from None
+
+    def stop(self, process: str) -> None:
+        """`GROUP:NAME`; waits for its end. Not an error when it does not run."""
+        try:
+            self._call("stopProcess", process, True)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString:
+                raise StackError(f"{process} cannot be stopped: {fault.faultString}") from None
+
+    def shutdown(self) -> None:
+        """Ask it to stop every part and end; returns at once."""
+        self._call("shutdown")
+
+    def answers(self) -> bool:
+        try:
+            return bool(self._call("getState")["statename"] == "RUNNING")
+        except StackError:
+            return False
