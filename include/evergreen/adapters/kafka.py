@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -21,6 +22,9 @@ from evergreen.settings import KafkaSettings
 log = structlog.get_logger(__name__)
 _HEADERS = [("content-type", CONTENT_TYPE.encode())]
 _PERMANENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})
+_silent = logging.getLogger("evergreen.librdkafka")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False  # the library's own lines repeat what the callbacks say
 MAX_WAITING_TELEMETRY = 10_000
 
 
@@ -114,7 +118,7 @@ class KafkaPublisher:
         with self._lock:
             if self._producer is None or self._stop.is_set():
                 self._stop.clear()
-                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._on_error})
+                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._on_error, "logger": _silent})
             if self._poller is None or not self._poller.is_alive():
                 self._poller = threading.Thread(target=self._poll, name="kafka-publisher", daemon=True)
                 self._poller.start()
@@ -160,13 +164,13 @@ class _Pending:
 class KafkaMessenger:
     """The relay's producer.
 
-    Guarantee: no later message of a partition is acknowledged before an earlier one. Failure: a message times out while its successors
-    are under way. Remedy: a gap is fatal to the producer, everything behind it fails too, and the next call starts a new producer from
-    the first message that was not acknowledged."""
+    Guarantee: messages of one partition are written in their order, each at least once. Failure: one times out while its successors
+    are under way. Remedy: all share one deadline, so they fail together; whatever was not acknowledged goes again in order, through a
+    new producer. (The library's own gap-less mode is no choice: its fatal error breaks the delivery reports of this binding.)"""
 
     def __init__(self, settings: KafkaSettings) -> None:
         # The limit counts the whole message: the original, its headers and ours.
-        self._config = producer_config(settings) | {"enable.gapless.guarantee": True, "message.max.bytes": DEAD_LETTER_MAX_BYTES + 65_536}
+        self._config = producer_config(settings) | {"message.max.bytes": DEAD_LETTER_MAX_BYTES + 65_536, "error_cb": _ignore, "logger": _silent}
         self._timeout = settings.delivery_timeout_seconds + 1
         self._producer: Producer | None = None
 
@@ -189,6 +193,11 @@ class KafkaMessenger:
         if unsent or any(fault is not None for fault in faults):
             self._producer = None
         return faults
+
+
+def _ignore(error: KafkaError) -> None:
+    """Each message reports its own fault; this is only for the log."""
+    log.debug("kafka_error", error=str(error))
 
 
 def _settle(faults: list[SendFault | None], position: int, error: KafkaError | None, _message: Message) -> None:
