@@ -64,7 +64,7 @@ class PlayStory:
         bad = self._drills.submit_bad()
         self._story.bad_versions.add(bad)
         self._replay.settle()
-        self._tell(f"drill: {bad} was trained on shuffled outcomes and sent through the gates")
+        self._tell(f"drill: {bad} was trained on the contrary of what happened and sent through the gates")
         if not self._story.has("bad_refused"):
             raise EvergreenError(f"the gates did not refuse {bad}")
         return bad

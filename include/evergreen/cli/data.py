@@ -1,0 +1,143 @@
+"""`evergreen load`, `replay-data` and `simulate`: real folders or simulated days into the loop, batch by batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evergreen.cli.playing import announcer, replay
+from evergreen.core.errors import EvergreenError
+from evergreen.core.release import released_at, week_batches
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evergreen.bootstrap import Parts
+    from evergreen.services.replay import Batch
+
+Region = Annotated[str | None, typer.Option(help="Two-letter region; default: the region the stack is set to.")]
+First = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First list day.")]
+Last = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last list day.")]
+BatchDays = Annotated[int, typer.Option(min=1, help="List days per batch.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per batch.")]
+load_app = typer.Typer(no_args_is_help=True, help="Announce a folder's or file's days, without moving the clock.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(load_app, name="load")
+    app.command("replay-data")(replay_data)
+    app.command("simulate")(simulate_days)
+
+
+@load_app.command("videos")
+def load_videos(path: Path, region: Region = None, first: First = None, last: Last = None, batch_days: BatchDays = 7, as_json: Json = False) -> None:
+    """Announce video lists (Parquet, CSV, JSON; a file or a folder). Loading the same again changes nothing."""
+    from evergreen.cli.context import parts
+
+    made = parts()
+    region = region or made.settings.videos.region
+    for batch in read_batches(made, path, region, first, last, batch_days):
+        event = announcer(made).run(f"videos.{region}", batch.rows, batch.first_day, batch.last_day)
+        _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
+    if not as_json:
+        typer.echo("Airflow's DAG `ingest` takes them in; see `evergreen events tail` and the Airflow UI.")
+
+
+def replay_data(
+    path: Path,
+    region: Region = None,
+    first: First = None,
+    last: Last = None,
+    batch_days: BatchDays = 1,
+    anchor: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day some batch begins on.")] = None,
+    pace: Annotated[float, typer.Option(min=0, help="Seconds a batch lasts at least; 0 is as fast as the loop.")] = 0.0,
+    app_calls: Annotated[bool, typer.Option("--app/--no-app", help="Ask for predictions and tell the true counts, as an application does.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Play recorded days through the loop on the replay clock; the clock stays in replay mode until `evergreen clock wall`."""
+    from evergreen.cli.context import parts
+
+    made = parts()
+    region = region or made.settings.videos.region
+    batches = read_batches(made, path, region, first, last, batch_days, anchor)
+    _play(made, region, batches, pace, app_calls, as_json)
+
+
+def simulate_days(
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First list day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last list day.")],
+    region: Region = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal days.")] = 7,
+    break_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day the mix of the lists changes for good.")] = None,
+    batch_days: BatchDays = 1,
+    pace: Annotated[float, typer.Option(min=0, help="Seconds a batch lasts at least.")] = 0.0,
+    app_calls: Annotated[bool, typer.Option("--app/--no-app", help="Ask for predictions and tell the true counts.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Play simulated days (seeded, same schema as real ones) through the loop on the replay clock."""
+    from evergreen.cli.context import parts
+    from evergreen.domains.videos.simulator import simulate
+
+    made = parts()
+    region = region or made.settings.videos.region
+    rows = simulate(first.date(), last.date(), seed=seed, break_on=break_on.date() if break_on else None)
+    batches = cut(rows, first.date(), last.date(), batch_days)
+    _play(made, region, batches, pace, app_calls, as_json)
+
+
+def read_batches(
+    made: Parts, path: Path, region: str, first: datetime | None, last: datetime | None, batch_days: int, anchor: datetime | None = None
+) -> list[Batch]:
+    """The folder's days cut into batches; days without a list are in none. Raises DataRejected, or EvergreenError when nothing is left."""
+    from evergreen.domains.videos.loaders import load_lists
+
+    rows = load_lists(path, region)
+    days = rows["list_date"].dropna()
+    if days.empty:
+        raise EvergreenError(f"{path} holds no list of region {region}")
+    low = first.date() if first else days.min().date()
+    high = last.date() if last else days.max().date()
+    batches = cut(rows, low, high, batch_days, anchor.date() if anchor else None)
+    if not batches:
+        raise EvergreenError(f"{path} holds no list of region {region} in {low}…{high}; it has {days.min().date()}…{days.max().date()}")
+    return batches
+
+
+def cut(rows: pd.DataFrame, first: date, last: date, batch_days: int, anchor: date | None = None) -> list[Batch]:
+    """Rows of [first, last] in batches of `batch_days` list days; empty ones are left out."""
+    import pandas as pd
+
+    from evergreen.services.replay import Batch
+
+    made = []
+    for low, high in week_batches(first, last, anchor or first, batch_days):
+        within = rows[(rows["list_date"] >= pd.Timestamp(low)) & (rows["list_date"] < pd.Timestamp(high + timedelta(days=1)))]
+        if len(within):
+            made.append(Batch(low, high, within.reset_index(drop=True)))
+    return made
+
+
+def _play(made: Parts, region: str, batches: Sequence[Batch], pace: float, app_calls: bool, as_json: bool) -> None:
+    from evergreen.adapters.postgres.chronicle import PostgresChronicle
+
+    newest = PostgresChronicle(made.store).newest_data()
+    if newest is not None and batches and released_at(batches[0].first_day) < newest:
+        raise EvergreenError(
+            f"the first day {batches[0].first_day} lies before data this home has already seen (until {newest:%Y-%m-%d}); "
+            "replay later days, or use another home (`evergreen --home FOLDER up`)"
+        )
+    with replay(made, region, app=app_calls) as driver:
+        for number, batch in enumerate(driver.play(batches, pace), 1):
+            _say(batch, as_json, f"digested ({number} of {len(batches)})")
+
+
+def _say(batch: Batch, as_json: bool, said: str, **more: Any) -> None:
+    if as_json:
+        typer.echo(json.dumps({"first_day": str(batch.first_day), "last_day": str(batch.last_day), "rows": len(batch.rows), **more}))
+    else:
+        typer.echo(f"{batch.first_day}…{batch.last_day}  {len(batch.rows):6} rows  {said}")

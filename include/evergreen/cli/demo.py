@@ -1,0 +1,190 @@
+"""`evergreen demo`: the whole story from nothing, in a home of its own, on real parts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evergreen.cli.figures import BOOTSTRAP, BREAK, CALM, PROMOTED_BY, QUARTILE_TEST
+from evergreen.core.clock import WallClock, wall_now
+from evergreen.core.errors import EvergreenError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from evergreen.bootstrap import Parts
+    from evergreen.services.replay import Batch
+    from evergreen.services.story import Step, Story
+
+LAST_STORY_DAY = date(2025, 10, 31)
+"""Bake and labels of the drills need a few weeks beyond the promotion."""
+SEED = 7
+_LABELS = {
+    "bootstrap": "first champion",
+    "drift": "drift",
+    "retrain": "retrained",
+    "candidate_refused": "challenger refused",
+    "promote": "challenger promoted",
+    "bad_refused": "bad challenger refused",
+    "forced_promote": "bad version forced",
+    "rollback": "rolled back",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Folder or file of video lists; without it the simulator plays the same story.")] = None,
+    region: Annotated[str, typer.Option(help="Two-letter region of the lists.")] = "KR",
+    as_json: Annotated[bool, typer.Option("--json", help="Print demo.json instead of the story.")] = False,
+    drill: Annotated[str | None, typer.Option(help="`bad-model`: the story with its two drills, which it always plays; named for scripts.")] = None,
+) -> None:
+    """From nothing to a promoted challenger: start the stack, train on the first months, replay calm weeks and the break of 2025-07-24,
+    retrain until a challenger wins, then two drills. Its own home and data (`.evergreen/demo`), reset at each run; the stack stays up."""
+    from rich.console import Console
+
+    if drill not in {None, "bad-model"}:
+        raise EvergreenError(f"no drill {drill!r}; there is bad-model")
+    console = Console(stderr=as_json, highlight=False)
+    began = wall_now()
+    rows = _rows(console, data, region)
+    parts = _start(console)
+    story, figures = _play(console, parts, rows, region)
+    report = _report(parts, story, figures, region, (wall_now() - began).total_seconds())
+    home = parts.settings.home
+    target = (home.parent if home == demo_home(named=False) else home) / "demo.json"
+    target.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if as_json:
+        typer.echo(json.dumps(report, ensure_ascii=False))
+    _close(console, parts, report, target)
+
+
+def demo_home(named: bool = True) -> Path:
+    """The home the caller named, else the checkout's for demos."""
+    from evergreen.settings import CHECKOUT, chosen_home
+
+    return (chosen_home() if named else None) or CHECKOUT / ".evergreen" / "demo"
+
+
+def _rows(console: Console, data: Path | None, region: str) -> pd.DataFrame:
+    """Every list of the story's time. Raises EvergreenError where the data does not cover it."""
+    import pandas as pd
+
+    if data is None:
+        from evergreen.domains.videos.simulator import simulate
+
+        console.print("data      simulated lists (DATA=folder plays real ones)")
+        return simulate(BOOTSTRAP[0], QUARTILE_TEST[1], seed=SEED, region=region, break_on=BREAK)
+    from evergreen.domains.videos.loaders import load_lists
+
+    rows = load_lists(data, region)
+    rows = rows[rows["list_date"] >= pd.Timestamp(BOOTSTRAP[0])].reset_index(drop=True)
+    last = rows["list_date"].max()
+    if rows.empty or last < pd.Timestamp(PROMOTED_BY):
+        raise EvergreenError(
+            f"{data} does not cover the story ({BOOTSTRAP[0]}…{PROMOTED_BY}) for region {region}; "
+            "use `evergreen load videos` with `make up` for other days, or leave DATA out for the simulator"
+        )
+    console.print(f"data      {len(rows)} rows of {data} ({region}, read in place)")
+    return rows
+
+
+def _start(console: Console) -> Parts:
+    from evergreen.bootstrap import Parts
+    from evergreen.local_stack.home import Home
+    from evergreen.local_stack.ports import free_port_offset
+    from evergreen.local_stack.progress import StartProgress
+    from evergreen.local_stack.start import start
+    from evergreen.local_stack.stop import stop
+    from evergreen.settings import load_settings
+
+    home = demo_home()
+    if stop(Home(home)):
+        console.print("stopped   the stack of the last demo")
+    for kept in ("data", "airflow", "logs", "run"):
+        shutil.rmtree(home / kept, ignore_errors=True)
+    offset = free_port_offset()
+    if offset:
+        console.print(f"ports     the usual ones are taken: all are moved by {offset}")
+    with StartProgress(console) as progress:
+        start(home, progress, port_offset=offset)
+    return Parts(load_settings(home))
+
+
+def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str) -> tuple[Story, dict[str, float | None]]:
+    from evergreen.adapters.postgres.chronicle import PostgresChronicle
+    from evergreen.cli.data import cut
+    from evergreen.cli.drills import BadModelDrill
+    from evergreen.cli.figures import figures
+    from evergreen.cli.playing import replay
+    from evergreen.services.play_story import PlayStory
+    from evergreen.services.story import Story
+
+    (spec,) = (each for each in parts.specs.values() if f"videos.{region}" in each.datasets)
+    chronicle = PostgresChronicle(parts.store)
+    story = Story(chronicle, WallClock())
+    (bootstrap,) = cut(rows, *BOOTSTRAP, batch_days=(BOOTSTRAP[1] - BOOTSTRAP[0]).days + 1)
+    weeks: list[Batch] = cut(rows, CALM[0], LAST_STORY_DAY, 7, anchor=BREAK)
+    with replay(parts, region) as driver:
+        PlayStory(
+            model=spec.name,
+            replay=driver,
+            story=story,
+            chronicle=chronicle,
+            carry_out=parts.carry_out,
+            drills=BadModelDrill(parts, spec),
+            narrate=lambda steps, progress: _narrate(console, steps, progress),
+        ).run(bootstrap, weeks, PROMOTED_BY)
+    console.print("          figures, by the same services outside Airflow …")
+    first = parts.registry.load(spec, 1).predictor
+    return story, figures(spec, rows, first)
+
+
+def _narrate(console: Console, steps: Sequence[Step], progress: str) -> None:
+    console.print(f"          {progress}", style="dim", markup=False)
+    for step in steps:
+        console.print(f"{step.at:%Y-%m-%d %H:%M}  {_LABELS[step.name]:22} {step.cause}  ({step.seconds:.0f} s)", markup=False)
+
+
+def _report(parts: Parts, story: Story, figures: dict[str, float | None], region: str, total: float) -> dict[str, Any]:
+    from evergreen.adapters.postgres.chronicle import PostgresChronicle
+
+    chronicle = PostgresChronicle(parts.store)
+    (spec,) = (each for each in parts.specs.values() if f"videos.{region}" in each.datasets)
+    latencies = chronicle.latencies()
+    return {
+        "steps": [step.to_json() for step in story.steps],
+        "metrics": figures,
+        "first_drift_date": story.first_drift_date,
+        "champion_versions": chronicle.champions(spec.name),
+        "event_to_decision_p99_ms": _rounded(latencies.event_to_decision_p99_ms),
+        "action_to_run_p95_s": _rounded(latencies.action_to_run_p95_s),
+        "total_seconds": round(total, 1),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _close(console: Console, parts: Parts, report: dict[str, Any], target: Path) -> None:
+    from evergreen.cli.stack import say_where
+
+    metrics = report["metrics"]
+    console.print(f"served    {' → '.join(report['champion_versions'])}")
+    console.print(
+        f"errors    MAE of log10 views: calm {metrics['calm_mae']}, same version after the break {metrics['after_break_mae']}, "
+        f"retrained {metrics['retrained_mae']}; top quartile AUC {metrics['top_quartile_auc']}"
+    )
+    console.print(f"latency   event → decision p99 {report['event_to_decision_p99_ms']} ms; action → run p95 {report['action_to_run_p95_s']} s")
+    console.print(f"total     {report['total_seconds']:.0f} s; all of it in {target}")
+    say_where(console, parts.settings.home)

@@ -1,0 +1,36 @@
+"""A replay driver on a running stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evergreen.bootstrap import Parts
+    from evergreen.services.announce import Announce
+    from evergreen.services.replay import Replay
+
+
+def announcer(parts: Parts) -> Announce:
+    from evergreen.services.announce import Announce
+
+    return Announce(parts.publisher, parts.clock, parts.settings.home / "data" / "inbox")
+
+
+@contextmanager
+def replay(parts: Parts, region: str, *, app: bool = True) -> Iterator[Replay]:
+    """`app`: also play the application, against the stack's serving."""
+    from evergreen.adapters.serving_client import ServingClient
+    from evergreen.domains.videos.app import TrendingApp
+    from evergreen.services.replay import Replay
+
+    with ServingClient(parts.settings.serving.url) as client:
+        yield Replay(
+            clock=parts.clock,
+            announce=announcer(parts),
+            backlog=parts.quiescence.backlog,
+            app=client if app else None,
+            domain=TrendingApp(),
+            dataset=f"videos.{region}",
+        )
