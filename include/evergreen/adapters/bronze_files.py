@@ -38,7 +38,7 @@ class BronzeFiles:
         if sha256 is not None and found != sha256.lower():
             raise BatchRejected("hash_mismatch", f"{Path(path).name}: is not the announced file: SHA-256 {found[:12]}… instead of {sha256[:12]}…")
         try:
-            received: pd.DataFrame = pq.read_table(pa.BufferReader(body)).to_pandas(types_mapper=_nullable)
+            received: pd.DataFrame = pq.read_table(pa.BufferReader(body)).to_pandas(types_mapper=_nullable, ignore_metadata=True)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise BatchRejected("unreadable", f"{Path(path).name}: not a whole Parquet file: {_first_line(error)}") from error
         return received
@@ -87,7 +87,7 @@ def _nullable(arrow: Any) -> Any:
 def _write(path: Path, rows: pd.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")
-    rows.to_parquet(unfinished, index=False)
+    rows.loc[:, ~rows.columns.duplicated()].to_parquet(unfinished, index=False)  # a file may name a column twice, a frame being written may not
     unfinished.replace(path)
 
 

@@ -13,6 +13,7 @@ import psycopg2.extras
 import psycopg2.pool
 
 from evergreen.adapters.postgres.actions import PostgresActions
+from evergreen.adapters.postgres.batches import PostgresBatches
 from evergreen.adapters.postgres.champions import PostgresChampions
 from evergreen.adapters.postgres.change_points import PostgresChangePoints
 from evergreen.adapters.postgres.deployments import PostgresDeployments
@@ -38,6 +39,10 @@ class PostgresTransaction:
     @cached_property
     def outbox(self) -> PostgresOutbox:
         return PostgresOutbox(self.connection)
+
+    @cached_property
+    def batches(self) -> PostgresBatches:
+        return PostgresBatches(self.connection)
 
     @cached_property
     def versions(self) -> PostgresVersions:
