@@ -6,22 +6,22 @@
 # Sources are installed in place (/opt/evergreen), since code finds dags/ and policies/ beside itself.
 
 FROM python:3.11-slim-bookworm AS build
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/venv
+ENV UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/venv
 RUN pip install --no-cache-dir --disable-pip-version-check "uv>=0.8" && uv venv /opt/venv
 WORKDIR /opt/evergreen
 COPY pyproject.toml requirements.txt README.md LICENSE ./
 # Packages first: this layer stays while only sources change.
-RUN --mount=type=cache,target=/root/.cache/uv uv pip install -r pyproject.toml -c requirements.txt
+RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml -c requirements.txt
 COPY include include
 COPY serving serving
 COPY dashboard dashboard
-RUN --mount=type=cache,target=/root/.cache/uv uv pip install --no-deps -e .
+RUN --mount=type=cache,target=/var/cache/uv uv pip install --no-deps -e .
 
 FROM build AS build-serving
-RUN --mount=type=cache,target=/root/.cache/uv uv pip install -r pyproject.toml --extra serving -c requirements.txt
+RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml --extra serving -c requirements.txt
 
 FROM build AS build-airflow
-RUN --mount=type=cache,target=/root/.cache/uv uv pip install -r pyproject.toml --extra airflow -c requirements.txt
+RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml --extra airflow -c requirements.txt
 
 FROM python:3.11-slim-bookworm AS runtime
 # libgomp1: scikit-learn's and treelite's threads.

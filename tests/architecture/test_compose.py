@@ -8,7 +8,6 @@ import json
 import os
 import re
 import runpy
-import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -242,34 +241,3 @@ def test_what_must_be_done_once_is_done_before_what_needs_it(services: dict[str,
 
 def test_every_lasting_part_has_a_health_check(services: dict[str, Any]) -> None:
     assert {name for name, service in services.items() if "healthcheck" not in service} == ONE_SHOT | {"tools"}
-
-
-def test_our_images_exist_in_the_dockerfile_and_run_without_root(services: dict[str, Any]) -> None:
-    dockerfile = (CHECKOUT / "Dockerfile").read_text()
-    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile, re.MULTILINE))
-    ours = {name: service for name, service in services.items() if "build" in service}
-    assert {service["build"]["target"] for service in ours.values()} == {"worker", "serving", "airflow"} <= stages
-    assert re.search(r"^FROM runtime AS worker$", dockerfile, re.MULTILINE)
-    assert "USER 10001:10001" in dockerfile.split("AS runtime")[1].split("FROM ")[0]
-    for name, service in ours.items():
-        assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-
-
-def test_what_the_images_start_is_there(services: dict[str, Any]) -> None:
-    copied = (CHECKOUT / "Dockerfile").read_text()
-    for name, service in services.items():
-        commands = [service.get("command", []), service.get("healthcheck", {}).get("test", [])]
-        words = [word for command in commands for word in (command if isinstance(command, list) else shlex.split(command))]
-        for word in words:
-            if word.startswith("deploy/"):
-                assert (CHECKOUT / word).is_file(), name
-                assert word in copied, f"{word} is not in the image"
-
-
-def test_the_build_context_holds_only_what_the_dockerfile_copies() -> None:
-    lines = (CHECKOUT / ".dockerignore").read_text().splitlines()
-    assert "*" in lines
-    let_in = {line[1:] for line in lines if line.startswith("!")}
-    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
-    assert {source for line in copies for source in line.split()} == let_in
