@@ -135,6 +135,17 @@ def load_settings(home: Path | None = None, *, with_stack: bool = True) -> Setti
     return Settings(_env_file=stack_env_file(home) if with_stack else None, home=home)
 
 
+def service_name(default: str) -> str:
+    """How the supervisor calls this process, e.g. `serving-01`."""
+    return os.environ.get("EVERGREEN_SERVICE", default)
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the processes of one service add up their Prometheus metrics in `folder`. Before prometheus_client is imported: it decides then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
 PASSED_ON = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "COVERAGE_PROCESS_START")
 """What a part of the stack inherits from the shell that started it; nothing else, so that a start depends on the home alone."""
 

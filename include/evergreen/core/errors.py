@@ -12,6 +12,9 @@ __all__ = [
     "Fenced",
     "InvalidEvent",
     "InvalidPolicy",
+    "InvalidRequest",
+    "KeyReused",
+    "NoChampion",
     "NotConfirmed",
     "NotEnoughData",
     "NotFound",
@@ -36,6 +39,18 @@ class PublishFailed(EvergreenError):
 
 class Unavailable(EvergreenError):
     """A part (Postgres, Redis, MLflow, Kafka) does not answer; trying again later may help."""
+
+
+class NoChampion(Unavailable):
+    """No version of the model serves (yet)."""
+
+
+class InvalidRequest(EvergreenError):
+    """What a caller sent cannot be used; the message says which part and why."""
+
+
+class KeyReused(EvergreenError):
+    """An idempotency key came again with other content."""
 
 
 class Fenced(EvergreenError):

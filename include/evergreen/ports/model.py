@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -67,7 +68,16 @@ class Predictor(Protocol):
         """Lower and upper bound (n,), (n,) of the primary prediction at the card's nominal coverage."""
 
     def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Serving's answer per request; a request maps feature names (and facts they derive from) to values. One vectorised call."""
+        """Serving's answer per request; a request maps feature names (and facts they derive from) to values. One vectorised call.
+        JSON values; holds `prediction`, `prediction_lower` and `prediction_upper` in the target's units."""
+
+
+@dataclass(frozen=True)
+class Related:
+    entity: str
+    """Its name in the feature store."""
+    unknown: Mapping[str, Any]
+    """What is known when the store has no such entry."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +113,9 @@ class ModelSpec:
     gates: GateThresholds = field(default_factory=GateThresholds)
     request_facts: tuple[str, ...] = ()
     """What a request to serving may give beside feature names: facts they derive from, counts of the day."""
+    request_row: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
+    """A request -> its feature row, only what is known: predictions are logged with it, so that another version can be asked the same."""
+    related: Callable[[Mapping[str, Any]], Related | None] | None = None
+    """A request -> another entry of the feature store it builds on (a video's channel); None when it says all of that itself."""
+    stale_after: timedelta = timedelta(days=7)
+    """Stored features older than this (platform time) degrade an answer."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from evergreen.domains.videos.names import COUNT_FEATURES, ENTITY, FACTS, FEATURES, TARGET, TIME
-from evergreen.domains.videos.row import log_views
-from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Predictor, Windows
+from evergreen.domains.videos.dataset import CHANNEL_ENTITY
+from evergreen.domains.videos.names import COUNT_FEATURES, ENTITY, FACTS, FEATURES, TARGET, TIME, zone_of
+from evergreen.domains.videos.row import NO_HISTORY, log_views, row_features
+from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,8 @@ def video_spec(region: str = DEFAULT_REGION) -> ModelSpec:
         windows=Windows(),
         gates=GateThresholds(segment_column="category_id"),
         request_facts=(*FACTS, *COUNT_FEATURES),
+        request_row=partial(_request_row, zone=ZoneInfo(zone_of(region))),
+        related=_related,
     )
 
 
@@ -55,6 +59,20 @@ def label_of(outcome: Mapping[str, Any]) -> float:
     if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < float("inf"):
         raise ValueError(f"view_count must be a number of views, not {count!r}")
     return log_views(float(count))
+
+
+def _request_row(request: Mapping[str, Any], zone: ZoneInfo) -> dict[str, float]:
+    return {name: value for name, value in row_features(request, zone).items() if value == value}
+
+
+def _related(request: Mapping[str, Any]) -> Related | None:
+    """The channel's history, unless the request brings its own."""
+    from evergreen.domains.videos.features import HISTORY_COLUMNS, channel_key
+
+    if any(request.get(name) is not None for name in HISTORY_COLUMNS):
+        return None
+    channel = channel_key(request.get("channel_id"), request.get("channel_title"))
+    return None if channel is None else Related(f"{CHANNEL_ENTITY}{channel}", NO_HISTORY)
 
 
 def _build_features(silver: pd.DataFrame, region: str) -> pd.DataFrame:

@@ -385,6 +385,13 @@ BEGIN
     PERFORM pg_notify('champion', NEW.model);
     RETURN NEW;
 END $$;
+-- A replay jumps by days: what serving stamps on its log must not lag behind by its polling.
+CREATE FUNCTION notify_clock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('champion', 'clock');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER platform_clock_notify AFTER UPDATE OF mode, base, set_at, rate ON platform_clock FOR EACH ROW EXECUTE FUNCTION notify_clock();
 CREATE TRIGGER champions_notify AFTER INSERT OR UPDATE ON champions FOR EACH ROW EXECUTE FUNCTION notify_champion();
 CREATE TRIGGER deployments_notify AFTER INSERT OR UPDATE ON deployments FOR EACH ROW EXECUTE FUNCTION notify_champion();
 

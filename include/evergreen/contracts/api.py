@@ -1,0 +1,200 @@
+"""What serving says and hears over HTTP. Units: probabilities in [0, 1], scores and percentiles 0-100, times in seconds, instants in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+MAX_FEATURES = 200
+MAX_TEXT = 20_000
+_UNFIT = re.compile("\x00")
+
+
+def _storable(value: str) -> str:
+    """NUL has no place in Postgres: refused here, it cannot become a poison message later."""
+    if _UNFIT.search(value):
+        raise ValueError("NUL characters are not allowed")
+    return value
+
+
+Text = Annotated[StrictStr, Field(max_length=MAX_TEXT), AfterValidator(_storable)]
+Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+WholeNumber = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+Value = StrictBool | WholeNumber | Number | Text | None
+"""A feature or an outcome's field. Null is the same as leaving it out: not known."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+VideoId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$", examples=["dQw4w9WgXcQ"])]
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["video_performance"])]
+
+BloomStatus = Literal["probably seen in the last 7 days", "not seen in the last 7 days", "unknown"]
+"""The first may be wrong in 1 of 100 cases, the second never is. Unknown: Redis does not answer."""
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class PredictVideoRequest(Body):
+    video_id: VideoId
+    features: Annotated[dict[Name, Value], Field(max_length=MAX_FEATURES)] | None = Field(
+        default=None,
+        description="What is known of the video, any subset: `title`, `published_at`, `list_date`, `category_id`, `channel_id`, `view_count` … "
+        "Left out: the feature store's. Ratios and calendar features are derived.",
+        examples=[{"title": "여름 브이로그", "category_id": 22, "published_at": "2025-07-24T09:00:00Z", "list_date": "2025-07-25", "tag_count": 12}],
+    )
+
+
+class ViewInterval(Body):
+    lower: int
+    upper: int
+    coverage: float
+
+
+class KeyFactor(Body):
+    feature: str
+    value: float
+    weight: float
+
+
+class VideoPrediction(BaseModel):
+    """Every field of one version of the model. `cached`, `processing_time` and `prediction_id` are the only ones a cache changes."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    video_id: str
+    prediction_id: str = Field(description="Names this answer in the prediction log; give it back with the feedback")
+    model_version: str = Field(examples=["video_performance@3"])
+    epoch: int = Field(description="How often the champion has changed; one answer comes from one epoch")
+    prediction: float = Field(description="log10 of the views at first listing")
+    predicted_views: int
+    interval: ViewInterval
+    confidence: float = Field(ge=0, le=1, description="Chance that the true views lie within a factor of two")
+    performance_score: float = Field(ge=0, le=100, description="Predicted percentile in its category, 100 = best")
+    percentile: float = Field(ge=0, le=100, description="'top x %' = 100 - performance_score")
+    viral_probability: float = Field(ge=0, le=1, description="Chance of the top quartile of views")
+    trend_prediction: Literal["rising", "steady", "falling"] | None
+    growth_potential: Literal["low", "medium", "high"] | None
+    predicted_growth: float | None
+    still_listed_probability: float | None
+    view_count: int | None
+    like_count: int | None
+    comment_count: int | None
+    engagement_rate: float | None
+    key_factors: list[KeyFactor]
+    features_used: list[str]
+    features_imputed: list[str]
+    features_ignored: list[str] = Field(description="Given, but no feature or fact of this model")
+    features_as_of: datetime | None = Field(description="Of stored features; null when the request brought its own")
+    bloom_filter_status: BloomStatus
+    cached: bool
+    degraded: bool
+    degraded_reasons: list[str] = Field(description="Closed list: cache_unavailable, seen_index_unavailable, features_unavailable, features_stale")
+    processing_time: float = Field(ge=0, description="Seconds")
+
+
+class FeedbackRequest(Body):
+    model: ModelName | None = Field(default=None, description="Default: the video model")
+    video_id: VideoId
+    prediction_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
+    outcome: Annotated[dict[Name, Value], Field(min_length=1, max_length=MAX_FEATURES)] = Field(examples=[{"view_count": 152340}])
+
+
+class FeedbackAccepted(Body):
+    id: str = Field(description="Of the event on prediction.feedback; the same for a repeated Idempotency-Key")
+    status: Literal["accepted"] = "accepted"
+
+
+class FieldFault(Body):
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` is stable: test for it, not for the text."""
+
+    type: str = Field(examples=["urn:evergreen:problem:unknown-video"])
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldFault] | None = None
+
+
+class Alive(Body):
+    status: Literal["alive"] = "alive"
+
+
+class Served(Body):
+    version: int
+    epoch: int
+
+
+class Ready(Body):
+    status: Literal["ready"] = "ready"
+    worker: str
+    models: dict[str, Served] = Field(description="What this worker answers with; empty until a first champion is deployed")
+
+
+class ModelState(Body):
+    model: str
+    version: str | None
+    epoch: int | None
+    since: AwareDatetime | None = Field(description="Platform time")
+    stable: bool | None
+    previous_version: str | None
+    workers: dict[str, str] = Field(description="Live serving workers and the version each answers with")
+
+
+class ModelList(Body):
+    models: list[ModelState]
+
+
+class Deployment(Body):
+    id: str
+    version: str
+    previous_version: str | None
+    kind: str
+    status: str
+    epoch: int | None
+    forced: bool
+    reason: str
+    served_from: AwareDatetime | None
+    served_to: AwareDatetime | None
+    stable_from: AwareDatetime | None
+    error: str | None
+    action_id: str | None
+
+
+class DeploymentPage(Body):
+    model: str
+    deployments: list[Deployment]
+    next_cursor: str | None
+
+
+class DecisionSummary(Body):
+    model: str
+    seq: int
+    event_type: str
+    event_id: str
+    decided_at: AwareDatetime
+    severity: str
+    rule: str
+    outcome: str
+    policy_hash: str
+
+
+class DecisionPage(Body):
+    decisions: list[DecisionSummary]
+    next_cursor: str | None
+
+
+class Explanation(Body):
+    """Why an action exists and what became of it."""
+
+    action: dict[str, Any]
+    causes: list[dict[str, Any]] = Field(description="The events that led to it, the first one first")
+    decision: dict[str, Any] | None = Field(description="As recorded; null for an action a person asked for")

@@ -1,0 +1,33 @@
+"""The prediction cache: answers of one version and epoch, by what was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+Layer = Literal["l1", "l2"]
+
+
+@dataclass(frozen=True)
+class CachedAnswer:
+    """What the model said, apart from everything that differs from request to request."""
+
+    body: bytes
+    """JSON object: the model's answer."""
+    features: bytes
+    """JSON object: what it was asked with, stored and related features included."""
+    version: str
+    """`name@N`, compared with the key's on the way out."""
+    features_as_of: datetime | None = None
+
+
+class PredictionCache(Protocol):
+    """Guarantee: what comes out is what was put in under this key, or nothing. The key holds model, version, epoch and feature schema, so
+    a promotion invalidates by construction."""
+
+    async def get(self, key: str, version: str) -> tuple[CachedAnswer, Layer] | None:
+        """An unreadable value is a miss and is deleted. Raises Unavailable when the shared layer does not answer in time."""
+
+    def put(self, key: str, answer: CachedAnswer) -> None:
+        """At once in the process, soon in the shared layer; never raises, never waits."""

@@ -1,0 +1,150 @@
+"""What serving needs of the world: the champion, features, the seen index, a log; and what its listener needs of Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from evergreen.core.clock import ClockReading
+from evergreen.ports.model import ModelSpec
+
+AckPhase = Literal["prepared", "serving", "refused"]
+Seen = Literal["MAYBE", "NO"]
+
+
+class Answering(Protocol):
+    """What answers: the pipeline's predictor today, a compiled form of it later."""
+
+    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A verified, warmed version. Immutable: a swap exchanges the reference, so a request that took it keeps it to the end."""
+
+    spec: ModelSpec
+    version: int
+    answering: Answering
+    schema_hash: str
+    """Of the features it was trained on: part of every cache key."""
+    inline: bool = True
+    """Fast enough to run on the event loop; else it goes to the bounded pool."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Who answers, as one reference."""
+
+    loaded: LoadedModel
+    epoch: int
+    shadow: LoadedModel | None = None
+    """The previous champion while this one is in bake: scored alongside, in the log only."""
+
+
+class ServedModels(Protocol):
+    async def champion(self, model: str) -> Champion:
+        """Raises NoChampion."""
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    features: Mapping[str, Any]
+    as_of: datetime
+
+
+class FeatureStore(Protocol):
+    async def get(self, model: str, entity: str) -> StoredFeatures | None:
+        """None: nothing is known of it. Raises Unavailable."""
+
+
+class SeenIndex(Protocol):
+    async def seen(self, entity: str, now: datetime) -> Seen:
+        """In the 7 days up to `now` (platform time). NO is certain. Raises Unavailable: a filter that cannot be read is never a NO."""
+
+
+@dataclass(frozen=True)
+class PredictionRecord:
+    """One answer for the prediction log."""
+
+    prediction_id: str
+    champion: Champion
+    entity: str
+    given: Mapping[str, Any]
+    answer: bytes
+    features: bytes
+    latency_seconds: float
+    cached: bool
+    time: datetime
+    traceparent: str = ""
+
+
+class PredictionLog(Protocol):
+    def record(self, record: PredictionRecord) -> None:
+        """Telemetry: never waits, never raises; a full buffer drops and counts."""
+
+
+class IdempotencyKeys(Protocol):
+    async def claim(self, key: str, said: str) -> str:
+        """Remember `said` under the key for a day and return what was first said under it. Raises Unavailable."""
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """A deployment that wants to be loaded and warmed."""
+
+    deployment_id: UUID
+    model: str
+    version: int
+
+
+@dataclass(frozen=True)
+class ChampionNow:
+    """A row of `champions` with its deployment."""
+
+    model: str
+    version: int
+    epoch: int
+    deployment_id: UUID | None = None
+    """None: remembered on disk while Postgres is away."""
+    shadow_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One consistent look at what workers must do."""
+
+    champions: Sequence[ChampionNow]
+    preparing: Sequence[Preparing] = ()
+    clock: ClockReading | None = None
+
+
+@dataclass(frozen=True)
+class Beat:
+    worker_id: str
+    pid: int
+    state: Literal["starting", "ready", "draining"]
+    serving: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class FleetRegistry(Protocol):
+    """Tables `champions`, `deployments`, `serving_workers`, `worker_acks` as a worker sees them. Every call raises Unavailable."""
+
+    async def look(self) -> Fleet: ...
+
+    async def beat(self, beat: Beat) -> None: ...
+
+    async def acknowledge_prepared(self, worker_id: str, deployment_id: UUID) -> bool:
+        """False, and nothing written, when the deployment no longer prepares: a worker that slept must not speak of the past."""
+
+    async def acknowledge_serving(self, worker_id: str, champion: ChampionNow) -> bool:
+        """False, and nothing written, when the epoch is no longer this one."""
+
+    async def refuse(self, worker_id: str, deployment_id: UUID, reason: str) -> bool:
+        """False, and nothing written, when the deployment is closed."""
