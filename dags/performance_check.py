@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import dag, task, teardown
 
 from evergreen.contracts.actions import ActionKind
 from evergreen.orchestration import forms
@@ -31,6 +31,7 @@ def performance_check() -> None:
     def score_predictions(claim: dict[str, Any]) -> dict[str, Any]:
         return carry_out(claim)
 
+    @teardown
     @task(**RING)
     def ring_for_more() -> int:
         return ring_again(KIND)

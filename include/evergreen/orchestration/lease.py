@@ -20,6 +20,7 @@ def to_xcom(lease: Lease, action: Action, note: str) -> dict[str, Any]:
         "token": lease.token,
         "run_id": lease.run_id,
         "kind": action.kind.value,
+        "target": action.target,
         "traceparent": action.traceparent,
         "note": note,
     }

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, DownstreamTasksSkipped, TaskDeferred
 
 from evergreen.contracts.actions import Action, ActionKind
 from evergreen.core.errors import DataRejected
@@ -49,7 +49,7 @@ class ActionSensor(BaseSensorOperator):
         from evergreen.orchestration.recorded import RecordedActionTrigger
 
         trigger = RecordedActionTrigger(kind=self.kind.value, seconds=self.timeout)
-        self.defer(trigger=trigger, method_name=self.found.__name__, timeout=timedelta(seconds=self.timeout + 10))
+        raise TaskDeferred(trigger=trigger, method_name=self.found.__name__, timeout=timedelta(seconds=self.timeout + 10))
 
     def found(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """The inline trigger's answer: an action that may be known to Kafka only, since no intake ran beside this test."""

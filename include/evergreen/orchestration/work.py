@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from airflow.sdk import BaseXCom, ExceptionRetryPolicy, RetryAction, RetryRule, TriggerRule, get_current_context
+from airflow.sdk import BaseXCom, ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.core.errors import ArtifactRefused, DataRejected, Fenced, NotEnoughData, NotFound
 from evergreen.orchestration.lease import CLAIM_TASK, from_xcom
 from evergreen.orchestration.process import parts
+from evergreen.orchestration.warm import quiet_airflow
 from evergreen.ports.storage import ClaimedAction, Lease
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ WORK: dict[str, Any] = {
 
 LONG_WORK: dict[str, Any] = WORK | {"execution_timeout": timedelta(hours=2)}
 
-RING: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=3), "trigger_rule": TriggerRule.ALL_DONE}
-"""Of the last task: it rings after a failed or skipped run too."""
+RING: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=3)}
+"""Of the last task, a teardown: it rings after failed work too, and the run is as green or red as its work."""
 
 
 def carry_out(claim: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def carry_out(claim: Mapping[str, Any]) -> dict[str, Any]:
 
     Guarantee: effects happen once. Failure: this task is repeated after the commit, or the lease went to another run. Remedy: a finished
     action gives its recorded result; a lost lease ends the run as skipped, and the other run writes."""
+    quiet_airflow()
     structlog.contextvars.bind_contextvars(action_id=claim["action_id"], traceparent=claim["traceparent"])
     try:
         result = dict(_result(from_xcom(claim)))

@@ -1,0 +1,44 @@
+"""What Airflow tells us of its own life: the scheduler's start, and the end of a run, which gets its note."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.listeners import hookimpl
+from sqlalchemy.orm import object_session
+
+from evergreen.contracts.actions import DAG_KINDS
+from evergreen.orchestration.lease import CLAIM_TASK
+from evergreen.orchestration.records import returned
+from evergreen.orchestration.warm import is_scheduler, warm
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+_DAGS = frozenset(kind.value for kind in DAG_KINDS)
+
+
+@hookimpl
+def on_starting(component: object) -> None:
+    """Called in the scheduler before it forks its workers, and in every task."""
+    if is_scheduler() and type(component).__name__ == "Job":
+        warm()
+
+
+@hookimpl
+def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+    _note(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+    _note(dag_run)
+
+
+def _note(dag_run: DagRun) -> None:
+    """The action and its cause, in the scheduler's own transaction (a task has no way to write it); a person's note is kept."""
+    session = object_session(dag_run)
+    if dag_run.dag_id not in _DAGS or dag_run.note or session is None:
+        return
+    claim = returned(session, dag_run.dag_id, dag_run.run_id).get(CLAIM_TASK)
+    dag_run.note = claim["note"] if claim else "nothing to do: the action that rang went to another run"
