@@ -8,6 +8,7 @@ __all__ = [
     "ArtifactRefused",
     "ChampionConflict",
     "DataRejected",
+    "DeploymentRefused",
     "EvergreenError",
     "Fenced",
     "InvalidEvent",
@@ -75,6 +76,10 @@ class ArtifactRefused(EvergreenError):
 
 class ChampionConflict(EvergreenError):
     """Another promotion or rollback changed the champion first (compare-and-set lost)."""
+
+
+class DeploymentRefused(EvergreenError):
+    """The version may not serve: not approved, quarantined, compared with another champion, or there is nothing to go back to."""
 
 
 class NotConfirmed(EvergreenError):
