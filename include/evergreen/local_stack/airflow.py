@@ -57,7 +57,8 @@ def airflow_environment(settings: Settings, credentials: Credentials, *, airflow
     }
     dag_processor = {"REFRESH_INTERVAL": "30", "MIN_FILE_PROCESS_INTERVAL": "300", "PARSING_PROCESSES": "2", "PRINT_STATS_INTERVAL": "300"}
     # Above this many waiting messages the shared stream would throw them away and read them again, for ever.
-    triggerer = {"SHARED_STREAM_SUBSCRIBER_QUEUE_SIZE": "100000"}
+    # The eight watchers come one after the other at the first start: a doorbell rung before the last one listens would be missed until the sweeper.
+    triggerer = {"SHARED_STREAM_SUBSCRIBER_QUEUE_SIZE": "100000", "SHARED_STREAM_COHORT_GRACE_PERIOD": "3"}
     api = {"HOST": "127.0.0.1", "PORT": port, "BASE_URL": settings.airflow.url, "WORKERS": "1", "SECRET_KEY": credentials.airflow_secret_key}
     sections = {
         "CORE": core,
@@ -80,6 +81,9 @@ def _doorbell_connection(settings: Settings) -> str:
         "group.id": "evergreen-doorbell",
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
+        # A killed triggerer leaves its place in the group after this: until then the next one hears nothing.
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 1500,
     }
     return json.dumps({"conn_type": "kafka", "extra": consumer})
 
