@@ -1,0 +1,126 @@
+"""The record of one decision: what was asked, what each guard said, what follows. Canonical JSON, chained by hash per model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+from evergreen.contracts.actions import Action, ActionKind
+from evergreen.contracts.envelope import canonical_json
+
+GENESIS = "0" * 64
+"""What a model's first decision is chained to."""
+
+
+class Outcome(StrEnum):
+    ACCEPTED = "accepted"
+    """An action was made."""
+    ABSORBED = "absorbed"
+    """An action that waits already took it in."""
+    SUPPRESSED = "suppressed"
+    """A guard stopped it; `allowed_at` says until when, where it knows."""
+    STALE = "stale"
+    """The event was too old to act on."""
+    IGNORED = "ignored"
+    """Nothing was to be done."""
+
+
+@dataclass(frozen=True)
+class GuardResult:
+    guard: str
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Absorption:
+    """What the absorbing action becomes."""
+
+    into: UUID
+    status: Literal["pending", "running"]
+    reason: str
+    severity: str
+    priority: Literal["normal", "high"]
+    due_at: datetime
+    as_of: datetime
+    params: Mapping[str, Any]
+    runs_now: bool
+    """It was scheduled for later and is due now."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response to the event, with its fate."""
+
+    kind: ActionKind
+    target: str
+    reason: str
+    outcome: Outcome
+    guards: tuple[GuardResult, ...] = ()
+    allowed_at: datetime | None = None
+    action: Action | None = None
+    key: str = ""
+    accepted_at: datetime | None = None
+    absorption: Absorption | None = None
+
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {"action": self.kind.value, "target": self.target, "reason": self.reason, "outcome": self.outcome.value}
+        facts["guards"] = [{"guard": one.guard, "passed": one.passed, "detail": one.detail} for one in self.guards]
+        if self.allowed_at is not None:
+            facts["allowed_at"] = self.allowed_at
+        if self.action is not None:
+            facts |= {"action_id": self.action.id, "due_at": self.action.due_at, "priority": self.action.priority}
+        if self.absorption is not None:
+            facts |= {"action_id": self.absorption.into, "due_at": self.absorption.due_at, "priority": self.absorption.priority}
+        return facts
+
+
+@dataclass(frozen=True)
+class Decision:
+    model: str
+    event_source: str
+    event_id: str
+    event_type: str
+    policy_hash: str
+    decided_at: datetime
+    severity: str
+    severity_path: tuple[str, ...]
+    rule: str
+    answers: tuple[Answer, ...]
+    notes: tuple[str, ...]
+    state: Mapping[str, Any]
+    """What of the state was looked at."""
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.answers[0].outcome
+
+    def body(self) -> bytes:
+        return canonical_json(
+            {
+                "model": self.model,
+                "event": {"source": self.event_source, "id": self.event_id, "type": self.event_type},
+                "policy": self.policy_hash,
+                "decided_at": self.decided_at,
+                "severity": {"final": self.severity, "path": self.severity_path},
+                "rule": self.rule,
+                "outcome": self.outcome.value,
+                "answers": [answer.facts() for answer in self.answers],
+                "notes": self.notes,
+                "state": self.state,
+            }
+        )
+
+
+def chain(previous: str, body: bytes) -> str:
+    return hashlib.sha256(previous.encode() + body).hexdigest()
+
+
+def action_key(event_source: str, event_id: str, rule: str, kind: ActionKind, model: str, target: str) -> str:
+    """The same event decided again asks for the same action."""
+    return hashlib.sha256("\x1f".join((event_source, event_id, rule, kind.value, model, target)).encode()).hexdigest()

@@ -1,0 +1,47 @@
+"""Wall-clock hours in the policy's time zone: maintenance windows and daily times. `[start, end)`, over midnight when end <= start.
+
+Local times are resolved through UTC, so a day with a change of daylight saving has each of its windows once: a start that the change
+skips counts as the instant right after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class DailyHours:
+    start: time
+    end: time
+    zone: ZoneInfo
+
+    def contains(self, at: datetime) -> bool:
+        return self.last_start(at) <= at < self._end_after(self.last_start(at))
+
+    def last_start(self, at: datetime) -> datetime:
+        """The newest start that is not after `at`."""
+        return last_daily(self.start, self.zone, at)
+
+    def next_start(self, at: datetime) -> datetime:
+        """`at` itself inside the hours, else the next start."""
+        return at if self.contains(at) else next_daily(self.start, self.zone, at)
+
+    def _end_after(self, start: datetime) -> datetime:
+        return next_daily(self.end, self.zone, start)
+
+
+def last_daily(clock_time: time, zone: ZoneInfo, at: datetime) -> datetime:
+    """The newest instant not after `at` at which the zone's clocks showed `clock_time`."""
+    day = at.astimezone(zone).date()
+    return max(found for back in (0, 1) if (found := _instant(day - timedelta(days=back), clock_time, zone)) <= at)
+
+
+def next_daily(clock_time: time, zone: ZoneInfo, at: datetime) -> datetime:
+    """The first instant after `at` at which the zone's clocks show `clock_time`."""
+    day = at.astimezone(zone).date()
+    return min(found for ahead in (0, 1, 2) if (found := _instant(day + timedelta(days=ahead), clock_time, zone)) > at)
+
+
+def _instant(day: date, clock_time: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, clock_time, tzinfo=zone).astimezone(UTC)
