@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.storage import ClaimedAction
     from evergreen.services.carry_out import CarryOut
+    from evergreen.services.champion_projection import ChampionProjection
+    from evergreen.services.deploy import Deploy
+
+UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
 
 class Parts:
@@ -80,6 +84,54 @@ class Parts:
 
         return DeltaLake(self.settings.data_dir, self.datasets)
 
-    def use_case(self, kind: ActionKind) -> Callable[[ClaimedAction], Mapping[str, Any]]:
+    @cached_property
+    def projection(self) -> ChampionProjection:
+        from evergreen.services.champion_projection import ChampionProjection
+
+        return ChampionProjection(self.store, self.registry, self.specs)
+
+    @cached_property
+    def deploy(self) -> Deploy:
+        from evergreen.services.deploy import Deploy
+
+        serving = self.settings.serving
+        confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
+        return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds)
+
+    def use_case(self, kind: ActionKind) -> UseCase:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
-        raise NotFound(f"no use case carries out {kind}")
+        makers: Mapping[ActionKind, Callable[[], UseCase]] = {
+            ActionKind.INGEST: self._ingest,
+            ActionKind.RETRAIN: self._retrain,
+            ActionKind.EVALUATE: self._evaluate,
+            ActionKind.PROMOTE: self._promote,
+            ActionKind.ROLLBACK: self._rollback,
+        }
+        if kind not in makers:
+            raise NotFound(f"no use case carries out {kind}")
+        return makers[kind]()
+
+    def _ingest(self) -> UseCase:
+        from evergreen.services.ingest import Ingest
+
+        return Ingest(self.store, self.lake, self.carry_out, self.clock, self.datasets).run
+
+    def _retrain(self) -> UseCase:
+        from evergreen.services.retrain import Retrain
+
+        return Retrain(self.store, self.clock, self.carry_out, self.registry, self.lake, self.spec).run
+
+    def _evaluate(self) -> UseCase:
+        from evergreen.services.evaluate import Evaluate
+
+        return Evaluate(self.store, self.clock, self.carry_out, self.registry, self.lake, self.spec).run
+
+    def _promote(self) -> UseCase:
+        from evergreen.services.promote import Promote
+
+        return Promote(self.deploy).run
+
+    def _rollback(self) -> UseCase:
+        from evergreen.services.rollback import Rollback
+
+        return Rollback(self.store, self.registry, self.deploy, self.spec).run
