@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.services.carry_out import CarryOut
     from evergreen.services.champion_projection import ChampionProjection
     from evergreen.services.deploy import Deploy
+    from evergreen.services.submit import Submit
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
@@ -98,6 +99,12 @@ class Parts:
         confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
         return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds)
 
+    @cached_property
+    def submit(self) -> Submit:
+        from evergreen.services.submit import Submit
+
+        return Submit(self.store, self.clock, self.registry, self.lake, self.spec)
+
     def use_case(self, kind: ActionKind) -> UseCase:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
         makers: Mapping[ActionKind, Callable[[], UseCase]] = {
@@ -106,6 +113,7 @@ class Parts:
             ActionKind.EVALUATE: self._evaluate,
             ActionKind.PROMOTE: self._promote,
             ActionKind.ROLLBACK: self._rollback,
+            ActionKind.PERFORMANCE_CHECK: self._performance_check,
         }
         if kind not in makers:
             raise NotFound(f"no use case carries out {kind}")
@@ -135,3 +143,8 @@ class Parts:
         from evergreen.services.rollback import Rollback
 
         return Rollback(self.store, self.registry, self.deploy, self.spec).run
+
+    def _performance_check(self) -> UseCase:
+        from evergreen.services.check_performance import CheckPerformance
+
+        return CheckPerformance(self.store, self.clock, self.carry_out, self.registry, self.spec).run

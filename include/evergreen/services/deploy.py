@@ -1,0 +1,224 @@
+"""One protocol for promotion and rollback: prepare, flip, confirm.
+
+Guarantee: a version serves only after every live serving worker has loaded and verified it, and is reported only after each of them answers
+with it; of two who want to change the champion, one wins. Each stage is its own transaction, fenced by the action's lease.
+Failure and remedy: a worker refuses or does not answer before the flip -> cancelled, nothing changed. After the flip -> a new epoch back to
+the old version. This process dies -> the next run finds the open deployment by the action and goes on at its stage. Another action left
+one open -> it is closed when that action is no longer at work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import uuid6
+
+from evergreen.contracts.actions import ActionStatus
+from evergreen.contracts.events import ModelDeployed
+from evergreen.core.champion import LIVE_SECONDS, Agreement, Phase, agreement
+from evergreen.core.clock import Clock
+from evergreen.core.errors import ArtifactRefused, ChampionConflict, DeploymentRefused, EvergreenError, NotConfirmed, Unavailable
+from evergreen.ports.champions import ChampionRow, DeploymentKind, DeploymentRow
+from evergreen.ports.model_store import ModelStore, ModelTransaction
+from evergreen.ports.storage import ClaimedAction
+from evergreen.services.carry_out import CarryOut, give_up, resulting_event
+from evergreen.services.champion_projection import ChampionProjection
+from evergreen.services.version_names import version_name
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to deploy. Made while nobody else can change the champion."""
+
+    version: int
+    kind: DeploymentKind
+    reason: str
+    forced: bool = False
+
+
+PlanOf = Callable[[ModelTransaction, ChampionRow | None], Plan | None]
+"""None: there is nothing to do (any more). Raises DeploymentRefused, NotFound."""
+
+
+class Deploy:
+    def __init__(
+        self, store: ModelStore, clock: Clock, carry_out: CarryOut, projection: ChampionProjection, *, min_confirmations: int, confirm_seconds: float
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._carry_out = carry_out
+        self._projection = projection
+        self._at_least = min_confirmations
+        self._confirm_seconds = confirm_seconds
+        self._pause = threading.Event()
+
+    def run(self, claimed: ClaimedAction, plan_of: PlanOf) -> Mapping[str, Any]:
+        """The action's result. Raises DeploymentRefused, ChampionConflict or ArtifactRefused with the action failed for good, NotConfirmed and
+        Unavailable with the action still this run's to repeat."""
+        try:
+            row = self._begin(claimed, plan_of)
+            if row is None:
+                return self._nothing_to_do(claimed)
+            if row.status == "preparing":
+                row = self._prepare_and_flip(claimed, row)
+            return self._see_confirmed(claimed, row)
+        except (DeploymentRefused, ChampionConflict, ArtifactRefused) as error:
+            self._give_up(claimed, error)
+            raise
+
+    def _begin(self, claimed: ClaimedAction, plan_of: PlanOf) -> DeploymentRow | None:
+        action = claimed.action
+        with self._store.transaction(claimed.lease) as tx:
+            champion = tx.champions.lock(action.model)
+            left_open = tx.deployments.open_of(action.model)
+            if left_open is not None and left_open.action_id == action.id:
+                return left_open
+            if left_open is not None:
+                _close_abandoned(tx, left_open, action.id)
+            plan = plan_of(tx, champion)
+            if plan is None:
+                return None
+            row = DeploymentRow(
+                id=UUID(str(uuid6.uuid7())),
+                model=action.model,
+                version=plan.version,
+                previous_version=None if champion is None else champion.version,
+                kind=plan.kind,
+                status="preparing",
+                epoch=(0 if champion is None else champion.epoch) + 1,
+                action_id=action.id,
+                forced=plan.forced,
+                reason=plan.reason,
+            )
+            tx.deployments.start(row)
+            return row
+
+    def _prepare_and_flip(self, claimed: ClaimedAction, row: DeploymentRow) -> DeploymentRow:
+        prepared = self._await(row, "prepared")
+        error: EvergreenError | None = None
+        if not prepared.complete:
+            error = ArtifactRefused(f"{row.name}: {prepared}") if prepared.refusal else NotConfirmed(f"{row.name} was not prepared: {prepared}")
+        with self._store.transaction(claimed.lease) as tx:
+            champion = tx.champions.lock(row.model)
+            current = tx.deployments.get(row.id)
+            now = self._clock.now()
+            if error is None and (current is None or current.status != "preparing"):
+                raise ChampionConflict(f"the deployment of {row.name} was closed: {current.error if current else 'it is gone'}")
+            if error is None and not tx.champions.compare_and_set(row.model, row.version, seen_epoch=row.epoch - 1, deployment_id=row.id, since=now):
+                serving = "nothing" if champion is None else f"{champion.name} at epoch {champion.epoch}"
+                error = ChampionConflict(f"{row.name} was planned for epoch {row.epoch}, but {serving} serves now")
+            if error is None:
+                tx.deployments.flipped(row.id, prepared.agreed, now)
+            else:
+                tx.deployments.closed(row.id, "cancelled", str(error))
+        if error is not None:
+            raise error
+        return replace(row, status="flipped", required_workers=prepared.agreed, served_from=now)
+
+    def _see_confirmed(self, claimed: ClaimedAction, row: DeploymentRow) -> Mapping[str, Any]:
+        serving = self._await(row, "serving")
+        if row.kind == "revert":
+            self._end_revert(claimed, row, serving)
+            raise NotConfirmed(f"{version_name(row.model, row.previous_version)} was not confirmed ({row.reason}); {row.name} serves again")
+        if not serving.complete:
+            return self._see_confirmed(claimed, self._revert(claimed, row, serving))
+        event = _deployed(row, serving)
+        result = event.model_dump(mode="json")
+        with self._store.transaction(claimed.lease) as tx:
+            tx.champions.lock(row.model)
+            tx.deployments.confirmed(row.id)
+            if row.kind == "rollback" and row.previous_version is not None:
+                tx.versions.quarantine(row.model, row.previous_version, f"rolled back: {row.reason}")
+            sent = resulting_event(claimed.action, "model_deployed", event, subject=row.model, time=self._clock.now(), target=str(row.id))
+            self._carry_out.complete(tx, claimed, [sent], result)
+        self._projection.try_reconcile()
+        return result
+
+    def _revert(self, claimed: ClaimedAction, row: DeploymentRow, seen: Agreement) -> DeploymentRow:
+        """A new epoch with the old version, in one transaction with the end of the failed one."""
+        error = f"not confirmed: {seen}"
+        with self._store.transaction(claimed.lease) as tx:
+            tx.champions.lock(row.model)
+            now = self._clock.now()
+            if row.previous_version is None:
+                tx.deployments.closed(row.id, "cancelled", f"{error}; there is no version to go back to")
+            else:
+                tx.deployments.closed(row.id, "reverted", error, served_to=now)
+                back = DeploymentRow(
+                    id=UUID(str(uuid6.uuid7())),
+                    model=row.model,
+                    version=row.previous_version,
+                    previous_version=row.version,
+                    kind="revert",
+                    status="preparing",
+                    epoch=row.epoch + 1,
+                    action_id=row.action_id,
+                    forced=False,
+                    reason=error,
+                )
+                tx.deployments.start(back)
+                if not tx.champions.compare_and_set(row.model, back.version, seen_epoch=row.epoch, deployment_id=back.id, since=now):
+                    raise ChampionConflict(f"{row.name} was not confirmed, and another deployment followed it")
+                tx.deployments.flipped(back.id, seen.agreed, now)
+        if row.previous_version is None:
+            raise NotConfirmed(f"{row.name} is the champion but {error}")
+        return replace(back, status="flipped", served_from=now)
+
+    def _end_revert(self, claimed: ClaimedAction, row: DeploymentRow, serving: Agreement) -> None:
+        """Reported when the servers confirm it. Without a server's word the old version stays the champion all the same."""
+        with self._store.transaction(claimed.lease) as tx:
+            if serving.complete:
+                tx.deployments.confirmed(row.id)
+                event = _deployed(row, serving)
+                tx.outbox.publish(resulting_event(claimed.action, "model_deployed", event, subject=row.model, time=self._clock.now(), target=str(row.id)))
+            else:
+                tx.deployments.closed(row.id, "cancelled", f"not confirmed either: {serving}")
+        self._projection.try_reconcile()
+
+    def _await(self, row: DeploymentRow, phase: Phase) -> Agreement:
+        """Until all live workers agree, one refuses, or time is up."""
+        until = time.monotonic() + self._confirm_seconds
+        while True:
+            with self._store.transaction() as tx:
+                seen = agreement(tx.deployments.workers(row.id, LIVE_SECONDS), phase, self._at_least)
+            if seen.complete or seen.refusal or time.monotonic() >= until:
+                return seen
+            self._pause.wait(POLL_SECONDS)
+
+    def _nothing_to_do(self, claimed: ClaimedAction) -> Mapping[str, Any]:
+        result = {"outcome": "nothing_to_do"}
+        with self._store.transaction(claimed.lease) as tx:
+            self._carry_out.complete(tx, claimed, result=result)
+        return result
+
+    def _give_up(self, claimed: ClaimedAction, error: EvergreenError) -> None:
+        """At once, with `action_failed`: trying the same again would end the same way."""
+        with self._store.transaction(claimed.lease) as tx:
+            give_up(tx, claimed.action, claimed.lease, claimed.attempts, str(error), self._clock.now())
+
+
+def _close_abandoned(tx: ModelTransaction, row: DeploymentRow, by: UUID) -> None:
+    """Another action's open deployment. Raises Unavailable while that action is at work: it ends by itself, then this one is tried again."""
+    other = None if row.action_id is None else tx.actions.get(row.action_id)
+    if other is not None and other.status in (ActionStatus.CLAIMED, ActionStatus.RUNNING):
+        raise Unavailable(f"{row.name} is being deployed by action {row.action_id}; this one waits for it")
+    tx.deployments.closed(row.id, "cancelled", f"left open by its action, closed by action {by}")
+
+
+def _deployed(row: DeploymentRow, serving: Agreement) -> ModelDeployed:
+    return ModelDeployed(
+        model_name=row.model,
+        model_version=row.name,
+        previous_version=version_name(row.model, row.previous_version),
+        epoch=row.epoch,
+        kind=row.kind,
+        forced=row.forced,
+        reason=row.reason,
+        confirmed_by=serving.agreed,
+    )

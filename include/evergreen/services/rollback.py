@@ -1,0 +1,76 @@
+"""Action `rollback`: back to a stable, loadable version; the one that failed is quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from evergreen.contracts.actions import Action
+from evergreen.core.champion import rollback_targets
+from evergreen.core.errors import ArtifactRefused, DeploymentRefused
+from evergreen.ports.champions import ChampionRow
+from evergreen.ports.model import ModelSpec
+from evergreen.ports.model_store import ModelStore, ModelTransaction
+from evergreen.ports.registry import ModelRegistry
+from evergreen.ports.storage import ClaimedAction
+from evergreen.services.deploy import Deploy, Plan
+from evergreen.services.promote import facts_of
+from evergreen.services.version_names import parse_version
+
+
+class Rollback:
+    def __init__(self, store: ModelStore, registry: ModelRegistry, deploy: Deploy, spec_of: Callable[[str], ModelSpec]) -> None:
+        self._store = store
+        self._registry = registry
+        self._deploy = deploy
+        self._spec_of = spec_of
+
+    def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
+        action = claimed.action
+        refused = self._not_loadable(action)
+        return self._deploy.run(claimed, lambda tx, champion: _plan(tx, champion, action, refused))
+
+    def _not_loadable(self, action: Action) -> Mapping[int, str]:
+        """Versions that would be tried before the first one that loads, with the reason; found out before the champion's row is locked."""
+        spec = self._spec_of(action.model)
+        with self._store.transaction() as tx:
+            champion = tx.champions.get(action.model)
+            targets = [] if champion is None else _targets(tx, champion, action)
+        refused: dict[int, str] = {}
+        for version in targets:
+            try:
+                self._registry.load(spec, version)
+            except ArtifactRefused as error:
+                refused[version] = str(error)
+            else:
+                break
+        return refused
+
+
+def _targets(tx: ModelTransaction, champion: ChampionRow, action: Action) -> Sequence[int]:
+    asked = action.params.get("to_version")
+    if asked is not None:
+        return [_number(asked)]
+    return rollback_targets([facts_of(row) for row in tx.versions.of_model(action.model)], champion.version)
+
+
+def _plan(tx: ModelTransaction, champion: ChampionRow | None, action: Action, not_loadable: Mapping[int, str]) -> Plan | None:
+    if champion is None:
+        raise DeploymentRefused(f"{action.model} has no champion to roll back from")
+    bad = action.params.get("from_version")
+    if bad is not None and _number(bad) != champion.version:
+        return None  # what was asked to go has gone already
+    targets = [version for version in _targets(tx, champion, action) if version not in not_loadable]
+    if not targets:
+        faults = "; ".join(f"{action.model}@{version}: {fault}" for version, fault in not_loadable.items())
+        raise DeploymentRefused(f"no stable version of {action.model} to go back to{': ' + faults if faults else ''}")
+    row = tx.versions.get(action.model, targets[0])
+    if row is None or row.quarantined is not None or row.version == champion.version:
+        fault = "does not exist" if row is None else row.quarantined or "serves already"
+        raise DeploymentRefused(f"cannot go back to {action.model}@{targets[0]}: {fault}")
+    said = action.params.get("reason")
+    return Plan(targets[0], "rollback", f"{action.reason}: {said}" if said else action.reason)
+
+
+def _number(version: object) -> int:
+    return version if isinstance(version, int) else parse_version(str(version))[1]
