@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from evergreen.services.carry_out import CarryOut
     from evergreen.services.champion_projection import ChampionProjection
     from evergreen.services.deploy import Deploy
-    from evergreen.services.submit import Submit
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
@@ -98,12 +97,6 @@ class Parts:
         serving = self.settings.serving
         confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
         return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds)
-
-    @cached_property
-    def submit(self) -> Submit:
-        from evergreen.services.submit import Submit
-
-        return Submit(self.store, self.clock, self.registry, self.lake, self.spec)
 
     def use_case(self, kind: ActionKind) -> UseCase:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
