@@ -1,0 +1,109 @@
+"""One guarded way to Redis for a process that must answer whatever happens to it.
+
+Guarantee: a call ends within its time-out, with a result or with Unavailable. Failure: Redis is away, paused or slow. Remedy: after a few
+failures in a row the breaker opens and calls fail at once; every second one of them may try."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from evergreen.core.errors import Unavailable
+
+T = TypeVar("T")
+FAILURES_TO_OPEN = 3
+REST_SECONDS = 1.0
+_MAX_CONNECTIONS = 16
+
+
+class Breaker:
+    """Closed: calls go through. Open: they do not, but one trial per rest. A success closes it."""
+
+    def __init__(self, on_change: Callable[[bool], None] | None = None) -> None:
+        self._failures = 0
+        self._retry_at = 0.0
+        self._on_change = on_change
+
+    @property
+    def open(self) -> bool:
+        return self._failures >= FAILURES_TO_OPEN
+
+    def admit(self) -> bool:
+        if not self.open:
+            return True
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        self._retry_at = now + REST_SECONDS
+        return True
+
+    def succeeded(self) -> None:
+        was, self._failures = self.open, 0
+        self._tell(was)
+
+    def failed(self) -> None:
+        was = self.open
+        self._failures += 1
+        if self.open:
+            self._retry_at = time.monotonic() + REST_SECONDS
+        self._tell(was)
+
+    def _tell(self, was: bool) -> None:
+        if self._on_change is not None and was != self.open:
+            self._on_change(self.open)
+
+
+class RedisLink:
+    """Belongs to one event loop. Without a URL every call is Unavailable: a process without Redis is a degraded one, not a broken one."""
+
+    def __init__(self, url: str, timeout_seconds: float, on_change: Callable[[bool], None] | None = None) -> None:
+        self._timeout = timeout_seconds
+        self.breaker = Breaker(on_change)
+        self._client: Redis | None = None
+        if url:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=_MAX_CONNECTIONS,
+                timeout=timeout_seconds,
+                socket_timeout=timeout_seconds,
+                socket_connect_timeout=timeout_seconds,
+                retry=Retry(NoBackoff(), 0),
+            )
+            self._client = Redis.from_pool(pool)
+
+    async def call(self, work: Callable[[Redis], Awaitable[T]]) -> T:
+        """Raises Unavailable; lets Redis' own refusals (ResponseError: wrong type, out of memory) through, for they are answers."""
+        if self._client is None:
+            raise Unavailable("no Redis is configured (EVERGREEN_REDIS__URL)")
+        if not self.breaker.admit():
+            raise Unavailable("Redis does not answer (breaker open)")
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await work(self._client)
+        except ResponseError:
+            self.breaker.succeeded()
+            raise
+        except (RedisError, OSError, TimeoutError) as error:
+            self.breaker.failed()
+            raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
+        self.breaker.succeeded()
+        return result
+
+    async def run_script(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+        """A Lua script in one round trip. Raises like `call`."""
+        return await self.call(lambda client: _awaitable(client.eval(script, len(keys), *keys, *arguments)))
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+
+async def _awaitable(result: Any) -> Any:
+    return await result

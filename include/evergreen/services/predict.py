@@ -1,0 +1,201 @@
+"""One prediction: the champion's answer on given or stored features, cached by version, with what the seen index says.
+
+Guarantee: an answer comes from one version (the reference is taken once), and is the same with and without cache and Redis but for
+`cached`, `processing_time`, `prediction_id` and what is said about degradation. Failure: Redis or Postgres does not answer in time.
+Remedy: the answer says `degraded` and why; what was computed without something it would have used is not cached."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from evergreen.contracts.api import BloomStatus
+from evergreen.contracts.envelope import canonical_json, new_id
+from evergreen.core.errors import NotFound, Unavailable
+from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
+from evergreen.ports.model import ModelSpec
+from evergreen.ports.serving import Champion, FeatureStore, PredictionLog, PredictionRecord, SeenIndex, ServedModels
+
+_STATUS: Mapping[str, BloomStatus] = {"MAYBE": "probably seen in the last 7 days", "NO": "not seen in the last 7 days"}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Question:
+    model: str
+    entity: str
+    features: Mapping[str, Any] | None = None
+    """None: the feature store's."""
+    traceparent: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: bytes
+    """JSON object, ready to send."""
+    model: str
+    version: int
+    layer: Layer | None
+    """Of the cache it came from."""
+    seconds: float
+    degraded: bool
+
+
+@dataclass
+class _Round:
+    """What one request finds out on its way."""
+
+    reasons: list[str] = field(default_factory=list)
+    whole: bool = True
+    """Everything the answer should rest on was there: only then it may be cached."""
+
+    def lacks(self, reason: str, *, whole: bool = True) -> None:
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        self.whole = self.whole and whole
+
+
+class Predict:
+    def __init__(
+        self,
+        *,
+        models: ServedModels,
+        cache: PredictionCache,
+        features: FeatureStore,
+        seen: SeenIndex,
+        log: PredictionLog,
+        now: Callable[[], datetime],
+        pool: Executor | None = None,
+    ) -> None:
+        self._models = models
+        self._cache = cache
+        self._features = features
+        self._seen = seen
+        self._log = log
+        self._now = now
+        self._pool = pool
+
+    async def run(self, question: Question) -> Answer:
+        """Raises NoChampion, NotFound (nothing is known of the entity and no features were given), Unavailable (they cannot be looked up)."""
+        started = time.perf_counter()
+        champion = await self._models.champion(question.model)
+        spec, found = champion.loaded.spec, _Round()
+        given, ignored = _known(spec, question.features)
+        cached, layer = await self._answer(champion, question.entity, given, found)
+        now = self._now()
+        if cached.features_as_of is not None and now - cached.features_as_of > spec.stale_after:
+            found.lacks("features_stale")
+        status = await self._status(question.entity, now, found)
+        record = PredictionRecord(
+            prediction_id=new_id(),
+            champion=champion,
+            entity=question.entity,
+            given=given or {},
+            answer=cached.body,
+            features=cached.features,
+            latency_seconds=time.perf_counter() - started,
+            cached=layer is not None,
+            time=now,
+            traceparent=question.traceparent,
+        )
+        self._log.record(record)
+        said = {
+            **_said(record),
+            "features_ignored": ignored,
+            "features_as_of": cached.features_as_of,
+            "bloom_filter_status": status,
+            "degraded": bool(found.reasons),
+            "degraded_reasons": found.reasons,
+        }
+        return Answer(_joined(said, cached.body), question.model, champion.loaded.version, layer, record.latency_seconds, bool(found.reasons))
+
+    async def _answer(self, champion: Champion, entity: str, given: Mapping[str, Any] | None, found: _Round) -> tuple[CachedAnswer, Layer | None]:
+        key = cache_key(champion, entity, given)
+        hit = await self._from_cache(key, champion, found)
+        if hit is not None:
+            return hit
+        computed = await self._compute(champion, entity, given, found)
+        if found.whole:
+            self._cache.put(key, computed)
+        return computed, None
+
+    async def _from_cache(self, key: str, champion: Champion, found: _Round) -> tuple[CachedAnswer, Layer] | None:
+        try:
+            return await self._cache.get(key, champion.loaded.name)
+        except Unavailable:
+            found.lacks("cache_unavailable")
+            return None
+
+    async def _compute(self, champion: Champion, entity: str, given: Mapping[str, Any] | None, found: _Round) -> CachedAnswer:
+        loaded, as_of = champion.loaded, None
+        if given is None:
+            stored = await self._features.get(loaded.spec.name, entity)
+            if stored is None:
+                raise NotFound(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
+            request, as_of = {**stored.features}, stored.as_of
+        else:
+            request = {**given}
+        request = await self._with_related(loaded.spec, request, found)
+        if loaded.inline or self._pool is None:
+            answers = loaded.answering.answer([request])
+        else:
+            answers = await asyncio.get_running_loop().run_in_executor(self._pool, loaded.answering.answer, [request])
+        return CachedAnswer(_encode(answers[0]), _encode(request), loaded.name, as_of)
+
+    async def _with_related(self, spec: ModelSpec, request: dict[str, Any], found: _Round) -> dict[str, Any]:
+        """The request with what the feature store knows of what it refers to. Without the store: as it is, and degraded."""
+        related = spec.related(request) if spec.related is not None else None
+        if related is None:
+            return request
+        try:
+            stored = await self._features.get(spec.name, related.entity)
+        except Unavailable:
+            found.lacks("features_unavailable", whole=False)
+            return request
+        return {**(related.unknown if stored is None else stored.features), **request}
+
+    async def _status(self, entity: str, now: datetime, found: _Round) -> BloomStatus:
+        try:
+            return _STATUS[await self._seen.seen(entity, now)]
+        except Unavailable:
+            found.lacks("seen_index_unavailable")
+            return "unknown"
+
+
+def cache_key(champion: Champion, entity: str, given: Mapping[str, Any] | None) -> str:
+    """Model, version, epoch, feature schema, entity, hash of given features: two questions share a key only if they share the answer."""
+    loaded = champion.loaded
+    digest = "stored" if given is None else hashlib.sha256(canonical_json(dict(given))).hexdigest()
+    return f"prediction:{loaded.spec.name}:{loaded.version}:{champion.epoch}:{loaded.schema_hash}:{entity}:{digest}"
+
+
+def _known(spec: ModelSpec, features: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, list[str]]:
+    """What the model can use, nulls left out, and the names it cannot."""
+    if features is None:
+        return None, []
+    names = {*spec.feature_names, *spec.request_facts}
+    return {name: value for name, value in features.items() if name in names and value is not None}, sorted(features.keys() - names)
+
+
+def _said(record: PredictionRecord) -> dict[str, Any]:
+    return {
+        "video_id": record.entity,
+        "prediction_id": record.prediction_id,
+        "model_version": record.champion.loaded.name,
+        "epoch": record.champion.epoch,
+        "cached": record.cached,
+        "processing_time": round(record.latency_seconds, 6),
+    }
+
+
+def _joined(said: Mapping[str, Any], answer: bytes) -> bytes:
+    """Two JSON objects as one, without reading the second."""
+    return _encode(said)[:-1] + b"," + answer[1:]
