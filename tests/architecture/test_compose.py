@@ -210,6 +210,16 @@ def test_mlflow_is_told_the_same(services: dict[str, Any], local: StackContext) 
     assert {name: there[name] for name in here if name not in differs} == {name: value for name, value in here.items() if name not in differs}
 
 
+def test_databases_are_named_with_the_driver_that_is_installed(services: dict[str, Any], local: StackContext) -> None:
+    """SQLAlchemy's default driver for `postgresql:` is another one."""
+    pairs = [
+        (mlflow.environment(local)["_MLFLOW_SERVER_FILE_STORE"], services["mlflow"]["environment"]["_MLFLOW_SERVER_FILE_STORE"]),
+        (mlflow.environment(local)["_MLFLOW_SERVER_REGISTRY_STORE"], services["mlflow"]["environment"]["_MLFLOW_SERVER_REGISTRY_STORE"]),
+        (airflow.database_url(local), services["airflow-scheduler"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]),
+    ]
+    assert {(here.split(":")[0], there.split(":")[0]) for here, there in pairs} == {("postgresql+psycopg2", "postgresql+psycopg2")}
+
+
 def test_postgres_has_the_same_roles_and_databases() -> None:
     from evergreen.local_stack.postgres import DATABASES
 
