@@ -120,8 +120,8 @@ def _schema(given: pd.DataFrame, rows: pd.DataFrame) -> Iterator[_Finding]:
 
 
 def _row_findings(rows: pd.DataFrame, as_of: date | None) -> Iterator[_Finding]:
-    unread = rows[LOAD_ERROR].notna()
     for name in REQUIRED:
+        unread = rows[LOAD_ERROR].str.contains(f"(?:^|; )(?:row|{name}): ", regex=True).fillna(False).astype(bool)  # then there was a value
         yield _Finding("missing", name, rows[name].isna() & ~unread, "missing")
     yield _Finding("malformed", "video_id", rows["video_id"].notna() & ~rows["video_id"].str.fullmatch(_VIDEO_ID).fillna(False).astype(bool), "not a video id")
     for name, (low, high) in _RANGES.items():

@@ -69,7 +69,7 @@ def trained_on(silver: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     return whole.loc[whole["list_date"] == day, [*FEATURES, *COUNT_FEATURES]].reset_index(drop=True)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(silver=silvers, data=st.data())
 def test_serving_computes_each_row_to_the_bit_as_training_does(silver: pd.DataFrame, data: st.DataObject) -> None:
     day = data.draw(st.sampled_from(sorted(silver["list_date"].unique())))
@@ -83,7 +83,7 @@ def test_parity_holds_on_simulated_lists(silver: pd.DataFrame) -> None:
         pd.testing.assert_frame_equal(online, trained_on(silver, day), check_exact=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(silver=silvers, cut=st.integers(0, 6), factor=st.integers(2, 1000))
 def test_later_days_change_nothing_in_earlier_rows(silver: pd.DataFrame, cut: int, factor: int) -> None:
     last = pd.Timestamp("2025-03-01") + pd.Timedelta(days=cut)
@@ -97,7 +97,7 @@ def test_later_days_change_nothing_in_earlier_rows(silver: pd.DataFrame, cut: in
     pd.testing.assert_frame_equal(rebuilt.loc[rebuilt["list_date"] <= last, SEEN].reset_index(drop=True), past, check_exact=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(silver=silvers)
 def test_what_the_primary_head_sees_does_not_hold_the_days_counts_nor_the_rank(silver: pd.DataFrame) -> None:
     last = silver["list_date"].max()
@@ -138,7 +138,7 @@ def test_labels_are_unknown_where_the_lists_end_or_fail() -> None:
     assert table.loc["stays", GROWTH] == pytest.approx(0.5)
     assert table.loc[["goes", "late", "uncounted"], GROWTH].isna().all()
     assert table.loc[["late", "uncounted"], STILL_LISTED].isna().all()  # no list on 03-07, none on 03-05
-    assert np.isnan(table.loc["uncounted", TARGET])
+    assert table.loc[["uncounted"], TARGET].isna().all()
 
 
 def test_channel_history_counts_only_the_days_before() -> None:
@@ -149,8 +149,8 @@ def test_channel_history_counts_only_the_days_before() -> None:
         video("2025-03-07", 10, "d"),
     )
     assert table["channel_videos"].tolist() == [0.0, 1.0, 1.0, 3.0]
-    assert table.loc["b", "channel_mean_log_views"] == table.loc["c", "channel_last_log_views"] == 2.0
-    assert table.loc["d", ["channel_mean_log_views", "channel_last_log_views", "channel_days_since"]].tolist() == [3.0, 4.0, 4.0]
+    names = ["channel_mean_log_views", "channel_last_log_views", "channel_days_since"]
+    assert table.loc[["b", "c", "d"], names].to_numpy().tolist() == [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0], [3.0, 4.0, 4.0]]
 
 
 def test_another_regions_rows_stay_out() -> None:
