@@ -154,7 +154,7 @@ def test_each_of_our_processes_reads_the_names_the_local_stack_writes(services: 
     assert holders == {"schema"}
 
 
-AIRFLOW_DIFFERS = {
+AIRFLOW_DIFFERS = {  # addresses, paths and secrets
     "AIRFLOW_HOME",
     "AIRFLOW_CONN_KAFKA_DEFAULT",
     "AIRFLOW__API__BASE_URL",
@@ -168,7 +168,6 @@ AIRFLOW_DIFFERS = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
 }
-"""Addresses, paths and secrets."""
 
 
 @pytest.mark.parametrize("name", [*airflow.COMPONENTS, "airflow-migrate"])
