@@ -73,11 +73,15 @@ class State:
     def with_open(self, new: OpenAction) -> State:
         return replace(self, open=(*(one for one in self.open if one.id != new.id), new))
 
-    def with_rows(self, rows: int) -> State:
-        """More rows were processed, after everything this state knows of."""
-        refused = self.rows_since_refused + rows if self.refused_at is not None else 0
-        running = any(one.kind is ActionKind.RETRAIN and one.status == "running" for one in self.open)
-        return replace(self, rows_since_refused=refused, rows_since_retrain=self.rows_since_retrain + rows if running else 0)
+    def with_rows(self, rows: int, at: datetime) -> State:
+        """More rows were processed at `at`."""
+        retraining = [one.as_of for one in self.open if one.kind is ActionKind.RETRAIN and one.status == "running"]
+        state = self
+        if self.refused_at is not None and at > self.refused_at:
+            state = replace(state, rows_since_refused=self.rows_since_refused + rows)
+        if retraining and at > max(retraining):
+            state = replace(state, rows_since_retrain=self.rows_since_retrain + rows)
+        return state
 
     def with_verdict(self, at: datetime, *, approved: bool, rows_after: int) -> State:
         return replace(self, refused_at=None if approved else at, rows_since_refused=0 if approved else rows_after)

@@ -1,0 +1,95 @@
+"""What decisions look at, read from the rows that were recorded: cooldowns, open actions, refusals and new rows are queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg2.extensions
+from psycopg2.extras import RealDictCursor
+
+from evergreen.contracts.actions import ActionKind
+from evergreen.core.concerns import Catalogue
+from evergreen.core.guards import RESPONSES
+from evergreen.core.severity import Severity
+from evergreen.core.state import Accepted, OpenAction, State
+
+_HORIZON = timedelta(days=1)
+"""No cooldown is longer."""
+_OPEN = "status IN ('pending', 'claimed', 'running')"
+
+
+class PostgresHistory:
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self._connection = connection
+
+    def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
+        waiting, accepted = self._open(models), self._accepted(models, event_types, now)
+        states = {}
+        for model in models:
+            known = model == "-" or model in catalogue
+            states[model] = State(
+                model=model,
+                known=known,
+                datasets=tuple(catalogue.get(model, ())),
+                accepted=tuple(accepted[model]),
+                open=tuple(waiting[model]),
+                **(self._rows(model, catalogue[model], waiting[model]) if model in catalogue else {}),
+            )
+        return states
+
+    def _open(self, models: Sequence[str]) -> Mapping[str, list[OpenAction]]:
+        found: dict[str, list[OpenAction]] = defaultdict(list)
+        rows = self._all(
+            f"""SELECT id, kind, model, target, status, reason, severity, priority, due_at, as_of, event_type, params FROM actions
+                WHERE {_OPEN} AND kind <> 'ingest' AND model = ANY(%s) ORDER BY created_at, id""",
+            (list(models),),
+        )
+        for row in rows:
+            row["status"] = "pending" if row["status"] == "pending" else "running"
+            row |= {"kind": ActionKind(row["kind"]), "severity": Severity.parse(row["severity"])}
+            row |= {"due_at": row["due_at"].astimezone(UTC), "as_of": row["as_of"].astimezone(UTC)}
+            found[row.pop("model")].append(OpenAction(**row))
+        return found
+
+    def _accepted(self, models: Sequence[str], event_types: Sequence[str], now: datetime) -> Mapping[str, list[Accepted]]:
+        found: dict[str, list[Accepted]] = defaultdict(list)
+        rows = self._all(
+            """SELECT model, event_type, kind, target, severity, max(accepted_at) AS at FROM actions
+               WHERE model = ANY(%s) AND event_type = ANY(%s) AND kind = ANY(%s) AND accepted_at > %s AND status NOT IN ('failed', 'cancelled')
+               GROUP BY model, event_type, kind, target, severity""",
+            (list(models), list(event_types), [kind.value for kind in RESPONSES], now - _HORIZON),
+        )
+        for row in rows:
+            one = Accepted(row["event_type"], ActionKind(row["kind"]), row["target"], Severity.parse(row["severity"]), row["at"].astimezone(UTC))
+            found[row["model"]].append(one)
+        return found
+
+    def _rows(self, model: str, datasets: Sequence[str], waiting: Sequence[OpenAction]) -> dict[str, Any]:
+        verdicts = self._all(
+            """SELECT time, (data->>'approved')::boolean AS approved, coalesce((data->>'rows_after_as_of')::bigint, 0) AS after FROM events
+               WHERE type = 'model_evaluation_completed' AND data->>'model_name' = %s ORDER BY seq DESC LIMIT 1""",
+            (model,),
+        )
+        refused = verdicts[0] if verdicts and not verdicts[0]["approved"] else None
+        running = [one.as_of for one in waiting if one.kind is ActionKind.RETRAIN and one.status == "running"]
+        return {
+            "refused_at": refused["time"].astimezone(UTC) if refused else None,
+            "rows_since_refused": refused["after"] + self._processed(datasets, refused["time"]) if refused else 0,
+            "rows_since_retrain": self._processed(datasets, max(running)) if running else 0,
+        }
+
+    def _processed(self, datasets: Sequence[str], since: datetime) -> int:
+        rows = self._all(
+            """SELECT coalesce(sum((data->>'rows')::bigint), 0)::bigint AS rows FROM events
+               WHERE type = 'data_processed' AND time > %s AND data->>'dataset' = ANY(%s)""",
+            (since, list(datasets)),
+        )
+        return int(rows[0]["rows"])
+
+    def _all(self, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+        with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(statement, values)
+            return [dict(row) for row in cursor.fetchall()]

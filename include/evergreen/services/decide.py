@@ -1,0 +1,178 @@
+"""Deciding a batch of events, in memory: from recorded rows to everything one transaction writes.
+
+The states evolve from event to event as the rows will, so a batch decides exactly as its events would one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from evergreen.contracts import events as e
+from evergreen.contracts.actions import NO_MODEL, ActionKind, Cause
+from evergreen.core.alerts import alert_text
+from evergreen.core.concerns import Catalogue, models_of
+from evergreen.core.decision import Absorption, Answer, Decision, chain
+from evergreen.core.guards import RESPONSES
+from evergreen.core.policy import decide
+from evergreen.core.rules import Policy
+from evergreen.core.severity import Severity
+from evergreen.core.state import Accepted, OpenAction, State
+from evergreen.ports.records import Absorbed, AlertRow, DecisionRow, EventRow, Head, NewAction, Plan
+
+DONE_HERE = frozenset({ActionKind.ALERT, ActionKind.MONITOR, ActionKind.SCALE_UP, ActionKind.SCALE_DOWN})
+"""No DAG carries these out: an alert is recorded and logged, the others are recorded for whoever reads them."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A new event with its typed payload."""
+
+    row: EventRow
+    payload: e.Payload
+
+
+def concerned(arrived: Sequence[Arrived], catalogue: Catalogue) -> tuple[str, ...]:
+    """Models whose chains this batch may extend: an unknown one is decided on the model-less chain."""
+    named = {model for one in arrived for model in models_of(one.payload, catalogue)}
+    return tuple(sorted({NO_MODEL, *named} if named - set(catalogue) else named))
+
+
+class Planner:
+    """For one batch. `states` and `heads` are what the database holds under the models' locks."""
+
+    def __init__(self, policy: Policy, catalogue: Catalogue, states: Mapping[str, State], heads: Mapping[str, Head], now: datetime) -> None:
+        self._policy = policy
+        self._catalogue = catalogue
+        self._states = dict(states)
+        self._heads = dict(heads)
+        self._now = now
+        self.plan = Plan()
+
+    def add(self, arrived: Arrived) -> list[Decision]:
+        self.plan.events.append(arrived.row)
+        return [self._decide(arrived, model) for model in models_of(arrived.payload, self._catalogue)]
+
+    def _decide(self, arrived: Arrived, model: str) -> Decision:
+        event = arrived.row.event
+        state = self._states[model]
+        if isinstance(arrived.payload, e.DataProcessed):
+            state = state.with_rows(arrived.payload.rows, event.time)
+        if isinstance(arrived.payload, e.ModelEvaluationCompleted):
+            state = state.with_verdict(event.time, approved=arrived.payload.approved, rows_after=arrived.payload.rows_after_as_of)
+        decision = decide(event, state, self._now, self._policy)
+        seq = self._chain(decision)
+        for answer in decision.answers:
+            state = self._follow(arrived, decision, answer, state, seq)
+        self._states[model] = state
+        return decision
+
+    def _chain(self, decision: Decision) -> int:
+        head, body = self._heads.get(decision.model, Head()), decision.body()
+        row = DecisionRow(
+            model=decision.model,
+            seq=head.seq + 1,
+            event_source=decision.event_source,
+            event_id=decision.event_id,
+            event_type=decision.event_type,
+            policy_hash=decision.policy_hash,
+            decided_at=decision.decided_at,
+            severity=decision.severity,
+            rule=decision.rule,
+            outcome=decision.outcome.value,
+            body=body.decode(),
+            prev_hash=head.hash,
+            hash=chain(head.hash, body),
+        )
+        self.plan.decisions.append(row)
+        self._heads[decision.model] = Head(row.seq, row.hash)
+        return row.seq
+
+    def _follow(self, arrived: Arrived, decision: Decision, answer: Answer, state: State, seq: int) -> State:
+        if answer.absorption is not None:
+            self._absorb(arrived, answer.absorption)
+            return _with_absorbed(state, answer)
+        if answer.action is None or answer.accepted_at is None:
+            return state
+        action, event_type = answer.action, decision.event_type
+        done = self._done(arrived, decision, answer) if action.kind in DONE_HERE else None
+        self.plan.actions[action.id] = NewAction(action, answer.key, event_type, answer.accepted_at, seq, done)
+        severity = Severity.parse(action.severity)
+        if action.kind in RESPONSES:
+            state = state.with_accepted(Accepted(event_type, action.kind, action.target, severity, answer.accepted_at))
+        if done is None and action.kind is not ActionKind.INGEST:
+            state = state.with_open(_waiting(answer, event_type))
+        return state
+
+    def _done(self, arrived: Arrived, decision: Decision, answer: Answer) -> Mapping[str, Any]:
+        event, action = arrived.row.event, answer.action
+        if action is None or action.kind is not ActionKind.ALERT:
+            return {"recorded": True}
+        title, message = alert_text(event, arrived.payload, decision)
+        grouping = f"{action.target}|{event.type}"
+        self.plan.alerts.append(
+            AlertRow(action.id, grouping, decision.severity, title, message, decision.model, self._now, event_source=event.source, event_id=event.id)
+        )
+        return {"title": title, "message": message}
+
+    def _absorb(self, arrived: Arrived, absorption: Absorption) -> None:
+        event = arrived.row.event
+        cause = Cause(source=event.source, id=event.id, type=event.type)
+        new = self.plan.actions.get(absorption.into)
+        if new is not None:
+            self.plan.actions[absorption.into] = _merged(new, absorption, cause)
+            return
+        earlier = self.plan.absorbed.get(absorption.into)
+        was_scheduled = absorption.runs_now or (earlier is not None and earlier.absorption.runs_now)
+        self.plan.absorbed[absorption.into] = Absorbed(replace(absorption, runs_now=was_scheduled), causes=(*(earlier.causes if earlier else ()), cause))
+
+
+def _waiting(answer: Answer, event_type: str) -> OpenAction:
+    action = answer.action
+    if action is None:
+        raise LookupError(answer.kind)
+    return OpenAction(
+        id=action.id,
+        kind=action.kind,
+        target=action.target,
+        status="pending",
+        reason=action.reason,
+        severity=Severity.parse(action.severity),
+        priority=action.priority,
+        due_at=action.due_at,
+        as_of=action.as_of,
+        event_type=event_type,
+        params=action.params,
+    )
+
+
+def _with_absorbed(state: State, answer: Answer) -> State:
+    absorption = answer.absorption
+    for one in state.open:
+        if absorption is not None and one.id == absorption.into:
+            severity = Severity.parse(absorption.severity)
+            if absorption.runs_now and one.kind in RESPONSES:
+                state = state.with_accepted(Accepted(one.event_type, one.kind, one.target, severity, absorption.due_at))
+            merged = replace(one, reason=absorption.reason, severity=severity, priority=absorption.priority, due_at=absorption.due_at)
+            return state.with_open(replace(merged, as_of=absorption.as_of, params=absorption.params))
+    return state
+
+
+def _merged(new: NewAction, absorption: Absorption, cause: Cause) -> NewAction:
+    changes = {
+        "reason": absorption.reason,
+        "severity": absorption.severity,
+        "priority": absorption.priority,
+        "due_at": absorption.due_at,
+        "as_of": absorption.as_of,
+        "params": dict(absorption.params),
+        "causes": (*new.action.causes, cause),
+    }
+    return replace(new, action=new.action.model_copy(update=changes), accepted_at=absorption.due_at if absorption.runs_now else new.accepted_at)
+
+
+def requested_now(plan: Plan, now: datetime) -> list[UUID]:
+    """New actions whose doorbell rings with this transaction; a scheduled one's rings when it becomes due."""
+    return [one.action.id for one in plan.actions.values() if one.done is None and one.action.due_at <= now]
