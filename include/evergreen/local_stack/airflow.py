@@ -89,7 +89,7 @@ def _doorbell_connection(settings: Settings) -> str:
 
 
 def database_url(context: StackContext) -> str:
-    return postgres.dsn(context, "airflow", context.credentials.airflow_db, "airflow").replace("postgresql:", "postgresql+psycopg2:", 1)
+    return postgres.sqlalchemy_url(context, "airflow", context.credentials.airflow_db, "airflow")
 
 
 def stack_environment(context: StackContext) -> dict[str, str]:

@@ -16,6 +16,10 @@ UNIX_SOCKET_LIMIT = 100
 class Home:
     path: Path
 
+    def __post_init__(self) -> None:
+        # Processes are known by this path, letter by letter.
+        object.__setattr__(self, "path", self.path.resolve())
+
     @property
     def run(self) -> Path:
         """Of this start only: endpoints, sockets, pids, readiness. Emptied at the next start."""

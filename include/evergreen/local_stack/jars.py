@@ -26,6 +26,7 @@ TREES = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.logging.log4j:log4j-sl
 ATTEMPTS = 3
 PARALLEL = 8
 TIMEOUT_SECONDS = 60
+REACH_SECONDS = 5
 
 Progress = Callable[[str], None]
 
@@ -94,6 +95,19 @@ def broken_jars(cache: Path, lock: Path = LOCK) -> list[str]:
     """Names of locked jars that are absent or differ; empty when all are whole. Hashes every file."""
     folder = jar_folder(cache, lock)
     return [jar.file_name for jar in read_lock(lock) if not jar.is_whole(folder / jar.file_name)]
+
+
+def can_reach_repository() -> bool:
+    """Whether any of the fetcher's repositories answers at all."""
+    import requests
+
+    for url in _context(Path()).remote_repos.values():
+        try:
+            requests.head(url, timeout=REACH_SECONDS)
+        except requests.RequestException:
+            continue
+        return True
+    return False
 
 
 def _write_sizes(folder: Path) -> None:

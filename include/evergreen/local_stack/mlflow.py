@@ -30,7 +30,7 @@ def environment(context: StackContext) -> dict[str, str]:
 
 
 def database_url(context: StackContext) -> str:
-    return postgres.dsn(context, "mlflow", context.credentials.mlflow_db, "mlflow")
+    return postgres.sqlalchemy_url(context, "mlflow", context.credentials.mlflow_db, "mlflow")
 
 
 def part(context: StackContext) -> Part:

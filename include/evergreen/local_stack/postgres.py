@@ -121,6 +121,11 @@ def dsn(context: StackContext, role: str, password: str, database: str) -> str:
     return f"postgresql://{role}:{password}@{context.postgres_address}/{database}"
 
 
+def sqlalchemy_url(context: StackContext, role: str, password: str, database: str) -> str:
+    """With the driver named: SQLAlchemy's default one is not installed."""
+    return dsn(context, role, password, database).replace("postgresql:", "postgresql+psycopg2:", 1)
+
+
 def admin_dsn(context: StackContext, database: str) -> str:
     """As the owner of the cluster, or, where Postgres is external, as the role the caller named for it."""
     given = urlsplit(context.settings.postgres.admin_dsn.get_secret_value())

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -95,11 +95,17 @@ def _send(processes: set[psutil.Process], signal_number: signal.Signals) -> None
 
 def _wait(processes: set[psutil.Process], seconds: float) -> set[psutil.Process]:
     """Those that still run after `seconds`. A zombie holds nothing any more and belongs to its parent."""
+    await_true(lambda: not any(_runs(process) for process in processes), seconds)
+    return {process for process in processes if _runs(process)}
+
+
+def await_true(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time; looked at twenty times a second."""
     deadline = time.monotonic() + seconds
     pause = Event()
-    while (left := {process for process in processes if _runs(process)}) and time.monotonic() < deadline:
+    while not (met := condition()) and time.monotonic() < deadline:
         pause.wait(0.05)
-    return left
+    return met
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -6,12 +6,10 @@ import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import StackError
@@ -22,10 +20,12 @@ from evergreen.local_stack.convergence import Convergence, PartGaveUp
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.ports import refuse_taken
+from evergreen.local_stack.processes import await_true
 from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.stop import stop
 from evergreen.local_stack.supervision import Supervisor, start_supervisor, write_configuration
 
+SUPERVISOR_SECONDS = 20.0
 NEEDED_BYTES = 1_000_000_000
 
 
@@ -103,12 +103,8 @@ def _begin(home: Home, progress: StartProgress, only: frozenset[str] | None, por
 
 
 def _await_supervisor(home: Home) -> None:
-    deadline = time.monotonic() + 20
-    pause = Event()
-    while not Supervisor(home).answers():
-        if time.monotonic() > deadline:
-            raise StackError(f"the supervisor does not start; see {home.logs / 'supervisor.log'} and {home.logs / 'supervisor.out'}")
-        pause.wait(0.05)
+    if not await_true(Supervisor(home).answers, SUPERVISOR_SECONDS):
+        raise StackError(f"the supervisor does not start; see {home.logs / 'supervisor.log'} and {home.logs / 'supervisor.out'}")
 
 
 def _revive(context: StackContext, parts: list[Part]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import signal
-import time
-from threading import Event
+
+import psutil
 
 from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home
-from evergreen.local_stack.processes import end, of_home, recorded
+from evergreen.local_stack.processes import await_true, end, of_home, recorded
 from evergreen.local_stack.supervision import Supervisor, reap
 
 SHUTDOWN_SECONDS = 60.0
 LEFTOVER_SECONDS = 5.0
+STORES = frozenset({"kafka", "postgres", "redis"})
 
 
 def stop(home: Home) -> bool:
@@ -24,14 +25,7 @@ def stop(home: Home) -> bool:
     leftovers = of_home(home)
     home.manifest_file.unlink(missing_ok=True)  # the guardian reads this as: do not bring it back
     if main is not None:
-        try:
-            Supervisor(home).shutdown()
-        except StackError:
-            main.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + SHUTDOWN_SECONDS
-        pause = Event()
-        while recorded(home.pid_file("supervisor")) is not None and time.monotonic() < deadline:
-            pause.wait(0.1)
+        _stop_in_order(home, main)
     postgres = recorded(home.pid_file("postgres"))
     if postgres is not None:
         end({postgres}, signal.SIGINT, LEFTOVER_SECONDS * 2)
@@ -41,3 +35,17 @@ def stop(home: Home) -> bool:
     for file in (home.run / "pids").glob("*"):
         file.unlink()
     return bool(leftovers)
+
+
+def _stop_in_order(home: Home, main: psutil.Process) -> None:
+    """First, all at once, what uses the stores, then the stores, which need no better reason to be last."""
+    supervisor = Supervisor(home)
+    try:
+        users = [f"{each.group}:{each.name}" for each in supervisor.processes() if each.group not in STORES]
+        for process in users:
+            supervisor.stop(process, wait=False)
+        await_true(lambda: all(each.pid is None for each in supervisor.processes() if each.group not in STORES), SHUTDOWN_SECONDS)
+        supervisor.shutdown()
+    except StackError:
+        main.send_signal(signal.SIGTERM)
+    await_true(lambda: recorded(home.pid_file("supervisor")) is None, SHUTDOWN_SECONDS)

@@ -156,10 +156,10 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackError(f"{process} cannot be started: {fault.faultString}; see its log") from None
 
-    def stop(self, process: str) -> None:
-        """`GROUP:NAME`; waits for its end. Not an error when it does not run."""
+    def stop(self, process: str, *, wait: bool = True) -> None:
+        """`GROUP:NAME`; not an error when it does not run."""
         try:
-            self._call("stopProcess", process, True)
+            self._call("stopProcess", process, wait)
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise StackError(f"{process} cannot be stopped: {fault.faultString}") from None

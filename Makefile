@@ -1,0 +1,47 @@
+# Everything starts here; each target sets up what it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+STAMP := .venv/set-up-$(firstword $(shell cat requirements.txt pyproject.toml deploy/local/kafka.lock | cksum))
+
+.PHONY: help setup up down status logs clean test test-fast lint demo doctor
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## Virtual environment and jars, from the lock; instant when nothing changed
+
+$(STAMP):
+	@PYTHON="$(PYTHON)" deploy/local/setup.sh $(STAMP)
+
+up: setup ## Start the whole stack; idempotent
+	@$(BIN)/evergreen up
+
+down: ## Stop make up's stack and the demo's; leaves no process
+	@[ ! -x $(BIN)/evergreen ] || $(BIN)/evergreen down $(if $(EVERGREEN_HOME),,--all)
+
+status: setup ## State of every part, addresses, logins
+	@$(BIN)/evergreen status
+
+logs: setup ## Follow every log (SERVICES="kafka intake" for some)
+	@$(BIN)/evergreen logs --follow $(SERVICES)
+
+clean: setup ## Stop the stack and delete its data (asks; YES=1 does not)
+	@$(BIN)/evergreen clean $(if $(YES),--yes)
+
+doctor: setup ## Name what is wrong and the remedy
+	@$(BIN)/evergreen doctor
+
+lint: setup ## Linter, formatter, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## Linters and every test
+	$(BIN)/pytest
+
+test-fast: setup ## Tests that need no service, in under a minute
+	$(BIN)/pytest -m 'not connected and not slow and not browser'
+
+demo: setup ## The story from nothing: drift found, retrained, promoted (DATA=folder plays real lists; DRILL=bad-model)
+	@$(BIN)/evergreen demo $(if $(DATA),--data "$(DATA)") $(if $(DRILL),--drill $(DRILL))

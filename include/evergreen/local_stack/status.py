@@ -1,0 +1,118 @@
+"""What a stack is doing: a state per service, workers, models, clock, addresses and logins."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evergreen.local_stack.catalogue import HIDDEN, build_parts
+from evergreen.local_stack.context import running_context
+from evergreen.local_stack.part import Part, StackContext
+from evergreen.local_stack.supervision import ProcessState, Supervisor
+
+STARTING_SECONDS = 60
+"""A part that runs but is not ready is starting for this long, and unhealthy afterwards."""
+
+
+@dataclass
+class ServiceStatus:
+    state: str
+    pid: int | None = None
+    url: str | None = None
+    workers: list[dict[str, Any]] | None = None
+
+
+@dataclass
+class StackStatus:
+    home: str
+    services: dict[str, ServiceStatus]
+    models: dict[str, dict[str, int]]
+    clock: dict[str, Any] | None
+    urls: dict[str, str]
+    logins: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the logins: what scripts read ends up in logs."""
+        services = {
+            name: {key: value for key, value in asdict(status).items() if key != "workers" or value is not None} for name, status in self.services.items()
+        }
+        return {"home": self.home, "services": services, "models": self.models, "clock": self.clock, "urls": self.urls}
+
+
+def state_of(process: ProcessState, ready: bool) -> str:
+    """One of starting, healthy, unhealthy, stopped, gave_up."""
+    if process.state == "FATAL":
+        return "gave_up"
+    if process.state in {"RUNNING", "STARTING"}:
+        if ready:
+            return "healthy"
+        return "starting" if process.seconds < STARTING_SECONDS else "unhealthy"
+    return "unhealthy" if process.state == "BACKOFF" else "stopped"
+
+
+def stack_status(home: Path) -> StackStatus:
+    """Asks every part. Raises `StackError` when no stack runs in the home."""
+    context = running_context(home)
+    manifest = json.loads(context.home.manifest_file.read_text())
+    parts = [part for part in build_parts(context, frozenset(manifest["parts"])) if part.name not in HIDDEN]
+    supervisor = Supervisor(context.home)
+    processes = supervisor.processes() if supervisor.answers() else []
+    with ThreadPoolExecutor(len(parts) + 1) as pool:
+        ready = dict(zip((part.name for part in parts), pool.map(lambda part: part.probe(), parts), strict=True))
+    services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name]) for part in parts}
+    services |= {name: ServiceStatus("external", url=_external_url(context, name)) for name in manifest["external"]}
+    urls = {name: status.url for name, status in services.items() if status.url and status.url.startswith("http")}
+    database_answers = services.get("postgres", ServiceStatus("stopped")).state in {"healthy", "external"}
+    models, clock = _records(context) if database_answers else ({}, None)
+    logins = {"airflow": context.credentials.airflow_users} if "airflow-api" in services else {}
+    return StackStatus(str(context.home.path), services, models, clock, urls, logins)
+
+
+def _service(part: Part, processes: list[ProcessState], ready: bool) -> ServiceStatus:
+    if part.socket is None:
+        process = processes[0] if processes else None
+        return ServiceStatus(state_of(process, ready) if process else "stopped", process.pid if process else None, part.url)
+    running = [each for each in processes if each.state != "STOPPED"]
+    workers = [{"pid": each.pid, "state": state_of(each, ready)} for each in running]
+    states = {str(worker["state"]) for worker in workers}
+    # A set of workers is as well as what it answers; one that gave up is worth a look, not an outage.
+    state = next((state for state in ("healthy", "starting", "unhealthy", "gave_up") if state in states), "stopped")
+    return ServiceStatus(state, None, part.url, workers)
+
+
+def _external_url(context: StackContext, name: str) -> str:
+    urls = {
+        "kafka": context.settings.kafka.bootstrap_servers,
+        "postgres": f"postgresql://{context.postgres_address}",
+        "redis": context.settings.redis.url.get_secret_value().rpartition("@")[2],
+        "mlflow": context.settings.mlflow.tracking_uri,
+        "airflow": context.settings.airflow.url,
+    }
+    return urls[name]
+
+
+def _records(context: StackContext) -> tuple[dict[str, dict[str, int]], dict[str, Any] | None]:
+    """Champions and the platform clock, as the database has them; nothing where it has no such tables yet."""
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(context.settings.postgres.readonly_dsn.get_secret_value() or context.settings.postgres.dsn.get_secret_value())
+    except psycopg2.Error:
+        return {}, None
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT model, version, epoch FROM champions ORDER BY model")
+            models = {model: {"version": version, "epoch": epoch} for model, version, epoch in cursor.fetchall()}
+            cursor.execute("SELECT mode, base + rate * (clock_timestamp() - set_at), clock_timestamp(), epoch FROM platform_clock")
+            row = cursor.fetchone()
+    except psycopg2.Error:
+        return {}, None
+    finally:
+        connection.close()
+    if row is None:
+        return models, None
+    mode, replayed, wall, epoch = row
+    return models, {"mode": mode, "now": (replayed if mode == "replay" else wall).isoformat(), "epoch": epoch}
