@@ -18,7 +18,7 @@ BREAK = date(2025, 7, 24)
 
 @pytest.fixture(scope="session")
 def silver() -> pd.DataFrame:
-    return simulate(date(2025, 2, 23), date(2025, 9, 10), 3, break_on=BREAK)
+    return simulate(date(2025, 2, 23), date(2025, 8, 25), 3, break_on=BREAK)
 
 
 @pytest.fixture(scope="session")
