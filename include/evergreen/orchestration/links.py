@@ -35,18 +35,18 @@ class MlflowLink(BaseOperatorLink):
     name = "MLflow"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        settings = parts().settings.mlflow
-        return mlflow_url(settings.public_url or settings.tracking_uri, _returned(ti_key))
+        named = version_of(_returned(ti_key))
+        return parts().registry.version_url(*named) if named else ""
 
 
-def mlflow_url(base: str, returned: Returned) -> str:
-    """Of the version the work's result names, else of the one the action is about; empty when there is none."""
+def version_of(returned: Returned) -> tuple[str, int] | None:
+    """The version the work's result names, else the one the action is about."""
     results = [result.get("model_version") for task_id, result in returned.items() if task_id != CLAIM_TASK]
     for named in (*results, returned.get(CLAIM_TASK, {}).get("target")):
         model, _, number = str(named or "").partition("@")
         if number.isdecimal():
-            return f"{base}/#/models/{model}/versions/{number}"
-    return ""
+            return model, int(number)
+    return None
 
 
 def _returned(ti_key: TaskInstanceKey) -> Returned:

@@ -11,7 +11,7 @@ from airflow.sdk import BaseXCom, ExceptionRetryPolicy, RetryAction, RetryRule, 
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from evergreen.contracts.actions import ActionKind, ActionStatus
-from evergreen.core.errors import ArtifactRefused, DataRejected, Fenced, NotEnoughData, NotFound
+from evergreen.core.errors import EvergreenError, Fenced, PublishFailed, Unavailable
 from evergreen.orchestration.lease import CLAIM_TASK, from_xcom
 from evergreen.orchestration.process import parts
 from evergreen.orchestration.warm import quiet_airflow
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-HOPELESS = [ArtifactRefused, DataRejected, NotEnoughData, NotFound]
-"""Trying the same again at once changes nothing; the action's own back-off (30 s, 60 s) still gives it two more runs."""
+PASSING = [Unavailable, PublishFailed]
+"""A part was away: the next try, seconds later, may find it back. After any other error of ours the same again changes nothing at once;
+the action's own back-off (30 s, 60 s) still gives it two more runs."""
 
 
 def told_failed(context: Context) -> None:
@@ -45,12 +46,16 @@ RUNG: dict[str, Any] = {
 }
 """Of every DAG: no cron, no backfill. One run at a time loses nothing, since each run rings for the next."""
 
+_POLICY = ExceptionRetryPolicy(
+    [RetryRule(exception=PASSING, action=RetryAction.RETRY), RetryRule(exception=EvergreenError, action=RetryAction.FAIL)],
+)
+
 WORK: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=4),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(seconds=20),
-    "retry_policy": ExceptionRetryPolicy([RetryRule(exception=HOPELESS, action=RetryAction.FAIL)]),
+    "retry_policy": _POLICY,
     "on_failure_callback": told_failed,
     "execution_timeout": timedelta(minutes=15),
 }
