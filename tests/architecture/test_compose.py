@@ -34,7 +34,6 @@ class Missing(Exception):
 
 
 def interpolate(text: str, variables: dict[str, str]) -> str:
-    """Compose's `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`."""
 
     def value(found: re.Match[str]) -> str:
         if found["escaped"]:
