@@ -6,7 +6,6 @@ the candidate's training."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-Fit = Callable[["pd.DataFrame", int], FittedModel]
 SEED = 0
 MIN_TRAINING_ROWS = 50
 
@@ -104,11 +102,10 @@ def train_candidate(spec: ModelSpec, silver: pd.DataFrame, as_of: datetime, chan
     return fit_candidate(spec, table, training_window(spec, table, change_point), seed)
 
 
-def fit_candidate(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, seed: int = SEED, fit: Fit | None = None) -> Candidate:
-    """`fit`: another way to fit than the spec's, e.g. a drill's deliberately bad one."""
+def fit_candidate(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, seed: int = SEED) -> Candidate:
     train = rows_between(spec, table, window.train_first, window.train_last)
     evaluation = rows_between(spec, table, window.evaluation_first, window.evaluation_last)
-    fitted = (fit or spec.fit)(train, seed)
+    fitted = spec.fit(train, seed)
     return _measured(spec, Candidate(window, fitted, train, evaluation, {}, dataset_hash(train)))
 
 
