@@ -13,6 +13,7 @@ from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     from evergreen.adapters.delta_lake import DeltaLake
+    from evergreen.adapters.evidently_report import EvidentlyReports
     from evergreen.adapters.mlflow_registry import MlflowRegistry
     from evergreen.adapters.postgres.clock import PlatformClock
     from evergreen.adapters.postgres.store import PostgresStore
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from evergreen.services.carry_out import CarryOut
     from evergreen.services.champion_projection import ChampionProjection
     from evergreen.services.deploy import Deploy
+    from evergreen.services.drift_evidence import DriftEvidence
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
@@ -85,6 +87,18 @@ class Parts:
         return DeltaLake(self.settings.data_dir, self.datasets)
 
     @cached_property
+    def drift_evidence(self) -> DriftEvidence:
+        from evergreen.services.drift_evidence import DriftEvidence
+
+        return DriftEvidence(self.store, self.lake, self.registry, self._drift_pictures, self.spec)
+
+    @cached_property
+    def _drift_pictures(self) -> EvidentlyReports:
+        from evergreen.adapters.evidently_report import EvidentlyReports
+
+        return EvidentlyReports(self.settings.home / "data" / "reports" / "drift", self.settings.home)
+
+    @cached_property
     def projection(self) -> ChampionProjection:
         from evergreen.services.champion_projection import ChampionProjection
 
@@ -102,6 +116,8 @@ class Parts:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
         makers: Mapping[ActionKind, Callable[[], UseCase]] = {
             ActionKind.INGEST: self._ingest,
+            ActionKind.DRIFT_CHECK: self._drift_check,
+            ActionKind.MAINTENANCE: self._maintenance,
             ActionKind.RETRAIN: self._retrain,
             ActionKind.EVALUATE: self._evaluate,
             ActionKind.PROMOTE: self._promote,
@@ -116,6 +132,16 @@ class Parts:
         from evergreen.services.ingest import Ingest
 
         return Ingest(self.store, self.lake, self.carry_out, self.clock, self.datasets).run
+
+    def _drift_check(self) -> UseCase:
+        from evergreen.services.check_drift import CheckDrift
+
+        return CheckDrift(self.store, self.clock, self.carry_out, self.lake, self.spec, self.registry.load, self._drift_pictures).run
+
+    def _maintenance(self) -> UseCase:
+        from evergreen.services.maintain import Maintenance
+
+        return Maintenance(self.store, self.clock, self.carry_out, self.lake, lambda: self.clock.reading().mode == "replay").run
 
     def _retrain(self) -> UseCase:
         from evergreen.services.retrain import Retrain

@@ -13,12 +13,21 @@ import psycopg2.extras
 import psycopg2.pool
 
 from evergreen.adapters.postgres.actions import PostgresActions
+from evergreen.adapters.postgres.alerts import PostgresAlerts
 from evergreen.adapters.postgres.batches import PostgresBatches
 from evergreen.adapters.postgres.champions import PostgresChampions
 from evergreen.adapters.postgres.change_points import PostgresChangePoints
+from evergreen.adapters.postgres.decisions import PostgresDecisions
 from evergreen.adapters.postgres.deployments import PostgresDeployments
+from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
+from evergreen.adapters.postgres.events import PostgresEvents
+from evergreen.adapters.postgres.history import PostgresHistory
 from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.performance import PostgresPerformance
+from evergreen.adapters.postgres.planned import PostgresPlannedActions
+from evergreen.adapters.postgres.policies import PostgresPolicies
+from evergreen.adapters.postgres.timers import PostgresTimers
+from evergreen.adapters.postgres.upkeep import PostgresUpkeep
 from evergreen.adapters.postgres.versions import PostgresVersions
 from evergreen.core.errors import Fenced, Unavailable
 from evergreen.ports.storage import Lease
@@ -41,8 +50,61 @@ class PostgresTransaction:
         return PostgresOutbox(self.connection)
 
     @cached_property
+    def events(self) -> PostgresEvents:
+        return PostgresEvents(self.connection)
+
+    @cached_property
+    def decisions(self) -> PostgresDecisions:
+        return PostgresDecisions(self.connection)
+
+    @cached_property
+    def history(self) -> PostgresHistory:
+        return PostgresHistory(self.connection)
+
+    @cached_property
+    def planned(self) -> PostgresPlannedActions:
+        return PostgresPlannedActions(self.connection)
+
+    @cached_property
+    def alerts(self) -> PostgresAlerts:
+        return PostgresAlerts(self.connection)
+
+    @cached_property
+    def timers(self) -> PostgresTimers:
+        return PostgresTimers(self.connection)
+
+    @cached_property
+    def policies(self) -> PostgresPolicies:
+        return PostgresPolicies(self.connection)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside is undone alone. Raises Unavailable when it is the server's fault: then the whole transaction is to be repeated."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT one")
+            try:
+                yield
+            except psycopg2.Error as error:
+                if _servers_fault(error):
+                    raise Unavailable(f"Postgres went away: {_first_line(error)}") from error
+                cursor.execute("ROLLBACK TO SAVEPOINT one")
+                raise
+            except Exception:
+                cursor.execute("ROLLBACK TO SAVEPOINT one")
+                raise
+            cursor.execute("RELEASE SAVEPOINT one")
+
+    @cached_property
     def batches(self) -> PostgresBatches:
         return PostgresBatches(self.connection)
+
+    @cached_property
+    def drift_reports(self) -> PostgresDriftReports:
+        return PostgresDriftReports(self.connection)
+
+    @cached_property
+    def upkeep(self) -> PostgresUpkeep:
+        return PostgresUpkeep(self.connection)
 
     @cached_property
     def versions(self) -> PostgresVersions:
@@ -123,6 +185,11 @@ def _hold(connection: psycopg2.extensions.connection, lease: Lease) -> None:
         row: tuple[Any, ...] | None = cursor.fetchone()
     if row is None or row[0] != lease.token or row[1] not in ("claimed", "running"):
         raise Fenced(f"action {lease.action_id} is no longer this run's (token {lease.token}): its lease expired and went to another run")
+
+
+def _servers_fault(error: psycopg2.Error) -> bool:
+    """No connection (08, none), a rollback by the server (40: deadlock), shutting down (57), system trouble (53, 58): not the statement's fault."""
+    return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and (error.pgcode or "08")[:2] in {"08", "40", "53", "57", "58"}
 
 
 def _rolled_back(connection: psycopg2.extensions.connection) -> bool:

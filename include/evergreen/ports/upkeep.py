@@ -1,0 +1,31 @@
+"""What maintenance asks of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
+from typing import Protocol
+
+from evergreen.ports.batches import BatchTransaction
+from evergreen.ports.storage import Lease
+
+
+class Upkeep(Protocol):
+    def drop_partitions(self, table: str, before: date) -> Sequence[str]:
+        """Whole days of predictions, feedback or metrics; returns the names of what went."""
+
+    def forget_sent(self, older_than: timedelta) -> int:
+        """Outbox rows sent longer ago (wall time), except the doorbells of actions that are still open: they may have to ring again."""
+
+    def loose_ends(self, older_than: timedelta) -> Mapping[str, int]:
+        """What should have gone on longer ago (wall time) and did not, by kind; all zero in health."""
+
+
+class UpkeepTransaction(BatchTransaction, Protocol):
+    @property
+    def upkeep(self) -> Upkeep: ...
+
+
+class UpkeepStore(Protocol):
+    def transaction(self, lease: Lease | None = None) -> AbstractContextManager[UpkeepTransaction]: ...
