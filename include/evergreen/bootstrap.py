@@ -118,6 +118,7 @@ class Parts:
             ActionKind.INGEST: self._ingest,
             ActionKind.DRIFT_CHECK: self._drift_check,
             ActionKind.MAINTENANCE: self._maintenance,
+            ActionKind.PERFORMANCE_CHECK: self._performance_check,
             ActionKind.RETRAIN: self._retrain,
             ActionKind.EVALUATE: self._evaluate,
             ActionKind.PROMOTE: self._promote,
@@ -142,6 +143,11 @@ class Parts:
         from evergreen.services.maintain import Maintenance
 
         return Maintenance(self.store, self.clock, self.carry_out, self.lake, lambda: self.clock.reading().mode == "replay").run
+
+    def _performance_check(self) -> UseCase:
+        from evergreen.services.check_performance import CheckPerformance
+
+        return CheckPerformance(self.store, self.clock, self.carry_out, self.registry, self.spec).run
 
     def _retrain(self) -> UseCase:
         from evergreen.services.retrain import Retrain

@@ -72,7 +72,7 @@ class Bench:
         return action
 
     def claim(self, run: str, *, conf: dict[str, Any] | None = None, user: str | None = None, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        with DAG("retrain"):
+        with DAG("retrain", schedule=None):
             opening = ActionSensor(kind=ActionKind.RETRAIN)
             opening >> BaseOperator(task_id="train_candidate") >> BaseOperator(task_id="ring_for_more")
         form = {"model": MODEL, "reason": "", **(conf or {})}
@@ -88,8 +88,7 @@ class Bench:
         try:
             return work.carry_out(claim)
         except DownstreamTasksSkipped as skipped:
-            assert skipped.tasks == ["ring_for_more"]
-            self.rings = False
+            self.rings = skipped.tasks != ["ring_for_more"]
             result: dict[str, Any] = self.ti.pushed["return_value"]
             return result
 

@@ -70,7 +70,7 @@ class WatcherOfRecorded(ActionTrigger):
     stream: ClassVar[Recorded]
 
     @classmethod
-    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Recorded:  # type: ignore[override]
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Recorded:
         return cls.stream
 
 
