@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from evergreen.contracts.envelope import Event
@@ -53,3 +54,19 @@ class Messenger(Protocol):
 class ConsumerLag(Protocol):
     def behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Messages per topic the group has not committed yet. Raises Unavailable."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as it came from a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    received_at: datetime
+    """Wall time."""
+    sent_at: datetime | None = None
+    """Wall time, by its producer's clock (Kafka's timestamp)."""

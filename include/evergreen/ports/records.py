@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -130,7 +130,7 @@ class PlannedActions(Protocol):
     def insert(self, rows: Sequence[NewAction], *, rung: bool) -> None:
         """Those whose key is there already (a repeated decision) are left alone."""
 
-    def hold_claims(self, kinds: Sequence[ActionKind]) -> None:
+    def hold_claims(self, kinds: Iterable[ActionKind]) -> None:
         """Until the transaction ends, nobody claims an action of these kinds: a claim waits instead of passing over a row that is being changed."""
 
     def absorb(self, row: Absorbed, *, accepted_at: datetime | None) -> bool:

@@ -91,12 +91,14 @@ class Outbox(Protocol):
     def publish(self, event: Event) -> None:
         """Once per event id."""
 
+    def publish_all(self, events: Sequence[Event]) -> None: ...
+
     def ring(self, action_id: UUID) -> bool:
         """Send the action's `action_requested` again, byte for byte (same event id, so intake takes it for the duplicate it is).
         False when it was never sent: a scheduled action's is published when it becomes due."""
 
-    def dead_letter(self, key: bytes | None, value: bytes | None, headers: Mapping[str, str], original: Headers = ()) -> None:
-        """The message as it came (key, value, its own headers), with ours after them."""
+    def dead_letter(self, key: bytes | None, value: bytes | None, headers: Mapping[str, str], original: Headers = (), letter_id: str | None = None) -> None:
+        """The message as it came (key, value, its own headers), with ours after them. Once per `letter_id`."""
 
     def unsent(self, limit: int) -> list[Outgoing]:
         """Oldest first."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import psycopg2.extensions
+from psycopg2.extras import execute_values
 
 from evergreen.contracts.envelope import CONTENT_TYPE, Event, derived_id, encode, stamped
 from evergreen.contracts.topics import ACTIONS, DEAD_LETTER, TOPIC_OF
@@ -28,6 +29,15 @@ class PostgresOutbox:
                 (TOPIC_OF[event.type], event.subject.encode(), encode(stamped(event, wall_now())), json.dumps({"content-type": CONTENT_TYPE}), event.id),
             )
 
+    def publish_all(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        headers, wall = json.dumps({"content-type": CONTENT_TYPE}), wall_now()
+        rows = [(TOPIC_OF[one.type], one.subject.encode(), encode(stamped(one, wall)), headers, one.id) for one in events]
+        with self._connection.cursor() as cursor:
+            statement = "INSERT INTO outbox (topic, key, value, headers, event_id) VALUES %s ON CONFLICT (event_id) WHERE event_id IS NOT NULL DO NOTHING"
+            execute_values(cursor, statement, rows, page_size=500)
+
     def ring(self, action_id: UUID) -> bool:
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -36,11 +46,13 @@ class PostgresOutbox:
             )
             return cursor.rowcount > 0
 
-    def dead_letter(self, key: bytes | None, value: bytes | None, headers: Mapping[str, str], original: Headers = ()) -> None:
+    def dead_letter(self, key: bytes | None, value: bytes | None, headers: Mapping[str, str], original: Headers = (), letter_id: str | None = None) -> None:
         pairs = [*original, *((name, text.encode()) for name, text in headers.items())]
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO outbox (topic, key, value, headers) VALUES (%s, %s, %s, %s)", (DEAD_LETTER, key, value, json.dumps(pack_headers(pairs)))
+                """INSERT INTO outbox (topic, key, value, headers, event_id) VALUES (%s, %s, %s, %s, %s)
+                   ON CONFLICT (event_id) WHERE event_id IS NOT NULL DO NOTHING""",
+                (DEAD_LETTER, key, value, json.dumps(pack_headers(pairs)), letter_id),
             )
 
     def unsent(self, limit: int) -> list[Outgoing]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ class PostgresPlannedActions:
             statement = f"INSERT INTO actions ({_COLUMNS}) VALUES %s ON CONFLICT (action_key) DO NOTHING"
             execute_values(cursor, statement, [_values(row, rung=rung) for row in rows], template=template, page_size=500)
 
-    def hold_claims(self, kinds: Sequence[ActionKind]) -> None:
+    def hold_claims(self, kinds: Iterable[ActionKind]) -> None:
         with self._connection.cursor() as cursor:
             for kind in sorted(kinds):
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtext('claim:' || %s))", (kind.value,))

@@ -1,0 +1,230 @@
+"""Taking in: a batch of messages becomes events, decisions, actions and outbox rows in one transaction.
+
+Guarantee: each event has its effect once, whatever is delivered again, and nothing is passed over in silence. Failure: a worker dies
+between commit and offset, another copy gets the same message, one event breaks its handler. Remedy: events are unique on (source, id)
+and models are locked, so a repeat finds its row; a batch that fails is undone to its savepoint and taken event by event, and what
+fails by itself goes to the dead letters. Offsets are the caller's, after this returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from evergreen.contracts.actions import Action
+from evergreen.contracts.envelope import Event, decode, too_far_ahead
+from evergreen.contracts.topics import CONTROL_TOPICS, STREAM_TYPES, TOPIC_OF, payload_of
+from evergreen.core.clock import Clock
+from evergreen.core.concerns import Catalogue
+from evergreen.core.errors import EvergreenError, InvalidEvent, Unavailable
+from evergreen.core.rules import Policy
+from evergreen.ports.messaging import Received
+from evergreen.ports.records import AlertRow, EventKey, EventRow, Plan, RecordStore, RecordTransaction
+from evergreen.services.carry_out import request_event
+from evergreen.services.dead_letters import Poison
+from evergreen.services.decide import Arrived, Planner, concerned, requested_now
+
+ATTEMPTS = 3
+log = structlog.get_logger(__name__)
+
+
+class StateMoved(EvergreenError):
+    """What was decided on changed before it was written: decide again."""
+
+
+@dataclass
+class Taken:
+    """What became of a batch."""
+
+    new: int = 0
+    repeated: int = 0
+    passed_over: int = 0
+    poison: dict[tuple[str, int, int], Poison] = field(default_factory=dict)
+    """By topic, partition, offset."""
+
+
+class TakeIn:
+    def __init__(self, store: RecordStore, clock: Clock, catalogue: Catalogue, policy: Callable[[], Policy]) -> None:
+        self._store = store
+        self._clock = clock
+        self._catalogue = catalogue
+        self._policy = policy
+
+    def run(self, messages: Sequence[Received]) -> Taken:
+        """Raises Unavailable when Postgres is away: nothing of the batch is written then, call again with the same batch."""
+        taken, now = Taken(), self._clock.now()
+        arrived: list[tuple[Received, Arrived]] = []
+        for message in messages:
+            try:
+                one = _arrived(message, now)
+            except InvalidEvent as error:
+                _poison(taken, Poison(message, error.reason, type(error.__cause__ or error).__name__, str(error)))
+            else:
+                if one is None:
+                    taken.passed_over += 1
+                else:
+                    arrived.append((message, one))
+        alerts: list[AlertRow] = []
+        with self._store.transaction() as tx:
+            if arrived:
+                alerts = self._record(tx, arrived, taken, now)
+            for poison in taken.poison.values():
+                tx.outbox.dead_letter(poison.message.key, poison.message.value, poison.headers(), poison.message.headers, poison.letter_id)
+        _log(taken, alerts)
+        return taken
+
+    def decide_here(self, tx: RecordTransaction, arrived: Sequence[Arrived], now: datetime) -> Plan:
+        """For the tick: events without a Kafka hop, in a transaction of the caller's."""
+        tx.decisions.lock(concerned(arrived, self._catalogue))
+        return self._decide(tx, arrived, now)
+
+    def _record(self, tx: RecordTransaction, arrived: Sequence[tuple[Received, Arrived]], taken: Taken, now: datetime) -> list[AlertRow]:
+        tx.decisions.lock(concerned([one for _, one in arrived], self._catalogue))
+        try:
+            with tx.savepoint():
+                return self._together(tx, arrived, taken, now)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge where messages enter: whatever one of them breaks, the others go on
+            log.warning("batch_taken_one_by_one", size=len(arrived), error=f"{type(error).__name__}: {error}")
+        alerts: list[AlertRow] = []
+        for message, one in arrived:
+            alerts += self._alone(tx, message, one, taken, now)
+        return alerts
+
+    def _alone(self, tx: RecordTransaction, message: Received, one: Arrived, taken: Taken, now: datetime) -> list[AlertRow]:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with tx.savepoint():
+                    return self._together(tx, [(message, one)], taken, now)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above; after the last attempt it is a dead letter with the cause in it
+                if attempt == ATTEMPTS:
+                    _poison(taken, Poison(message, "handler_failed", type(error).__name__, str(error), attempts=attempt))
+        return []
+
+    def _together(self, tx: RecordTransaction, arrived: Sequence[tuple[Received, Arrived]], taken: Taken, now: datetime) -> list[AlertRow]:
+        found = Taken()
+        fresh = _fresh(arrived, tx.events.known([one.row.key for _, one in arrived]), found)
+        plan = self._decide(tx, [one for _, one in fresh], now)
+        messages = {one.row.key: message for message, one in fresh}
+        for decision in plan.decisions:
+            if decision.rule.endswith(".unknown_model"):
+                message = messages[(decision.event_source, decision.event_id)]
+                _poison(found, Poison(message, "unknown_model", "UnknownModel", f"decision {decision.model}/{decision.seq}: no such model here"))
+        taken.new += len(fresh)
+        taken.repeated += found.repeated
+        taken.poison |= found.poison
+        return plan.alerts
+
+    def _decide(self, tx: RecordTransaction, arrived: Sequence[Arrived], now: datetime) -> Plan:
+        if not arrived:
+            return Plan()
+        policy, models = self._policy(), concerned(arrived, self._catalogue)
+        types = sorted({one.row.event.type for one in arrived})
+        planner = Planner(policy, self._catalogue, tx.history.states(models, self._catalogue, types, now), tx.decisions.heads(models), now)
+        for one in arrived:
+            planner.add(one)
+        write(tx, planner.plan, now)
+        return planner.plan
+
+
+def write(tx: RecordTransaction, plan: Plan, now: datetime) -> None:
+    """Raises StateMoved when another transaction changed what was decided on."""
+    if tx.events.record(plan.events) != len(plan.events):
+        raise StateMoved("an event of the batch was recorded meanwhile")
+    tx.decisions.append(plan.decisions)
+    at_once = requested_now(plan, now)
+    tx.planned.insert([plan.actions[action_id] for action_id in at_once], rung=True)
+    tx.planned.insert([one for action_id, one in plan.actions.items() if action_id not in set(at_once)], rung=False)
+    tx.alerts.record(plan.alerts)
+    requested = [plan.actions[action_id].action for action_id in at_once]
+    if plan.absorbed:
+        requested += _absorb(tx, plan, now)
+    tx.outbox.publish_all([request_event(action, now) for action in requested])
+
+
+def _absorb(tx: RecordTransaction, plan: Plan, now: datetime) -> list[Action]:
+    """Returns the actions that were scheduled for later and are to be rung for now."""
+    before = {action_id: row.action for action_id in plan.absorbed if (row := tx.actions.get(action_id)) is not None}
+    tx.planned.hold_claims({action.kind for action in before.values()})
+    hurried = []
+    for action_id, absorbed in plan.absorbed.items():
+        runs_now = absorbed.absorption.runs_now
+        if not tx.planned.absorb(absorbed, accepted_at=now if runs_now else None):
+            raise StateMoved(f"action {action_id} is no longer {absorbed.absorption.status}")
+        row = tx.actions.get(action_id) if runs_now else None
+        if row is not None:
+            hurried.append(row.action)
+    tx.actions.mark_rung([action.id for action in hurried])
+    return hurried
+
+
+def _arrived(message: Received, now: datetime) -> Arrived | None:
+    """None for telemetry, which others record. Raises InvalidEvent."""
+    if message.value is None:
+        raise InvalidEvent("bad_json", "the message is empty")
+    event = decode(message.value)
+    payload = payload_of(event)
+    if event.type in STREAM_TYPES:
+        return None
+    topic = TOPIC_OF.get(event.type)
+    if topic not in CONTROL_TOPICS:
+        raise InvalidEvent("wrong_topic", f"{event.type} belongs on {topic or 'no topic: only the tick writes it'}, not on {message.topic}")
+    if too_far_ahead(event, now):
+        raise InvalidEvent("future_time", f"time {event.time.isoformat()} is more than 24 h after platform time {now.isoformat()}")
+    row = EventRow(
+        event=event,
+        content_hash=_content_hash(event),
+        received_at=message.received_at,
+        produced_at=_produced_at(event, message),
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+    )
+    return Arrived(row, payload)
+
+
+def _content_hash(event: Event) -> str:
+    try:
+        return event.content_hash()
+    except UnicodeEncodeError as error:
+        raise InvalidEvent("bad_utf8", "half a surrogate pair has no UTF-8 form") from error
+
+
+def _produced_at(event: Event, message: Received) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(event.extensions["producedwall"])
+    except (KeyError, ValueError):
+        return message.sent_at
+    return at if at.utcoffset() is not None else message.sent_at
+
+
+def _fresh(arrived: Sequence[tuple[Received, Arrived]], known: Mapping[EventKey, str], found: Taken) -> list[tuple[Received, Arrived]]:
+    """Those that are new; a repeat is passed over, the same id with other content is poison."""
+    seen, fresh = dict(known), []
+    for message, one in arrived:
+        recorded = seen.get(one.row.key)
+        if recorded is None:
+            seen[one.row.key] = one.row.content_hash
+            fresh.append((message, one))
+        elif recorded == one.row.content_hash:
+            found.repeated += 1
+        else:
+            _poison(found, Poison(message, "id_reused", "IdReused", f"{one.row.event.source} {one.row.event.id} was recorded with other content"))
+    return fresh
+
+
+def _poison(taken: Taken, poison: Poison) -> None:
+    taken.poison[(poison.message.topic, poison.message.partition, poison.message.offset)] = poison
+
+
+def _log(taken: Taken, alerts: Sequence[AlertRow]) -> None:
+    for alert in alerts:
+        log.warning("alert", severity=alert.severity, title=alert.title, message=alert.message, model=alert.model, event_id=alert.event_id)
+    for poison in taken.poison.values():
+        where = {"topic": poison.message.topic, "partition": poison.message.partition, "offset": poison.message.offset}
+        log.warning("dead_letter", reason=poison.reason, detail=poison.detail, letter=poison.letter_id, **where)
