@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STAMP := .venv/set-up-$(firstword $(shell cat requirements.txt pyproject.toml deploy/local/kafka.lock | cksum))
 
-.PHONY: help setup up down status logs clean test test-fast lint demo doctor
+.PHONY: help setup up down status logs clean test test-fast lint demo doctor docs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -45,3 +45,6 @@ test-fast: setup ## Tests that need no service, in under a minute
 
 demo: setup ## The story from nothing: drift found, retrained, promoted (DATA=folder plays real lists; DRILL=bad-model)
 	@$(BIN)/evergreen demo $(if $(DATA),--data "$(DATA)") $(if $(DRILL),--drill $(DRILL))
+
+docs: setup ## Generated references: topics, payload schemas
+	$(BIN)/python -m evergreen.contracts.schemas docs/reference
