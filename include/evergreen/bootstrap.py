@@ -123,7 +123,6 @@ class Parts:
             ActionKind.EVALUATE: self._evaluate,
             ActionKind.PROMOTE: self._promote,
             ActionKind.ROLLBACK: self._rollback,
-            ActionKind.PERFORMANCE_CHECK: self._performance_check,
         }
         if kind not in makers:
             raise NotFound(f"no use case carries out {kind}")
@@ -143,11 +142,6 @@ class Parts:
         from evergreen.services.maintain import Maintenance
 
         return Maintenance(self.store, self.clock, self.carry_out, self.lake, lambda: self.clock.reading().mode == "replay").run
-
-    def _performance_check(self) -> UseCase:
-        from evergreen.services.check_performance import CheckPerformance
-
-        return CheckPerformance(self.store, self.clock, self.carry_out, self.registry, self.spec).run
 
     def _retrain(self) -> UseCase:
         from evergreen.services.retrain import Retrain
