@@ -109,15 +109,3 @@ class FrameLake:
         if last_day is not None:
             chosen = chosen[days <= last_day]
         return chosen.sample(frac=1.0, random_state=0)
-
-    def read_batch(self, path: str) -> pd.DataFrame:
-        raise NotImplementedError
-
-    def keep_bronze(self, dataset: str, batch_id: str, received: pd.DataFrame, quarantined: pd.DataFrame) -> str:
-        raise NotImplementedError
-
-    def merge_silver(self, dataset: str, rows: pd.DataFrame) -> None:
-        raise NotImplementedError
-
-    def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
-        raise NotImplementedError

@@ -16,7 +16,6 @@ from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, NotEnoughData, NotFound
 from evergreen.core.evaluation import Scorecard
 from evergreen.core.release import last_released_day
-from evergreen.ports.lake import Lake
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import LoadedVersion, ModelRegistry
@@ -24,7 +23,7 @@ from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
-from evergreen.services.training import absolute_errors, evaluation_days, feature_table, read_silver, rows_between
+from evergreen.services.training import Silver, absolute_errors, evaluation_days, feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ MEDIAN = "median"
 
 
 class Evaluate:
-    def __init__(self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Lake, spec_of: Callable[[str], ModelSpec]) -> None:
+    def __init__(
+        self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Silver, spec_of: Callable[[str], ModelSpec]
+    ) -> None:
         self._store = store
         self._clock = clock
         self._carry_out = carry_out

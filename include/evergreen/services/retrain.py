@@ -10,21 +10,22 @@ from typing import Any
 from evergreen.contracts.actions import Action
 from evergreen.contracts.events import ModelTrainingStarted, Window
 from evergreen.core.clock import Clock
-from evergreen.ports.lake import Lake
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore, ModelTransaction
 from evergreen.ports.registry import ModelRegistry, RegisteredVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.candidates import Origin, completed_payload, new_version, told, version_row
 from evergreen.services.carry_out import CarryOut, resulting_event
-from evergreen.services.training import TrainingWindow, feature_table, fit_candidate, read_silver, training_window
+from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, training_window
 
 
 class Retrain:
     """Guarantee: one action makes one version and one row. Failure: a crash at any line, or an overlapping retry. Remedy: the registry finds
     the version by the action's id before it makes one; a version that is complete there is not trained again, only written down."""
 
-    def __init__(self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Lake, spec_of: Callable[[str], ModelSpec]) -> None:
+    def __init__(
+        self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Silver, spec_of: Callable[[str], ModelSpec]
+    ) -> None:
         self._store = store
         self._clock = clock
         self._carry_out = carry_out

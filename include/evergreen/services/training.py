@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from evergreen.core.errors import NotEnoughData
 from evergreen.core.release import DEFAULT_ZONE, last_released_day
-from evergreen.ports.lake import Lake
 from evergreen.ports.model import FittedModel, ModelSpec
 
 if TYPE_CHECKING:
@@ -52,12 +51,21 @@ class Candidate:
         return len(self.train)
 
 
-def read_silver(lake: Lake, spec: ModelSpec, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:
-    """Every clean row of the model's datasets known at `as_of`."""
+class Silver(Protocol):
+    """What training needs of the lake (ports/lake)."""
+
+    def silver(self, dataset: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame: ...
+
+
+def read_silver(lake: Silver, spec: ModelSpec, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:
+    """Every clean row of the model's datasets known at `as_of`. Raises NotEnoughData when there is none."""
     import pandas as pd
 
     last = last_released_day(as_of, zone)
-    return pd.concat([lake.silver(dataset, last_day=last) for dataset in spec.datasets], ignore_index=True)
+    rows = pd.concat([lake.silver(dataset, last_day=last) for dataset in spec.datasets], ignore_index=True)
+    if rows.empty:
+        raise NotEnoughData(f"{spec.name}: the silver table holds nothing of {', '.join(spec.datasets)} up to {last}")
+    return rows
 
 
 def feature_table(spec: ModelSpec, silver: pd.DataFrame, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:
