@@ -14,7 +14,7 @@ AIRFLOW = {"airflow-api": "api", "airflow-scheduler": "scheduler", "airflow-dag-
 def is_ready(part: str) -> bool:
     settings = load_settings()
     if part == "mlflow":
-        return mlflow_answers("http://127.0.0.1:5000")
+        return mlflow_answers(settings.mlflow.tracking_uri)
     if part == "serving":
         return http_answers(f"http://127.0.0.1:{settings.serving.port}/readyz")
     return airflow_beats(settings.airflow.url, AIRFLOW[part], since=0)
