@@ -125,6 +125,7 @@ def test_any_subset_of_features_gets_an_answer(predictor: Predictor, keys: set[s
     assert answer["performance_score"] + answer["percentile"] == pytest.approx(100)
     assert 0 <= answer["viral_probability"] <= 1
     assert 0 <= answer["confidence"] <= 1
+    assert answer["prediction_lower"] < answer["prediction"] < answer["prediction_upper"]
     assert answer["interval"]["lower"] < answer["predicted_views"] < answer["interval"]["upper"]
     assert answer["trend_prediction"] in {"rising", "steady", "falling"}
     assert answer["growth_potential"] in {"low", "medium", "high"}
