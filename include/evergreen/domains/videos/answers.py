@@ -22,8 +22,6 @@ def make_answer(row: Mapping[str, float], heads: Mapping[str, float], card: Mapp
         "prediction": predicted,
         "prediction_lower": predicted - heads["width"],
         "prediction_upper": predicted + heads["width"],
-        "prediction_lower": predicted - heads["width"],
-        "prediction_upper": predicted + heads["width"],
         "predicted_views": _views(predicted),
         "interval": {"lower": _views(predicted - heads["width"]), "upper": _views(predicted + heads["width"]), "coverage": card["interval"]["nominal"]},
         "confidence": round(heads["confidence"], 4),
