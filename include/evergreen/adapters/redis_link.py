@@ -66,7 +66,7 @@ class RedisLink:
     def __init__(self, url: str, timeout_seconds: float, on_change: Callable[[bool], None] | None = None) -> None:
         self._timeout = timeout_seconds
         self.breaker = Breaker(on_change)
-        self._client: Redis | None = None
+        self.client: Redis | None = None
         if url:
             pool = BlockingConnectionPool.from_url(
                 url,
@@ -76,21 +76,21 @@ class RedisLink:
                 socket_connect_timeout=timeout_seconds,
                 retry=Retry(NoBackoff(), 0),
             )
-            self._client = Redis.from_pool(pool)
+            self.client = Redis.from_pool(pool)
 
     async def call(self, work: Callable[[Redis], Awaitable[T]]) -> T:
         """Raises Unavailable; lets Redis' own refusals (ResponseError: wrong type, out of memory) through, for they are answers."""
-        if self._client is None:
+        if self.client is None:
             raise Unavailable("no Redis is configured (EVERGREEN_REDIS__URL)")
         if not self.breaker.admit():
             raise Unavailable("Redis does not answer (breaker open)")
         try:
             async with asyncio.timeout(self._timeout):
-                result = await work(self._client)
+                result = await work(self.client)
         except ResponseError:
             self.breaker.succeeded()
             raise
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError, Unavailable) as error:  # the last one: an adapter has translated it already
             self.breaker.failed()
             raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
         self.breaker.succeeded()
@@ -101,8 +101,8 @@ class RedisLink:
         return await self.call(lambda client: _awaitable(client.eval(script, len(keys), *keys, *arguments)))
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        if self.client is not None:
+            await self.client.aclose()
 
 
 async def _awaitable(result: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -135,6 +135,9 @@ class Beat:
 
 class FleetRegistry(Protocol):
     """Tables `champions`, `deployments`, `serving_workers`, `worker_acks` as a worker sees them. Every call raises Unavailable."""
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever a champion, a deployment or the clock changes. Called before each look; does nothing while it listens."""
 
     async def look(self) -> Fleet: ...
 

@@ -28,6 +28,10 @@ _STATUS: Mapping[str, BloomStatus] = {"MAYBE": "probably seen in the last 7 days
 _encode = msgspec.json.Encoder().encode
 
 
+class NothingKnown(NotFound):
+    """No features were given and the feature store has none of the entity."""
+
+
 @dataclass(frozen=True)
 class Question:
     model: str
@@ -84,7 +88,7 @@ class Predict:
         self._pool = pool
 
     async def run(self, question: Question) -> Answer:
-        """Raises NoChampion, NotFound (nothing is known of the entity and no features were given), Unavailable (they cannot be looked up)."""
+        """Raises NoChampion, NothingKnown, Unavailable (stored features cannot be looked up)."""
         started = time.perf_counter()
         champion = await self._models.champion(question.model)
         spec, found = champion.loaded.spec, _Round()
@@ -139,7 +143,7 @@ class Predict:
         if given is None:
             stored = await self._features.get(loaded.spec.name, entity)
             if stored is None:
-                raise NotFound(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
+                raise NothingKnown(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
             request, as_of = {**stored.features}, stored.as_of
         else:
             request = {**given}

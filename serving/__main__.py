@@ -1,0 +1,55 @@
+"""`python -m serving`: one worker.
+
+On the socket its supervisor hands it as file 0, which it shares with the other workers; without one, or with `--port`, on its own."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+
+from evergreen.observability import configure_logging
+from evergreen.settings import Settings, load_settings, service_name, share_metrics
+
+
+def main() -> None:
+    asked = _arguments()
+    settings = load_settings()
+    configure_logging(settings, service_name("serving"))
+    metrics_folder = settings.home / "run" / "metrics" / "serving"
+    share_metrics(metrics_folder)
+
+    # Only now: prometheus_client decides at its import where the numbers are kept.
+    from serving.app import create_app
+    from serving.dependencies import build
+    from serving.metrics import Metrics
+    from serving.worker import Worker, handed_over, listening, run
+
+    try:
+        listener = (None if asked.port is not None else handed_over()) or listening(asked.host or settings.serving.host, _port(asked.port, settings))
+    except OSError as error:
+        sys.exit(f"serving cannot listen: {error}; is another one running? See `evergreen status`, or choose another --port")
+    metrics = Metrics(metrics_folder)
+    metrics.forget_the_dead()
+
+    async def worker() -> Worker:
+        serving = build(settings, metrics)
+        gc.freeze()  # what is loaded by now stays: the collector need not look at it during requests
+        return Worker(create_app(serving), serving)
+
+    run(worker, listener)
+
+
+def _port(asked: int | None, settings: Settings) -> int:
+    return settings.serving.port if asked is None else asked
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving", description="One serving worker.")
+    parser.add_argument("--host", help="default: the setting, loopback")
+    parser.add_argument("--port", type=int, help="listen on an own socket instead of the supervisor's; 0 takes a free one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

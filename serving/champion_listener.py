@@ -1,0 +1,225 @@
+"""Follows Postgres: loads what is preparing, swaps when the epoch changes, says so, and beats.
+
+Guarantee: one look at Postgres decides what to do, so whatever was missed (a lost notification, a restart, a minute of SIGSTOP) is caught
+up with the next look, at most a second later. What is acknowledged was true when it was written (see `FleetRegistry`). Failure: a version
+cannot be loaded. Remedy: refused with its reason; the champion keeps answering. Postgres away: the last champion keeps answering, and a
+worker that starts then takes the one remembered on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from evergreen.core.errors import Unavailable
+from evergreen.ports.serving import Champion, ChampionNow, Fleet, FleetRegistry, LoadedModel
+from serving.clock import PlatformTime
+from serving.model_slot import Key, ModelSlots
+from serving.version_loads import VersionLoads
+from serving.voice import State, Voice
+
+POLL_SECONDS = 1.0
+FROZEN_SECONDS = 3.0
+log = structlog.get_logger(__name__)
+
+
+class Memory(Protocol):
+    """Who served last, kept across restarts."""
+
+    def read(self) -> Sequence[ChampionNow]: ...
+    def keep(self, champions: Sequence[ChampionNow]) -> None: ...
+
+
+class ChampionListener:
+    def __init__(
+        self,
+        *,
+        fleet: FleetRegistry,
+        slots: ModelSlots,
+        load: Callable[[str, int], LoadedModel],
+        memory: Memory,
+        clock: PlatformTime,
+        worker_id: str,
+        pid: int,
+        on_swap: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self.worker_id = worker_id
+        self._fleet = fleet
+        self._slots = slots
+        self._memory = memory
+        self._clock = clock
+        self._on_swap = on_swap
+        self._loads = VersionLoads(slots, load, self.poke)
+        self._voice = Voice(fleet, worker_id, pid, slots.serving)
+        self._known: Fleet | None = None
+        self._learned: dict[tuple[str, int], float] = {}
+        self._poked = asyncio.Event()
+        self._round_over = asyncio.Event()
+        self._ticked = time.monotonic()
+        self._ticking: asyncio.TimerHandle | None = None
+        self._slept = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._draining = False
+        slots.awake = self.awake
+
+    @property
+    def ready(self) -> bool:
+        """It knows who serves and has every one of them; with no champion at all there is nothing to have."""
+        return self._known is not None and all(self._serves(champion) for champion in self._known.champions)
+
+    def missing(self) -> str:
+        """Why it is not ready."""
+        if self._known is None:
+            return "Postgres has not answered yet and no champion is remembered on this disk"
+        waiting = [champion for champion in self._known.champions if not self._serves(champion)]
+        reasons = {f"{c.model}@{c.version}": self._loads.failure(c.model, c.version) for c in waiting}
+        return "; ".join(f"{name}: {failure.reason if failure else 'loading'}" for name, failure in reasons.items())
+
+    def start(self) -> None:
+        self._tick()
+        self._tasks = [asyncio.create_task(self._beat_forever()), asyncio.create_task(self._follow_forever())]
+
+    async def settle(self, timeout_seconds: float) -> bool:
+        """Wait until it is ready; False after the time-out or when it shall drain."""
+        deadline = time.monotonic() + timeout_seconds
+        while not self.ready and not self._draining and time.monotonic() < deadline:
+            await self._next_round(min(POLL_SECONDS, deadline - time.monotonic()))
+        return self.ready
+
+    def give_way(self) -> None:
+        """From now on no promotion waits for this worker."""
+        self._draining = True
+
+    async def drain(self) -> None:
+        self.give_way()
+        await self._voice.beat(self._state())
+
+    async def stop(self) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._loads.stop()
+
+    def poke(self) -> None:
+        """Look now."""
+        self._poked.set()
+
+    async def awake(self) -> None:
+        """After SIGSTOP a worker would answer with the champion of then until its next look: its first requests wait for that, a second at most."""
+        if self._slept or time.monotonic() - self._ticked > FROZEN_SECONDS:
+            self._slept = True
+            self.poke()
+            await self._next_round(POLL_SECONDS)
+
+    async def _next_round(self, timeout_seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._round_over.wait(), max(timeout_seconds, 0.0))
+        except TimeoutError:
+            return
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._ticked > FROZEN_SECONDS:
+            self._slept = True
+            self.poke()
+        self._ticked = now
+        self._ticking = asyncio.get_running_loop().call_later(POLL_SECONDS / 2, self._tick)
+
+    def _state(self) -> State:
+        return "draining" if self._draining else "ready" if self.ready else "starting"
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await self._voice.beat(self._state())
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _follow_forever(self) -> None:
+        while True:
+            self._poked.clear()
+            try:
+                await self._look()
+            except Unavailable as error:
+                self._go_on_without(error)
+            self._slept = False
+            self._round_over.set()
+            self._round_over = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._poked.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
+
+    def _go_on_without(self, error: Unavailable) -> None:
+        """Postgres is away: what is known stays; a worker that knows nothing yet takes what is remembered."""
+        if self._known is None and (remembered := self._memory.read()):
+            log.warning("champions_from_disk", error=str(error), champions=[f"{c.model}@{c.version}" for c in remembered])
+            self._known = Fleet(remembered)
+        if self._known is not None:
+            self._follow(self._known)
+
+    async def _look(self) -> None:
+        await self._fleet.listen(self.poke)
+        self._known = await self._fleet.look()
+        self._clock.follow(self._known.clock)
+        self._follow(self._known)
+        if not self._draining:
+            await self._speak(self._known)
+
+    def _follow(self, fleet: Fleet) -> None:
+        wanted: list[Key] = [(c.model, c.version) for c in fleet.champions]
+        wanted += [(p.model, p.version) for p in fleet.preparing]
+        wanted += [(c.model, c.shadow_version) for c in fleet.champions if c.shadow_version is not None]
+        self._loads.ensure(wanted)
+        swapped = [self._swap(champion) for champion in fleet.champions]
+        if any(swapped):
+            self._keep(fleet)
+        self._slots.retire(wanted)
+
+    def _serves(self, champion: ChampionNow) -> bool:
+        current = self._slots.current(champion.model)
+        return current is not None and current.epoch == champion.epoch and current.loaded.version == champion.version
+
+    def _swap(self, champion: ChampionNow) -> bool:
+        """True when another version or epoch answers from now on."""
+        shadow = None if champion.shadow_version is None else self._slots.held(champion.model, champion.shadow_version)
+        current = self._slots.current(champion.model)
+        if current is not None and self._serves(champion):
+            if current.shadow is not shadow:
+                self._slots.swap(replace(current, shadow=shadow))
+            return False
+        learned = self._learned.setdefault((champion.model, champion.epoch), time.monotonic())
+        loaded = self._slots.held(champion.model, champion.version)
+        if loaded is None:
+            return False
+        self._slots.swap(Champion(loaded, champion.epoch, shadow))
+        del self._learned[(champion.model, champion.epoch)]
+        seconds = time.monotonic() - learned
+        log.info("champion_swapped", version=loaded.name, epoch=champion.epoch, seconds=round(seconds, 3), shadow=shadow.name if shadow else None)
+        if self._on_swap is not None:
+            self._on_swap(champion.model, seconds)
+        return True
+
+    def _keep(self, fleet: Fleet) -> None:
+        try:
+            self._memory.keep(fleet.champions)
+        except OSError as error:
+            log.warning("champions_not_remembered", error=str(error))
+
+    async def _speak(self, fleet: Fleet) -> None:
+        for champion in fleet.champions:
+            failure = self._loads.failure(champion.model, champion.version)
+            if self._serves(champion):
+                await self._voice.serving(champion, self._state())
+            elif failure is not None and failure.refused:
+                await self._voice.refused(champion.deployment_id, failure.reason)
+        for preparing in fleet.preparing:
+            failure = self._loads.failure(preparing.model, preparing.version)
+            if self._slots.held(preparing.model, preparing.version) is not None:
+                await self._voice.prepared(preparing.deployment_id)
+            elif failure is not None and failure.refused:
+                await self._voice.refused(preparing.deployment_id, failure.reason)

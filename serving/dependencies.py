@@ -1,0 +1,164 @@
+"""Everything a worker consists of, joined once. Tests join the same class with twins of the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.adapters.fleet_registry import PostgresFleet
+from evergreen.adapters.kafka import KafkaPublisher
+from evergreen.adapters.last_champions import LastChampions
+from evergreen.adapters.loop_records import LoopRecords
+from evergreen.adapters.online_features import OnlineFeatureStore
+from evergreen.adapters.redis_cache import LayeredCache, RedisIdempotencyKeys
+from evergreen.adapters.redis_link import RedisLink
+from evergreen.adapters.redis_seen import LinkedSeenIndex
+from evergreen.bootstrap import Parts
+from evergreen.contracts.api import DecisionPage, DeploymentPage, Explanation, ModelState
+from evergreen.core.errors import NotFound
+from evergreen.ports.model import ModelSpec
+from evergreen.services.feedback import TakeFeedback
+from evergreen.services.predict import Predict
+from evergreen.settings import Settings, service_name
+from serving.champion_listener import ChampionListener
+from serving.clock import PlatformTime
+from serving.loader import VersionLoader
+from serving.metrics import Metrics
+from serving.model_slot import ModelSlots
+from serving.prediction_log import KafkaPredictionLog
+
+FIRST_CHAMPION_SECONDS = 20.0
+"""A worker takes no connection before it can answer it: with others on the port nobody hears of its start. After this it does, and says why not."""
+LOG_FLUSH_SECONDS = 3.0
+PREDICTION_THREADS = 4
+FEEDBACK_THREADS = 10
+log = structlog.get_logger(__name__)
+
+
+class Records(Protocol):
+    async def models(self) -> list[ModelState]: ...
+    async def history(self, model: str, limit: int, cursor: str | None) -> DeploymentPage: ...
+    async def decisions(self, model: str | None, limit: int, cursor: str | None) -> DecisionPage: ...
+    async def explain(self, action_id: UUID) -> Explanation: ...
+
+
+class Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Serving:
+    worker_id: str
+    video_model: str
+    predict: Predict
+    feedback: TakeFeedback
+    records: Records
+    slots: ModelSlots
+    listener: ChampionListener
+    log: KafkaPredictionLog
+    metrics: Metrics
+    closing: list[Closable] = field(default_factory=list)
+    draining: bool = False
+
+    async def start(self) -> None:
+        """Returns when it can answer, or after FIRST_CHAMPION_SECONDS."""
+        self.log.start()
+        self.listener.start()
+        ready = await self.listener.settle(FIRST_CHAMPION_SECONDS)
+        log.info("worker_started", worker=self.worker_id, ready=ready, missing="" if ready else self.listener.missing())
+
+    async def drain(self) -> None:
+        self.draining = True
+        await self.listener.drain()
+
+    async def stop(self) -> None:
+        await self.listener.stop()
+        await self.log.stop(LOG_FLUSH_SECONDS)
+        for part in self.closing:
+            await part.close()
+
+
+def video_model(specs: Mapping[str, ModelSpec]) -> str:
+    for name, spec in specs.items():
+        if spec.entity_column == "video_id":
+            return name
+    raise NotFound("no model predicts videos")
+
+
+class _Links:
+    """The ways to the parts. Nothing is connected yet."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        breaker = metrics.breaker_open.labels("redis")
+        self.postgres = AsyncPostgres(settings.postgres.dsn.get_secret_value())
+        self.redis = RedisLink(settings.redis.url.get_secret_value(), settings.redis.timeout_seconds, on_change=lambda is_open: breaker.set(is_open))
+        self.kafka = KafkaPublisher(settings.kafka, on_drop=metrics.dropped)
+
+
+def build(settings: Settings, metrics: Metrics) -> Serving:
+    """Called on the event loop's thread."""
+    parts, links = Parts(settings), _Links(settings, metrics)
+    slots, clock = ModelSlots(), PlatformTime()
+    log = KafkaPredictionLog(links.kafka, on_drop=metrics.dropped)
+    listener = _listener(parts, links, slots, clock, metrics)
+    return Serving(
+        worker_id=listener.worker_id,
+        video_model=video_model(parts.specs),
+        predict=_predict(settings, links, slots, clock, log, metrics),
+        feedback=TakeFeedback(
+            specs=parts.specs,
+            publisher=links.kafka,
+            keys=RedisIdempotencyKeys(links.redis),
+            now=clock.now,
+            pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
+        ),
+        records=LoopRecords(links.postgres, list(parts.specs)),
+        slots=slots,
+        listener=listener,
+        log=log,
+        metrics=metrics,
+        closing=[_Publisher(links.kafka), links.redis, links.postgres],
+    )
+
+
+def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics) -> Predict:
+    return Predict(
+        models=slots,
+        cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
+        features=OnlineFeatureStore(links.postgres, links.redis),
+        seen=LinkedSeenIndex(links.redis),
+        log=log,
+        now=clock.now,
+        pool=ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict"),
+    )
+
+
+def _listener(parts: Parts, links: _Links, slots: ModelSlots, clock: PlatformTime, metrics: Metrics) -> ChampionListener:
+    return ChampionListener(
+        fleet=PostgresFleet(links.postgres, list(parts.specs)),
+        slots=slots,
+        load=VersionLoader(parts.registry, parts.specs).load,
+        memory=LastChampions(parts.settings.home / "data" / "models" / "champions.json"),
+        clock=clock,
+        worker_id=f"{service_name('serving')}:{os.getpid()}:{secrets.token_hex(3)}",
+        pid=os.getpid(),
+        on_swap=metrics.swapped,
+    )
+
+
+class _Publisher:
+    def __init__(self, publisher: KafkaPublisher) -> None:
+        self._publisher = publisher
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, partial(self._publisher.close, LOG_FLUSH_SECONDS))

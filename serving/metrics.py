@@ -1,0 +1,93 @@
+"""Serving's metrics, a closed list, added up over all workers on the port.
+
+Each worker writes its numbers into files of one folder (prometheus_client's multi-process mode, switched on by `share_metrics` before the
+first import); whoever is scraped reads all of them. A worker that dies keeps its counts: a restart loses nothing, a total never falls."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from evergreen.ports.cache import Layer
+from evergreen.services.predict import Answer
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_PID = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
+
+
+class Metrics:
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self.registry = own = CollectorRegistry()
+        # Requests answered, by route template: alert on the share of 5xx.
+        self.requests = Counter("api_requests", "Requests answered", ["endpoint", "method", "status"], registry=own)
+        # Time from the request's head to the answer's end: the objective is 100 ms at p99.
+        self.seconds = Histogram("api_request_duration_seconds", "Time to answer", ["endpoint"], buckets=_LATENCY, registry=own)
+        # Predictions by version: shows a promotion taking over.
+        self.predictions = Counter("predictions", "Predictions answered", ["model_name", "version"], registry=own)
+        self.prediction_seconds = Histogram("prediction_duration_seconds", "Time of a prediction", ["model_name"], buckets=_LATENCY, registry=own)
+        # A low hit ratio with much traffic: entries expire too soon, or keys differ in what does not matter.
+        self.cache_hits = Counter("cache_hits", "Predictions found in a layer", ["layer"], registry=own)
+        self.cache_misses = Counter("cache_misses", "Predictions not found in a layer", ["layer"], registry=own)
+        self.connections = Gauge("active_connections", "Open client connections", multiprocess_mode="livesum", registry=own)
+        # From hearing of an epoch to answering with it; a prepared version takes milliseconds.
+        self.swap_seconds = Histogram("model_swap_seconds", "Time of a champion swap", ["model_name"], buckets=_LATENCY, registry=own)
+        # 1 while a part is missing that answers would use: see `degraded_reasons` in the answers.
+        self.degraded = Gauge("degraded", "Answers are degraded", multiprocess_mode="livemax", registry=own)
+        self.breaker_open = Gauge("breaker_open", "Calls to this part fail at once", ["part"], multiprocess_mode="livemax", registry=own)
+        # Telemetry lost: Kafka is away or too slow; drift and performance checks see less than was served.
+        self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
+
+    def predicted(self, answer: Answer) -> None:
+        self.predictions.labels(answer.model, str(answer.version)).inc()
+        self.prediction_seconds.labels(answer.model).observe(answer.seconds)
+        self.degraded.set(answer.degraded)
+
+    def looked_up(self, layer: Layer, hit: bool) -> None:
+        (self.cache_hits if hit else self.cache_misses).labels(layer).inc()
+
+    def swapped(self, model: str, seconds: float) -> None:
+        self.swap_seconds.labels(model).observe(seconds)
+
+    def dropped(self, count: int = 1) -> None:
+        self.log_dropped.inc(count)
+
+    def render(self) -> bytes:
+        """All workers' numbers in Prometheus' text format. Reads files: not for the event loop."""
+        registry = self.registry
+        if self._folder is not None:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
+        ratio = GaugeMetricFamily("cache_hit_ratio", "Share of predictions that came from a cache, since the start")
+        hits = _total(registry, "cache_hits")
+        misses = _total(registry, "cache_misses", layer="l2")  # who missed the last layer missed the cache
+        ratio.add_metric([], hits / (hits + misses) if hits + misses else 0.0)
+        extra = CollectorRegistry()
+        extra.register(_Only(ratio))
+        return generate_latest(registry) + generate_latest(extra)
+
+    def forget_the_dead(self) -> None:
+        """Take away the live gauges of workers that were killed."""
+        if self._folder is None:
+            return
+        for file in self._folder.glob("gauge_live*.db"):
+            match = _PID.fullmatch(file.name)
+            if match and not Path(f"/proc/{match[1]}").exists():
+                mark_process_dead(int(match[1]), path=str(self._folder))  # type: ignore[no-untyped-call]
+
+
+def _total(registry: CollectorRegistry, family: str, **labels: str) -> float:
+    samples = (sample for metric in registry.collect() if metric.name == family for sample in metric.samples)
+    return sum(s.value for s in samples if s.name == f"{family}_total" and labels.items() <= s.labels.items())
+
+
+class _Only:
+    def __init__(self, family: GaugeMetricFamily) -> None:
+        self._family = family
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        return [self._family]

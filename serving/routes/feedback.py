@@ -1,0 +1,30 @@
+"""`POST /feedback`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+
+from evergreen.contracts.api import FeedbackAccepted, FeedbackRequest
+from evergreen.services.feedback import Told
+from serving.dependencies import Serving
+from serving.errors import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE, responses
+
+Key = Annotated[
+    str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same statement: it counts once")
+]
+
+
+def feedback_routes(serving: Serving) -> APIRouter:
+    router = APIRouter(tags=["feedback"])
+
+    @router.post("/feedback", status_code=202, responses=responses(MALFORMED, NOT_FOUND, KEY_REUSED, UNAVAILABLE))
+    async def feedback(told: FeedbackRequest, request: Request, key: Key = None) -> FeedbackAccepted:
+        """The true outcome. 202 only after Kafka has acknowledged it; else 503, and the same request with the same key again later."""
+        event_id = await serving.feedback.run(
+            Told(told.model or serving.video_model, told.video_id, told.outcome, told.prediction_id, key, request.state.traceparent)
+        )
+        return FeedbackAccepted(id=event_id)
+
+    return router

@@ -1,0 +1,101 @@
+"""One process, one event loop, on a socket that several workers share.
+
+Guarantee: SIGTERM drops no request that was accepted: it stops accepting (the socket stays open in the other workers), answers what comes
+on open connections with `Connection: close`, and ends when they are gone or after DRAIN_SECONDS."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from serving.app import App
+from serving.dependencies import Serving
+
+DRAIN_SECONDS = 8.0
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the client libraries' own: who closes an idle connection first must not be the server, in the moment a request is under way."""
+BACKLOG = 1024
+log = structlog.get_logger(__name__)
+
+
+def handed_over() -> socket.socket | None:
+    """The listening socket the supervisor hands to each worker as file 0, or None when file 0 is something else.
+
+    It comes without TCP_NODELAY, and accepted connections inherit it: 43 ms a request instead of 0.4."""
+    try:
+        found = socket.socket(fileno=0)
+    except OSError:
+        return None
+    if found.family not in (socket.AF_INET, socket.AF_INET6) or not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        found.detach()
+        return None
+    return _prepared(found)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket of our own. Raises OSError when the port is taken."""
+    own = socket.create_server((host, port), backlog=BACKLOG, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    return _prepared(own)
+
+
+def _prepared(found: socket.socket) -> socket.socket:
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    found.setblocking(False)
+    return found
+
+
+class Worker(uvicorn.Server):
+    def __init__(self, app: App, serving: Serving) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self._serving = serving
+        self._drain_asked = False
+        self._drain_until: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: drain. Second, or before it has started: end now."""
+        if self._drain_asked or not self.started:
+            self.should_exit = True
+            self._serving.listener.give_way()
+        self._drain_asked = True
+
+    async def on_tick(self, counter: int) -> bool:
+        connections = len(self.server_state.connections)
+        if counter % 10 == 0:
+            self._serving.metrics.connections.set(connections)
+        if self._drain_asked and self._drain_until is None:
+            log.info("draining", connections=connections)
+            self._drain_until = time.monotonic() + DRAIN_SECONDS
+            for server in self.servers:
+                server.close()
+            await self._serving.drain()
+        if self._drain_until is not None and (not connections or time.monotonic() > self._drain_until):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def run(build: Callable[[], Awaitable[Worker]], listener: socket.socket) -> None:
+    import uvloop
+
+    async def main() -> None:
+        worker = await build()
+        await worker.serve(sockets=[listener])
+
+    uvloop.run(main())
