@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import time, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from evergreen.contracts.actions import ActionKind, SeverityWord
 from evergreen.contracts.envelope import canonical_json
@@ -39,6 +41,19 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lamb
 ClockTime = Annotated[time, BeforeValidator(_clock_time), PlainSerializer(lambda value: value.strftime("%H:%M"))]
 # A condition is an equality one can read.
 Scalar = str | bool | int | None
+
+
+WORDS: tuple[SeverityWord, ...] = ("low", "medium", "high", "critical")
+
+
+def _event_type(value: str) -> str:
+    if value not in PAYLOADS:
+        near = get_close_matches(value, PAYLOADS, n=1, cutoff=0.5)
+        raise ValueError(f"no event type {value!r}{f'; is {near[0]} meant?' if near else ''}")
+    return value
+
+
+EventType = Annotated[str, AfterValidator(_event_type)]
 
 
 class Part(BaseModel):
@@ -87,11 +102,11 @@ class Rule(Part):
 
     @model_validator(mode="after")
     def _no_gap(self) -> Rule:
-        given = [word for word in ("low", "medium", "high", "critical") if getattr(self, word) is not None]
+        given = [word for word in WORDS if getattr(self, word) is not None]
         if self.any is not None and given:
             raise ValueError(f"`any` covers every severity, so {', '.join(given)} can never be reached")
         if self.any is None and len(given) < 4:
-            missing = [word for word in ("low", "medium", "high", "critical") if word not in given]
+            missing = [word for word in WORDS if word not in given]
             raise ValueError(f"no cell for severity {', '.join(missing)}; write `any` or all four")
         for cells in self.all_cells():
             if any(not cell.condition for cell in cells[:-1]):
@@ -107,8 +122,18 @@ class Rule(Part):
         return found
 
     def all_cells(self) -> list[tuple[Cell, ...]]:
-        given = [getattr(self, word) for word in ("any", "low", "medium", "high", "critical")]
+        given = [getattr(self, word) for word in ("any", *WORDS)]
         return [cells for cells in given if cells] + [cells for values in self.honours.values() for cells in values.values()]
+
+    def placed_cells(self) -> Iterator[tuple[tuple[str | int, ...], Cell]]:
+        """Each cell with its path in the rule."""
+        for word in ("any", *WORDS):
+            for position, cell in enumerate(getattr(self, word) or ()):
+                yield (word, position), cell
+        for field, values in self.honours.items():
+            for value, cells in values.items():
+                for position, cell in enumerate(cells):
+                    yield ("honours", field, value, position), cell
 
 
 class Hours(Part):
@@ -133,9 +158,9 @@ class Policy(Part):
     """A retrain after a refused candidate, or while one runs, waits for this many."""
     cooldowns: dict[ActionKind, Duration]
     default_cooldown: Duration
-    evidence: dict[str, dict[Literal["medium", "high", "critical"], tuple[Evidence, ...]]]
+    evidence: dict[EventType, dict[Literal["medium", "high", "critical"], tuple[Evidence, ...]]]
     """Event type -> severity -> numbers any of which raises to it."""
-    rules: dict[str, Rule]
+    rules: dict[EventType, Rule]
 
     @field_validator("timezone")
     @classmethod
@@ -146,21 +171,18 @@ class Policy(Part):
             raise ValueError(f"no time zone {value!r}; write for example Asia/Seoul") from error
         return value
 
-    @field_validator("evidence", "rules")
-    @classmethod
-    def _known_types(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for event_type in value:
-            if event_type not in PAYLOADS:
-                raise ValueError(f"no event type {event_type!r}; known: {', '.join(sorted(PAYLOADS))}")
-        return value
-
     @model_validator(mode="after")
     def _known_fields(self) -> Policy:
         for event_type, levels in self.evidence.items():
-            _refuse_unknown(event_type, {one.field for raising in levels.values() for one in raising})
+            for level, evidence in levels.items():
+                for position, one in enumerate(evidence):
+                    _refuse_unknown(event_type, one.field, ("evidence", event_type, level, position, "field"))
         for event_type, rule in self.rules.items():
-            named = {field for cells in rule.all_cells() for cell in cells for field in cell.condition}
-            _refuse_unknown(event_type, (named | set(rule.honours)) - {"source"})
+            for path, cell in rule.placed_cells():
+                for field in cell.condition.keys() - {"source"}:
+                    _refuse_unknown(event_type, field, ("rules", event_type, *path, "if", field))
+            for field in rule.honours:
+                _refuse_unknown(event_type, field, ("rules", event_type, "honours", field))
         return self
 
     @cached_property
@@ -188,9 +210,10 @@ class Policy(Part):
 
 NO_ROW = Rule(any=(Cell(action=ActionKind.ALERT, note="no_rule"),))
 """A type the policy says nothing about is somebody's to look at."""
-WORDS: tuple[SeverityWord, ...] = ("low", "medium", "high", "critical")
 
 
-def _refuse_unknown(event_type: str, fields: set[str]) -> None:
-    for field in sorted(fields - set(PAYLOADS[event_type].model_fields)):
-        raise ValueError(f"{event_type} has no field {field!r}; it has: {', '.join(PAYLOADS[event_type].model_fields)}")
+def _refuse_unknown(event_type: str, field: str, path: tuple[str | int, ...]) -> None:
+    fields = PAYLOADS[event_type].model_fields
+    if field not in fields:
+        message = f"{event_type} has no field {field!r}; it has: {', '.join(fields)}"
+        raise PydanticCustomError("unknown_field", "{message}", {"message": message, "path": path})
