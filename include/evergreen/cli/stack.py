@@ -51,9 +51,11 @@ def down(every: Annotated[bool, typer.Option("--all", help="Both of the checkout
     """Stop the stack; no process of it is left. Its data stays."""
     from evergreen.local_stack.choose import default_homes
     from evergreen.local_stack.home import Home
+    from evergreen.local_stack.start import interrupt_start
     from evergreen.local_stack.stop import stop
 
     for home in default_homes() if every else [_home()]:
+        interrupt_start(Home(home))
         if home.is_dir() and stop(Home(home)):
             typer.echo(f"stopped {home}")
         elif not every:

@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 from threading import Event
 
-import psutil
-
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
+from evergreen.local_stack.processes import await_true
+from evergreen.local_stack.supervision import Supervisor, start_supervisor, wanted_processes
 
 NAME = "guardian"
 POLL_SECONDS = 0.5
+ANSWER_SECONDS = 20.0
 
 
 def part(context: StackContext) -> Part:
@@ -28,11 +29,12 @@ def part(context: StackContext) -> Part:
 def guard(home: Home) -> None:
     parent = os.getppid()
     pause = Event()
-    while os.getppid() == parent and psutil.pid_exists(parent):
+    # The supervisor cannot start some of a part's processes and not the others by itself.
+    await_true(Supervisor(home).answers, ANSWER_SECONDS)
+    Supervisor(home).revive(wanted_processes(home), frozenset({"STOPPED"}))
+    while os.getppid() == parent:
         pause.wait(POLL_SECONDS)
     if home.manifest_file.exists():  # `down` takes it away first
-        from evergreen.local_stack.supervision import start_supervisor
-
         start_supervisor(home)
 
 

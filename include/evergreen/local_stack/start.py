@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import StackError
@@ -23,9 +27,10 @@ from evergreen.local_stack.ports import refuse_taken
 from evergreen.local_stack.processes import await_true
 from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.stop import stop
-from evergreen.local_stack.supervision import Supervisor, start_supervisor, write_configuration
+from evergreen.local_stack.supervision import Supervisor, start_supervisor, wanted_processes, write_configuration
 
 SUPERVISOR_SECONDS = 20.0
+INTERRUPT_SECONDS = 90.0
 NEEDED_BYTES = 1_000_000_000
 
 
@@ -54,23 +59,40 @@ def start_lock(home: Home) -> Iterator[None]:
         file.truncate(0)
 
 
+def interrupt_start(home: Home) -> None:
+    """Ask a start that is under way to break off, and wait until it has cleaned up."""
+    if not home.lock_file.exists():
+        return
+    try:
+        with start_lock(home):
+            return
+    except StartUnderWay:
+        holder = home.lock_file.read_text().strip()
+    if holder.isdigit() and int(holder) != os.getpid():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(holder), signal.SIGTERM)
+        await_true(lambda: not psutil.pid_exists(int(holder)), INTERRUPT_SECONDS)
+
+
 def start(path: Path, progress: StartProgress, only: frozenset[str] | None = None, port_offset: int | None = None) -> StackContext:
     """Bring the stack of a home up and wait until every part is ready; on a running one, start what is down. Raises `StackError`.
 
-    Broken off by a signal or an error before the parts were handed to the supervisor, it stops what it had started."""
-    home = Home(path.resolve())
+    A first start that is broken off, by a signal or an error, stops what it had started; a part that gave up leaves the rest standing, so
+    that it can be looked at."""
+    home = Home(path)
     with start_lock(home):
         if is_running(home.path) and home.manifest_file.exists():
-            context = running_context(home.path)
             progress.say(f"the stack in {home.path} is running already")
-            parts = build_parts(context, frozenset(json.loads(home.manifest_file.read_text())["parts"]))
-        else:
-            context, parts = _begin(home, progress, only, port_offset)
+            context = running_context(home.path)
+            parts = build_parts(context, frozenset(json.loads(home.manifest_file.read_text())["processes"]))
+            Supervisor(home).revive(wanted_processes(home))
+            Convergence(context, parts, progress).run()
+            return context
         try:
-            _revive(context, parts)
+            context, parts = _begin(home, progress, only, port_offset)
             Convergence(context, parts, progress).run()
         except PartGaveUp:
-            raise  # left standing, so that its log and the others can be looked at
+            raise
         except BaseException:
             progress.say("stopping what was started")
             stop(home)
@@ -95,25 +117,10 @@ def _begin(home: Home, progress: StartProgress, only: frozenset[str] | None, por
     parts = build_parts(context, only)
     refuse_taken(context.ports, port_names(parts))
     write_configuration(home, parts)
-    manifest = {"parts": [part.name for part in parts if part.name not in HIDDEN], "external": sorted(context.external), "started": wall_now().isoformat()}
+    processes = {part.name: context.settings.serving.min_workers if part.socket else 1 for part in parts if part.name not in HIDDEN}
+    manifest = {"processes": processes, "external": sorted(context.external), "started": wall_now().isoformat()}
     home.manifest_file.write_text(json.dumps(manifest))
     start_supervisor(home)
-    _await_supervisor(home)
-    return context, parts
-
-
-def _await_supervisor(home: Home) -> None:
     if not await_true(Supervisor(home).answers, SUPERVISOR_SECONDS):
         raise StackError(f"the supervisor does not start; see {home.logs / 'supervisor.log'} and {home.logs / 'supervisor.out'}")
-
-
-def _revive(context: StackContext, parts: list[Part]) -> None:
-    """Start what does not run: serving's first workers, and whatever had given up or was stopped."""
-    supervisor = Supervisor(context.home)
-    down = [each for each in supervisor.processes() if each.state in {"STOPPED", "EXITED", "FATAL"}]
-    wanted = {part.name: context.settings.serving.min_workers if part.socket else 1 for part in parts}
-    running = {each.group: 0 for each in down} | {each.group: 1 for each in supervisor.processes() if each not in down}
-    for each in sorted(down, key=lambda each: each.name):
-        if running.get(each.group, 0) < wanted.get(each.group, 0):
-            supervisor.start(f"{each.group}:{each.name}")
-            running[each.group] = running.get(each.group, 0) + 1
+    return context, parts

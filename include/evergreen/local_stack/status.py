@@ -57,7 +57,7 @@ def stack_status(home: Path) -> StackStatus:
     """Asks every part. Raises `StackError` when no stack runs in the home."""
     context = running_context(home)
     manifest = json.loads(context.home.manifest_file.read_text())
-    parts = [part for part in build_parts(context, frozenset(manifest["parts"])) if part.name not in HIDDEN]
+    parts = [part for part in build_parts(context, frozenset(manifest["processes"])) if part.name not in HIDDEN]
     supervisor = Supervisor(context.home)
     processes = supervisor.processes() if supervisor.answers() else []
     with ThreadPoolExecutor(len(parts) + 1) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xmlrpc.client
@@ -17,6 +18,7 @@ from evergreen.settings import child_environment
 
 START_RETRIES = 8
 """Failed starts in a row, each a second further apart, before the supervisor gives up and says so."""
+DOWN = frozenset({"STOPPED", "EXITED", "FATAL"})
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 3
 
@@ -103,6 +105,11 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
     LaunchPlan(own, basic, [], directory=str(home.path)).write(home, "supervisor")
 
 
+def wanted_processes(home: Home) -> dict[str, int]:
+    """How many processes of each part this home wants, as its manifest says."""
+    return dict(json.loads(home.manifest_file.read_text())["processes"])
+
+
 def start_supervisor(home: Home) -> None:
     """Start it in a session of its own: a Ctrl-C meant for a command must not reach it."""
     launcher = [sys.executable, "-m", "evergreen.local_stack.launch", str(home.path), "supervisor"]
@@ -163,6 +170,16 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise StackError(f"{process} cannot be stopped: {fault.faultString}") from None
+
+    def revive(self, wanted: dict[str, int], states: frozenset[str] = DOWN) -> None:
+        """Start what does not run until each group has as many processes as wanted: first workers, and whatever gave up or was stopped."""
+        processes = self.processes()
+        down = {each.name for each in processes if each.state in states}
+        for group, number in wanted.items():
+            members = sorted(each.name for each in processes if each.group == group)
+            missing = number - sum(name not in down for name in members)
+            for name in [name for name in members if name in down][: max(0, missing)]:
+                self.start(f"{group}:{name}")
 
     def shutdown(self) -> None:
         """Ask it to stop every part and end; returns at once."""
