@@ -46,5 +46,6 @@ test-fast: setup ## Tests that need no service, in under a minute
 demo: setup ## The story from nothing: drift found, retrained, promoted (DATA=folder plays real lists; DRILL=bad-model)
 	@$(BIN)/evergreen demo $(if $(DATA),--data "$(DATA)") $(if $(DRILL),--drill $(DRILL))
 
-docs: setup ## Generated references: topics, payload schemas
+docs: setup ## Generated references: topics, payload schemas, OpenAPI
 	$(BIN)/python -m evergreen.contracts.schemas docs/reference
+	$(BIN)/python -m serving.openapi docs/reference/openapi.json
