@@ -8,21 +8,25 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from evergreen.ports.batches import BatchTransaction
-from evergreen.ports.storage import Lease
+from evergreen.ports.storage import Lease, Outbox
 
 
 class Upkeep(Protocol):
     def drop_partitions(self, table: str, before: date) -> Sequence[str]:
         """Whole days of predictions, feedback or metrics; returns the names of what went."""
 
-    def forget_sent(self, older_than: timedelta) -> int:
-        """Outbox rows sent longer ago (wall time), except the doorbells of actions that are still open: they may have to ring again."""
-
     def loose_ends(self, older_than: timedelta) -> Mapping[str, int]:
         """What should have gone on longer ago (wall time) and did not, by kind; all zero in health."""
 
 
+class PrunedOutbox(Outbox, Protocol):
+    def prune(self, keep: timedelta) -> int:
+        """Rows sent longer ago (wall time) go, except the requests of open actions: they may have to ring again. Returns how many went."""
+
+
 class UpkeepTransaction(BatchTransaction, Protocol):
+    @property
+    def outbox(self) -> PrunedOutbox: ...
     @property
     def upkeep(self) -> Upkeep: ...
 

@@ -70,7 +70,7 @@ class Maintenance:
             with self._store.transaction() as tx:
                 dropped[table] = len(tx.upkeep.drop_partitions(table, today - kept))
         with self._store.transaction() as tx:
-            dropped["outbox"] = tx.upkeep.forget_sent(self._keep.outbox)
+            dropped["outbox"] = tx.outbox.prune(self._keep.outbox)
         dropped["bronze"] = self._drop_bronze()
         return dropped
 

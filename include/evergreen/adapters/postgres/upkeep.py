@@ -7,8 +7,6 @@ from datetime import date, timedelta
 
 import psycopg2.extensions
 
-from evergreen.contracts.envelope import derived_id
-
 _LOOSE_ENDS = {
     "events_undecided": """SELECT count(*) FROM events e WHERE received_at < clock_timestamp() - %(age)s
         AND NOT EXISTS (SELECT FROM decisions d WHERE d.event_source = e.source AND d.event_id = e.id)""",
@@ -29,16 +27,6 @@ class PostgresUpkeep:
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT drop_partitions(%s, %s)", (table, before))
             return [name for (name,) in cursor.fetchall()]
-
-    def forget_sent(self, older_than: timedelta) -> int:
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM actions WHERE status IN ('pending', 'claimed', 'running')")
-            doorbells = [derived_id(action_id, "action_requested") for (action_id,) in cursor.fetchall()]
-            cursor.execute(
-                "DELETE FROM outbox WHERE sent_at < clock_timestamp() - %s AND (event_id IS NULL OR event_id <> ALL(%s))",
-                (older_than, doorbells),
-            )
-            return cursor.rowcount
 
     def loose_ends(self, older_than: timedelta) -> Mapping[str, int]:
         counts = {}
