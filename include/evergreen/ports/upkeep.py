@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from evergreen.ports.batches import BatchTransaction
-from evergreen.ports.storage import Lease, Outbox
+from evergreen.ports.storage import Lease
 
 
 class Upkeep(Protocol):
@@ -19,14 +19,7 @@ class Upkeep(Protocol):
         """What should have gone on longer ago (wall time) and did not, by kind; all zero in health."""
 
 
-class PrunedOutbox(Outbox, Protocol):
-    def prune(self, keep: timedelta) -> int:
-        """Rows sent longer ago (wall time) go, except the requests of open actions: they may have to ring again. Returns how many went."""
-
-
 class UpkeepTransaction(BatchTransaction, Protocol):
-    @property
-    def outbox(self) -> PrunedOutbox: ...
     @property
     def upkeep(self) -> Upkeep: ...
 

@@ -21,14 +21,17 @@ from evergreen.adapters.postgres.decisions import PostgresDecisions
 from evergreen.adapters.postgres.deployments import PostgresDeployments
 from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
 from evergreen.adapters.postgres.events import PostgresEvents
+from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.history import PostgresHistory
 from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.planned import PostgresPlannedActions
 from evergreen.adapters.postgres.policies import PostgresPolicies
+from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
 from evergreen.adapters.postgres.timers import PostgresTimers
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
 from evergreen.adapters.postgres.versions import PostgresVersions
+from evergreen.adapters.postgres.videos import PostgresIndexedBatches, PostgresVideos
 from evergreen.core.errors import Fenced, Unavailable
 from evergreen.ports.storage import Lease
 
@@ -105,6 +108,22 @@ class PostgresTransaction:
     @cached_property
     def upkeep(self) -> PostgresUpkeep:
         return PostgresUpkeep(self.connection)
+
+    @cached_property
+    def videos(self) -> PostgresVideos:
+        return PostgresVideos(self.connection)
+
+    @cached_property
+    def online_features(self) -> PostgresFeatures:
+        return PostgresFeatures(self.connection)
+
+    @cached_property
+    def indexed_batches(self) -> PostgresIndexedBatches:
+        return PostgresIndexedBatches(self.connection)
+
+    @cached_property
+    def stream(self) -> PostgresStreamRecords:
+        return PostgresStreamRecords(self.connection)
 
     @cached_property
     def versions(self) -> PostgresVersions:
