@@ -19,10 +19,10 @@ from pathlib import Path
 from threading import Event
 
 from evergreen.local_stack.home import Home, write_private
-from evergreen.local_stack.processes import end, of_service, record_self
+from evergreen.local_stack.processes import END_SECONDS, end, end_home, of_service, record_self
 
 POLL_SECONDS = 0.1
-END_SECONDS = 5.0
+SUPERVISOR = "supervisor"
 
 
 def _is_met(condition: str) -> bool:
@@ -52,7 +52,10 @@ class LaunchPlan:
 def launch(home: Home, service: str) -> None:
     """Never returns. One part may have several processes, `serving-00`, `serving-01`: they share the plan, not the past."""
     plan = LaunchPlan(**json.loads(home.plan_file(service.rstrip("0123456789").rstrip("-")).read_text()))
-    end(of_service(home, service), signal.Signals[f"SIG{plan.stop_signal}"], END_SECONDS)
+    if service == SUPERVISOR:
+        end_home(home)  # every part is started anew, and serving's orphans hold the socket the supervisor needs
+    else:
+        end(of_service(home, service), signal.Signals[f"SIG{plan.stop_signal}"], END_SECONDS)
     home.ready_file(service).unlink(missing_ok=True)
     record_self(home, service)
     pause = Event()

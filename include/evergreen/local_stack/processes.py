@@ -22,6 +22,7 @@ from evergreen.local_stack.home import Home
 
 SAME_START_SECONDS = 2.0
 """Start times within this are the same process: their resolution is a clock tick."""
+END_SECONDS = 5.0
 KILL_SECONDS = 10.0
 
 
@@ -83,6 +84,13 @@ def end(processes: set[psutil.Process], first: signal.Signals, seconds: float) -
     _send(processes, first)
     _send(left := _wait(processes, seconds), signal.SIGKILL)
     _wait(left, KILL_SECONDS)
+
+
+def end_home(home: Home) -> None:
+    """End everything of a home: first what uses the stores, then Postgres, which TERM would make wait for its clients for ever."""
+    postgres = of_service(home, "postgres")
+    end(of_home(home) - postgres, signal.SIGTERM, END_SECONDS)
+    end(postgres, signal.SIGINT, 2 * END_SECONDS)
 
 
 def _send(processes: set[psutil.Process], signal_number: signal.Signals) -> None:

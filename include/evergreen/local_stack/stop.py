@@ -8,11 +8,10 @@ import psutil
 
 from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home
-from evergreen.local_stack.processes import await_true, end, of_home, recorded
+from evergreen.local_stack.processes import await_true, end_home, of_home, recorded
 from evergreen.local_stack.supervision import Supervisor, reap
 
 SHUTDOWN_SECONDS = 60.0
-LEFTOVER_SECONDS = 5.0
 STORES = frozenset({"kafka", "postgres", "redis"})
 
 
@@ -26,10 +25,7 @@ def stop(home: Home) -> bool:
     home.manifest_file.unlink(missing_ok=True)  # the guardian reads this as: do not bring it back
     if main is not None:
         _stop_in_order(home, main)
-    postgres = recorded(home.pid_file("postgres"))
-    if postgres is not None:
-        end({postgres}, signal.SIGINT, LEFTOVER_SECONDS * 2)
-    end(of_home(home), signal.SIGTERM, LEFTOVER_SECONDS)
+    end_home(home)
     reap()
     home.env_file.unlink(missing_ok=True)
     for file in (home.run / "pids").glob("*"):
