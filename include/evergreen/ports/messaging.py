@@ -53,7 +53,7 @@ class Messenger(Protocol):
 
 class ConsumerLag(Protocol):
     def behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
-        """Messages per topic the group has not committed yet. Raises Unavailable."""
+        """Messages per topic the group has not committed yet; empty when it never committed anything. Raises Unavailable."""
 
 
 @dataclass(frozen=True)

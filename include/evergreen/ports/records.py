@@ -172,6 +172,26 @@ class Policies(Protocol):
         """Returns the hash it takes over from; None when it is the active one already (or the first)."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is under way, as far as the database knows."""
+
+    undecided: int
+    """Events without a decision."""
+    unsent: int
+    due: int
+    out: int
+    """Claimed or running."""
+    next_due: datetime | None
+    """Of the pending actions that are not due yet."""
+    mark: tuple[int, int]
+    """Newest event and outbox row: unchanged between two looks means that nothing was written."""
+
+
+class WorkInHand(Protocol):
+    def count(self, now: datetime) -> Work: ...
+
+
 class RecordTransaction(Transaction, Protocol):
     @property
     def events(self) -> EventLog: ...
@@ -187,6 +207,8 @@ class RecordTransaction(Transaction, Protocol):
     def timers(self) -> Timers: ...
     @property
     def policies(self) -> Policies: ...
+    @property
+    def work(self) -> WorkInHand: ...
 
     def savepoint(self) -> AbstractContextManager[None]:
         """What fails inside is undone alone. Raises Unavailable, and nothing else, for what is the database's fault."""

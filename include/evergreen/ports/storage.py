@@ -82,6 +82,9 @@ class ActionQueue(Protocol):
     def due(self, now: datetime, kind: ActionKind | None = None, rung_before: timedelta | None = None) -> list[ActionRow]:
         """Pending, due by platform time `now`, retry time reached; with `rung_before`, only those whose doorbell was last rung longer ago."""
 
+    def out(self) -> set[tuple[ActionKind, str]]:
+        """Kind and model of those claimed or running."""
+
     def mark_rung(self, action_ids: Sequence[UUID]) -> None: ...
 
 

@@ -140,6 +140,11 @@ class PostgresActions:
             )
             return [_row(found) for found in cursor.fetchall()]
 
+    def out(self) -> set[tuple[ActionKind, str]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT DISTINCT kind, model FROM actions WHERE status IN ('claimed', 'running')")
+            return {(ActionKind(kind), model) for kind, model in cursor.fetchall()}
+
     def mark_rung(self, action_ids: Sequence[UUID]) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute("UPDATE actions SET rung_at = clock_timestamp() WHERE id = ANY(%s)", (list(action_ids),))

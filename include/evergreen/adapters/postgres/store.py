@@ -32,6 +32,7 @@ from evergreen.adapters.postgres.timers import PostgresTimers
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
 from evergreen.adapters.postgres.versions import PostgresVersions
 from evergreen.adapters.postgres.videos import PostgresIndexedBatches, PostgresVideos
+from evergreen.adapters.postgres.work import PostgresWork
 from evergreen.core.errors import Fenced, Unavailable
 from evergreen.ports.storage import Lease
 
@@ -79,6 +80,10 @@ class PostgresTransaction:
     @cached_property
     def policies(self) -> PostgresPolicies:
         return PostgresPolicies(self.connection)
+
+    @cached_property
+    def work(self) -> PostgresWork:
+        return PostgresWork(self.connection)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
