@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
+from airflow.utils.session import create_session
 from sqlalchemy.orm import object_session
 
 from evergreen.contracts.actions import DAG_KINDS
@@ -14,6 +15,7 @@ from evergreen.orchestration.warm import is_scheduler, warm
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import Session
 
 _DAGS = frozenset(kind.value for kind in DAG_KINDS)
 
@@ -37,8 +39,17 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
 
 def _note(dag_run: DagRun) -> None:
     """The action and its cause, in the scheduler's own transaction (a task has no way to write it); a person's note is kept."""
-    session = object_session(dag_run)
-    if dag_run.dag_id not in _DAGS or dag_run.note or session is None:
+    if dag_run.dag_id not in _DAGS:
         return
-    claim = returned(session, dag_run.dag_id, dag_run.run_id).get(CLAIM_TASK)
-    dag_run.note = claim["note"] if claim else "nothing to do: the action that rang went to another run"
+    session = object_session(dag_run)
+    if session is not None:
+        _write(session, dag_run)
+        return
+    with create_session(scoped=False) as own:  # `airflow dags test` has let go of the run by now
+        _write(own, own.get_one(type(dag_run), dag_run.id))
+
+
+def _write(session: Session, dag_run: DagRun) -> None:
+    if not dag_run.note:
+        claim = returned(session, dag_run.dag_id, dag_run.run_id).get(CLAIM_TASK)
+        dag_run.note = claim["note"] if claim else "nothing to do: the action that rang went to another run"

@@ -1,0 +1,162 @@
+"""A serving worker of twins: everything real but the world around it and the model's arithmetic."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from evergreen.adapters.last_champions import LastChampions
+from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryKeys, MemoryPublisher, MemorySeenIndex
+from evergreen.contracts.api import DecisionPage, DeploymentPage, Explanation, ModelState
+from evergreen.core.clock import ClockReading
+from evergreen.core.errors import NotFound, Unavailable
+from evergreen.domains.videos.spec import video_spec
+from evergreen.ports.serving import Answering, LoadedModel
+from evergreen.services.feedback import TakeFeedback
+from evergreen.services.predict import Predict
+from serving.app import create_app
+from serving.champion_listener import ChampionListener
+from serving.clock import PlatformTime
+from serving.dependencies import Serving
+from serving.metrics import Metrics
+from serving.model_slot import ModelSlots
+from serving.prediction_log import KafkaPredictionLog
+
+SPEC = video_spec("KR")
+NOW = datetime(2025, 7, 25, 0, 0, tzinfo=UTC)
+STANDING = ClockReading("replay", NOW, NOW, 0.0, 1)
+"""A replay clock that does not move."""
+
+
+@dataclass
+class Plain:
+    """Answers that tell which version gave them and what it was asked."""
+
+    version: int
+    breaks: bool = False
+    asked: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        if self.breaks:
+            raise RuntimeError("SELECT secret FROM table at /srv/model.py")
+        self.asked += requests
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "prediction": float(self.version),
+            "prediction_lower": self.version - 0.5,
+            "prediction_upper": self.version + 0.5,
+            "predicted_views": 10**self.version,
+            "interval": {"lower": 1, "upper": 2, "coverage": 0.8},
+            "confidence": 0.5,
+            "performance_score": 60.0,
+            "percentile": 40.0,
+            "viral_probability": 0.3,
+            "trend_prediction": "steady",
+            "growth_potential": "medium",
+            "predicted_growth": 0.1,
+            "still_listed_probability": 0.9,
+            "view_count": request.get("view_count"),
+            "like_count": None,
+            "comment_count": None,
+            "engagement_rate": None,
+            "key_factors": [],
+            "features_used": sorted(request),
+            "features_imputed": [],
+        }
+
+
+class NoRecords:
+    """The loop's records are read from real tables in the connected tests."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    async def models(self) -> list[ModelState]:
+        if self.away:
+            raise Unavailable("Postgres does not answer")
+        return []
+
+    async def history(self, model: str, limit: int, cursor: str | None) -> DeploymentPage:
+        raise NotFound(f"no model {model!r}")
+
+    async def decisions(self, model: str | None, limit: int, cursor: str | None) -> DecisionPage:
+        return DecisionPage(decisions=[], next_cursor=None)
+
+    async def explain(self, action_id: UUID) -> Explanation:
+        raise NotFound(f"no action {action_id}")
+
+
+class Bench:
+    def __init__(self, folder: Path, *, max_log: int = 1000) -> None:
+        self.fleet, self.cache, self.features, self.seen = MemoryFleet(clock=STANDING), MemoryCache(), MemoryFeatures(), MemorySeenIndex()
+        self.keys, self.publisher, self.records = MemoryKeys(), MemoryPublisher(), NoRecords()
+        self.versions: dict[int, Answering | Exception] = {}
+        self.hold = threading.Event()
+        """Loads wait for it."""
+        self.hold.set()
+        self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
+        self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
+        self.memory = LastChampions(folder / "champions.json")
+        self.serving = self._serving()
+        self.app = create_app(self.serving)
+
+    def _serving(self) -> Serving:
+        predict = Predict(models=self.slots, cache=self.cache, features=self.features, seen=self.seen, log=self.log, now=self.clock.now)
+        return Serving(
+            worker_id="serving-00:1:abc",
+            video_model=SPEC.name,
+            predict=predict,
+            feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now),
+            records=self.records,
+            slots=self.slots,
+            listener=self.listener(),
+            log=self.log,
+            metrics=self.metrics,
+        )
+
+    def listener(self) -> ChampionListener:
+        return ChampionListener(
+            fleet=self.fleet,
+            slots=self.slots,
+            load=self.load,
+            memory=self.memory,
+            clock=self.clock,
+            worker_id="serving-00:1:abc",
+            pid=1,
+            on_swap=self.metrics.swapped,
+        )
+
+    def load(self, model: str, version: int) -> LoadedModel:
+        self.hold.wait(10)
+        found = self.versions.get(version, NotFound(f"no version {model}@{version}"))
+        if isinstance(found, Exception):
+            raise found
+        return LoadedModel(SPEC, version, found, "0" * 16)
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://serving")
+
+    async def deployed(self, version: int, *, shadow: bool = False) -> UUID:
+        """Prepared, flipped and answered with."""
+        deployment = uuid4()
+        self.versions.setdefault(version, Plain(version))
+        self.fleet.prepare(deployment, SPEC.name, version)
+        await self.until(lambda: ("prepared", deployment, "") in self.fleet.acks)
+        self.fleet.flip(deployment, shadow=shadow)
+        await self.until(lambda: ("serving", deployment, "") in self.fleet.acks)
+        return deployment
+
+    async def until(self, condition: Any, seconds: float = 5.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
