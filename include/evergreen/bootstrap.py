@@ -3,7 +3,7 @@ never imports what it does not use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,15 @@ from evergreen.core.errors import NotFound
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
+    from redis import Redis
+
     from evergreen.adapters.delta_lake import DeltaLake
     from evergreen.adapters.evidently_report import EvidentlyReports
+    from evergreen.adapters.kafka import KafkaPublisher
     from evergreen.adapters.mlflow_registry import MlflowRegistry
     from evergreen.adapters.postgres.clock import PlatformClock
     from evergreen.adapters.postgres.store import PostgresStore
+    from evergreen.adapters.redis_bloom import RedisSeenIndex
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.storage import ClaimedAction
@@ -24,6 +28,14 @@ if TYPE_CHECKING:
     from evergreen.services.champion_projection import ChampionProjection
     from evergreen.services.deploy import Deploy
     from evergreen.services.drift_evidence import DriftEvidence
+    from evergreen.services.intake import TakeIn
+    from evergreen.services.quiescence import Quiescence
+    from evergreen.services.relay import Relay
+    from evergreen.services.running_policy import RunningPolicy
+    from evergreen.services.sweep import Sweep
+    from evergreen.services.tick import Tick
+    from evergreen.services.index import IndexBatch
+    from evergreen.services.record_stream import RecordStream
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
@@ -49,6 +61,57 @@ class Parts:
         from evergreen.services.carry_out import CarryOut
 
         return CarryOut(self.store, self.clock)
+
+    @cached_property
+    def publisher(self) -> KafkaPublisher:
+        from evergreen.adapters.kafka import KafkaPublisher
+
+        return KafkaPublisher(self.settings.kafka)
+
+    @cached_property
+    def catalogue(self) -> Mapping[str, Sequence[str]]:
+        """Model -> datasets that feed it."""
+        return {name: spec.datasets for name, spec in self.specs.items()}
+
+    @cached_property
+    def running_policy(self) -> RunningPolicy:
+        from evergreen.adapters.policy_file import PolicyFile
+        from evergreen.services.running_policy import RunningPolicy
+
+        return RunningPolicy(PolicyFile(self.settings.policy.path), self.store, self.clock)
+
+    @cached_property
+    def take_in(self) -> TakeIn:
+        from evergreen.services.intake import TakeIn
+
+        return TakeIn(self.store, self.clock, self.catalogue, self.running_policy.current)
+
+    @cached_property
+    def tick(self) -> Tick:
+        from evergreen.services.tick import Tick
+
+        full_window_days = {name: spec.windows.full_window_days for name, spec in self.specs.items()}
+        return Tick(self.store, self.clock, self.catalogue, full_window_days, self.running_policy, self.take_in)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        from evergreen.services.sweep import Sweep
+
+        return Sweep(self.store, self.clock, self.tick)
+
+    @cached_property
+    def relay(self) -> Relay:
+        from evergreen.adapters.kafka import KafkaMessenger
+        from evergreen.services.relay import Relay
+
+        return Relay(self.store, KafkaMessenger(self.settings.kafka))
+
+    @cached_property
+    def quiescence(self) -> Quiescence:
+        from evergreen.adapters.kafka_lag import KafkaLag
+        from evergreen.services.quiescence import Quiescence
+
+        return Quiescence(self.store, KafkaLag(self.settings.kafka.bootstrap_servers), self.clock, self.tick)
 
     @cached_property
     def registry(self) -> MlflowRegistry:
@@ -85,6 +148,33 @@ class Parts:
         from evergreen.adapters.delta_lake import DeltaLake
 
         return DeltaLake(self.settings.data_dir, self.datasets)
+
+    @cached_property
+    def redis(self) -> Redis:
+        """For workers: patient. Serving has its own guarded way."""
+        from redis import Redis
+
+        return Redis.from_url(self.settings.redis.url.get_secret_value(), socket_timeout=5, socket_connect_timeout=2)
+
+    @cached_property
+    def seen_index(self) -> RedisSeenIndex:
+        from evergreen.adapters.redis_bloom import RedisSeenIndex
+
+        return RedisSeenIndex(self.redis)
+
+    @cached_property
+    def index_batch(self) -> IndexBatch:
+        from evergreen.adapters.feature_copies import RedisFeatureCopies
+        from evergreen.services.index import IndexBatch
+
+        models = {name: [spec.name for spec in self.specs.values() if name in spec.datasets] for name in self.datasets}
+        return IndexBatch(self.store, self.lake, self.datasets, models, self.seen_index, RedisFeatureCopies(self.redis))
+
+    @cached_property
+    def record_stream(self) -> RecordStream:
+        from evergreen.services.record_stream import RecordStream
+
+        return RecordStream(self.store, self.clock, self.specs)
 
     @cached_property
     def drift_evidence(self) -> DriftEvidence:

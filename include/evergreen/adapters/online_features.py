@@ -11,6 +11,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.adapters.feature_copies import copy_key
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.errors import Unavailable
 from evergreen.ports.serving import StoredFeatures
@@ -31,10 +32,6 @@ class _Copy(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Copy).decode
-
-
-def copy_key(model: str, entity: str) -> str:
-    return f"features:{model}:{entity}"
 
 
 class OnlineFeatureStore:

@@ -1,0 +1,122 @@
+"""The indexer: the only writer of the catalogue, the online features and the seen index, and the recorder of the high-volume topics.
+
+Two consumer groups in one process, a thread each, so that a slow batch of data never delays the records. SIGTERM finishes the batch in
+hand. Any thread that ends by an error ends the process: the supervisor starts it again and nothing was committed that was not done.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from types import FrameType
+from uuid import UUID
+
+import structlog
+
+from evergreen.adapters.kafka_consumer import BatchConsumer
+from evergreen.bootstrap import Parts
+from evergreen.contracts.actions import NO_MODEL
+from evergreen.contracts.envelope import derived_id
+from evergreen.core.errors import Unavailable
+from evergreen.local_stack.readiness import mark_ready
+from evergreen.observability import configure_logging
+from evergreen.ports.messaging import Received
+from evergreen.ports.records import AlertRow
+from evergreen.services import index_stream, record_stream
+from evergreen.services.index_stream import IndexStream
+from evergreen.services.seen_index import refresh_seen_index
+from evergreen.settings import load_settings
+from evergreen.workers.stream_loop import Place, StreamLoop
+
+SERVICE = "indexer"
+DATA_GROUP, RECORDS_GROUP = "evergreen-indexer-data", "evergreen-indexer-records"
+_DATA_BATCH, _RECORDS_BATCH = 10, 1_000
+_STOP_SECONDS = 25.0
+log = structlog.get_logger(__name__)
+
+
+class Indexer:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.stop = threading.Event()
+        self.failed = threading.Event()
+        self.loops = [self._data_loop(), self._records_loop()]
+
+    def _data_loop(self) -> StreamLoop:
+        parts = self._parts
+        stream = IndexStream(parts.index_batch, parts.store, self.stop)
+        make = partial(BatchConsumer, parts.settings.kafka, DATA_GROUP, index_stream.TOPICS, max_batch=_DATA_BATCH)
+        refresh = partial(refresh_seen_index, parts.seen_index, parts.lake, list(parts.datasets.values()))
+        return StreamLoop(DATA_GROUP, make, stream.run, self.stop, prepare=refresh, on_pause=self._alert)
+
+    def _records_loop(self) -> StreamLoop:
+        make = partial(BatchConsumer, self._parts.settings.kafka, RECORDS_GROUP, record_stream.TOPICS, max_batch=_RECORDS_BATCH)
+        return StreamLoop(RECORDS_GROUP, make, self._record, self.stop, on_pause=self._alert)
+
+    def _record(self, messages: Sequence[Received]) -> list[Place]:
+        return list(self._parts.record_stream.run(messages).poison)
+
+    def _alert(self, topic: str, partition: int, pause: timedelta) -> None:
+        now = self._parts.clock.now()
+        row = AlertRow(
+            id=UUID(derived_id("partition_paused", topic, partition, now)),
+            grouping=f"poison:{topic}",
+            severity="high",
+            title=f"{topic}: too many messages cannot be handled",
+            message=f"Partition {partition} rests for {pause.total_seconds():.0f} s, then goes on by itself. See `evergreen dlq list`.",
+            model=NO_MODEL,
+            time=now,
+        )
+        try:
+            with self._parts.store.transaction() as tx:
+                tx.alerts.record([row])
+        except Unavailable as error:
+            log.warning("alert_not_recorded", error=str(error))
+
+    def run(self) -> int:
+        """Until told to stop. 0 after a stop, 1 after a loop failed."""
+        threads = [threading.Thread(target=self._guarded, args=(loop,), name=loop.name, daemon=True) for loop in self.loops]
+        for thread in threads:
+            thread.start()
+        self._until_ready()
+        self.stop.wait()
+        for thread in threads:
+            thread.join(timeout=_STOP_SECONDS)
+        return 1 if self.failed.is_set() or any(thread.is_alive() for thread in threads) else 0
+
+    def _until_ready(self) -> None:
+        while not self.stop.wait(0.1):
+            if all(loop.ready.is_set() for loop in self.loops):
+                mark_ready(self._parts.settings.home, SERVICE)
+                log.info("ready")
+                return
+
+    def _guarded(self, loop: StreamLoop) -> None:
+        try:
+            loop.run()
+        except Exception:
+            log.exception("loop_failed", loop=loop.name)
+            self.failed.set()
+        finally:
+            self.stop.set()
+
+
+def main() -> None:
+    settings = load_settings()
+    configure_logging(settings, SERVICE)
+    indexer = Indexer(Parts(settings))
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        indexer.stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    sys.exit(indexer.run())
+
+
+if __name__ == "__main__":
+    main()
