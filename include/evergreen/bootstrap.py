@@ -3,7 +3,7 @@ never imports what it does not use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.postgres.clock import PlatformClock
     from evergreen.adapters.postgres.store import PostgresStore
     from evergreen.adapters.redis_bloom import RedisSeenIndex
+    from evergreen.bootstrap_intake import IntakeParts
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.storage import ClaimedAction
@@ -28,13 +29,8 @@ if TYPE_CHECKING:
     from evergreen.services.champion_projection import ChampionProjection
     from evergreen.services.deploy import Deploy
     from evergreen.services.drift_evidence import DriftEvidence
-    from evergreen.services.intake import TakeIn
-    from evergreen.services.quiescence import Quiescence
-    from evergreen.services.relay import Relay
-    from evergreen.services.running_policy import RunningPolicy
-    from evergreen.services.sweep import Sweep
-    from evergreen.services.tick import Tick
     from evergreen.services.index import IndexBatch
+    from evergreen.services.quiescence import Quiescence
     from evergreen.services.record_stream import RecordStream
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
@@ -69,49 +65,14 @@ class Parts:
         return KafkaPublisher(self.settings.kafka)
 
     @cached_property
-    def catalogue(self) -> Mapping[str, Sequence[str]]:
-        """Model -> datasets that feed it."""
-        return {name: spec.datasets for name, spec in self.specs.items()}
+    def intake(self) -> IntakeParts:
+        from evergreen.bootstrap_intake import IntakeParts
 
-    @cached_property
-    def running_policy(self) -> RunningPolicy:
-        from evergreen.adapters.policy_file import PolicyFile
-        from evergreen.services.running_policy import RunningPolicy
-
-        return RunningPolicy(PolicyFile(self.settings.policy.path), self.store, self.clock)
-
-    @cached_property
-    def take_in(self) -> TakeIn:
-        from evergreen.services.intake import TakeIn
-
-        return TakeIn(self.store, self.clock, self.catalogue, self.running_policy.current)
-
-    @cached_property
-    def tick(self) -> Tick:
-        from evergreen.services.tick import Tick
-
-        full_window_days = {name: spec.windows.full_window_days for name, spec in self.specs.items()}
-        return Tick(self.store, self.clock, self.catalogue, full_window_days, self.running_policy, self.take_in)
-
-    @cached_property
-    def sweep(self) -> Sweep:
-        from evergreen.services.sweep import Sweep
-
-        return Sweep(self.store, self.clock, self.tick)
-
-    @cached_property
-    def relay(self) -> Relay:
-        from evergreen.adapters.kafka import KafkaMessenger
-        from evergreen.services.relay import Relay
-
-        return Relay(self.store, KafkaMessenger(self.settings.kafka))
+        return IntakeParts(self)
 
     @cached_property
     def quiescence(self) -> Quiescence:
-        from evergreen.adapters.kafka_lag import KafkaLag
-        from evergreen.services.quiescence import Quiescence
-
-        return Quiescence(self.store, KafkaLag(self.settings.kafka.bootstrap_servers), self.clock, self.tick)
+        return self.intake.quiescence
 
     @cached_property
     def registry(self) -> MlflowRegistry:

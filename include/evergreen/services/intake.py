@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
-from evergreen.contracts.actions import Action
-from evergreen.contracts.envelope import Event, decode, too_far_ahead
+from evergreen.contracts.actions import NO_MODEL, Action
+from evergreen.contracts.envelope import Event, decode, new_id, too_far_ahead
 from evergreen.contracts.topics import CONTROL_TOPICS, STREAM_TYPES, TOPIC_OF, payload_of
 from evergreen.core.clock import Clock
 from evergreen.core.concerns import Catalogue
@@ -74,6 +75,18 @@ class TakeIn:
                 tx.outbox.dead_letter(poison.message.key, poison.message.value, poison.headers(), poison.message.headers, poison.letter_id)
         _log(taken, alerts)
         return taken
+
+    def raise_alarm(self, partition: tuple[str, int], pause: timedelta) -> None:
+        """A partition brings little but poison. Best effort: each dead letter says it too."""
+        title = f"[high] Poison on {partition[0]}[{partition[1]}]"
+        message = f"Its messages go to the dead letters; it is paused for {int(pause.total_seconds())} s. See `evergreen dlq list`."
+        row = AlertRow(UUID(new_id()), f"{partition[0]}|poison", "high", title, message, NO_MODEL, self._clock.now())
+        try:
+            with self._store.transaction() as tx:
+                tx.alerts.record([row])
+        except Unavailable as error:
+            log.warning("alarm_not_recorded", error=str(error))
+        _log(Taken(), [row])
 
     def decide_here(self, tx: RecordTransaction, arrived: Sequence[Arrived], now: datetime) -> Plan:
         """For the tick: events without a Kafka hop, in a transaction of the caller's."""

@@ -1,0 +1,101 @@
+"""The threads only one copy of the intake worker runs: the relay, and the tick with the sweeper."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from evergreen.adapters.postgres.leadership import Leadership
+from evergreen.bootstrap import Parts
+from evergreen.core.clock import wall_now
+from evergreen.core.errors import InvalidPolicy, Unavailable
+
+RELAY_POLL = 0.25
+"""A notification comes sooner; this is the net under it."""
+TICK_EVERY = 1.0
+EXPIRE_EVERY = timedelta(seconds=5)
+PRUNE_EVERY = timedelta(hours=1)
+PATIENCE = 1.0
+log = structlog.get_logger(__name__)
+
+
+class LeaderThread:
+    """Runs `step` again and again while this process leads. A part that is away is waited for; anything else ends the process, and the
+    supervisor starts it anew."""
+
+    def __init__(self, lead: Leadership, step: Callable[[], None], stop: threading.Event, failed: Callable[[BaseException], None]) -> None:
+        self._lead = lead
+        self._step = step
+        self._stop = stop
+        self._failed = failed
+        self._thread = threading.Thread(target=self._run, name=type(step).__name__, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if not self._lead.hold():
+                    self._stop.wait(PATIENCE)
+                    continue
+                try:
+                    self._step()
+                except (Unavailable, InvalidPolicy) as error:
+                    log.warning("leader_waits", error=str(error))
+                    self._stop.wait(PATIENCE)
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread: a silent death would stop the loop unseen
+            self._failed(error)
+        finally:
+            self._lead.close()
+
+
+class RelayStep:
+    def __init__(self, parts: Parts, lead: Leadership, stop: threading.Event) -> None:
+        self._relay = parts.intake.relay
+        self._lead = lead
+        self._stop = stop
+        self._pruned_at: datetime | None = None
+
+    def __call__(self) -> None:
+        sent, in_vain = self._relay.run()
+        if in_vain:
+            self._stop.wait(PATIENCE)
+        elif not sent:
+            self._prune()
+            self._lead.wait(RELAY_POLL)
+
+    def _prune(self) -> None:
+        now = wall_now()
+        if self._pruned_at is None or now - self._pruned_at >= PRUNE_EVERY:
+            self._pruned_at = now
+            self._relay.prune()
+
+
+class TickStep:
+    def __init__(self, parts: Parts, stop: threading.Event) -> None:
+        self._tick = parts.intake.tick
+        self._sweep = parts.intake.sweep
+        self._stop = stop
+        self._expired_at: datetime | None = None
+
+    def __call__(self) -> None:
+        self._tick.run()
+        now = wall_now()
+        if self._expired_at is None or now - self._expired_at >= EXPIRE_EVERY:
+            self._expired_at = now
+            self._sweep.expire()
+        self._sweep.ring()
+        self._stop.wait(TICK_EVERY)
+
+
+def leader_threads(parts: Parts, stop: threading.Event, failed: Callable[[BaseException], None]) -> list[LeaderThread]:
+    dsn = parts.settings.postgres.dsn.get_secret_value()
+    relay, tick = Leadership(dsn, "relay", listen="outbox"), Leadership(dsn, "tick")
+    return [LeaderThread(relay, RelayStep(parts, relay, stop), stop, failed), LeaderThread(tick, TickStep(parts, stop), stop, failed)]
