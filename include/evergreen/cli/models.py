@@ -1,0 +1,147 @@
+"""`evergreen models`: versions and who serves; train, promote and roll back by hand, as actions like any other."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evergreen.contracts.actions import ActionKind
+
+if TYPE_CHECKING:
+    from evergreen.bootstrap import Parts
+    from evergreen.services.show_models import ShowModels
+
+app = typer.Typer(no_args_is_help=True, help="Versions, champions and their history; train, promote and roll back by hand.")
+
+Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
+Model = Annotated[str | None, typer.Argument(help="Default: the home's first model.")]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait; the action goes on without us.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Ask and return.")]
+
+
+@app.command("list")
+def list_versions(as_json: Json = False) -> None:
+    """Every model with its versions, newest first."""
+    from evergreen.cli.context import parts
+    from evergreen.cli.tables import versions_table
+
+    models = _shown(parts()).overview()
+    if as_json:
+        typer.echo(json.dumps(models, indent=2))
+    else:
+        versions_table(models)
+
+
+@app.command()
+def history(model: Model = None, as_json: Json = False) -> None:
+    """Which version served from when to when (platform time), and why."""
+    from evergreen.cli.context import parts
+    from evergreen.cli.tables import history_table
+
+    made = parts()
+    deployments = _shown(made).history(model or _first(made))
+    if as_json:
+        typer.echo(json.dumps(deployments, indent=2))
+    else:
+        history_table(deployments)
+
+
+@app.command()
+def report(version: Annotated[str | None, typer.Argument(help="name@N, or a model for its champion.")] = None, as_json: Json = False) -> None:
+    """One version: why and on what it was trained, every gate, its deployments, how it does."""
+    from evergreen.cli.context import parts
+    from evergreen.cli.tables import report_text
+
+    made = parts()
+    found = _shown(made).report(version or _first(made))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        report_text(found)
+
+
+@app.command()
+def train(model: Model = None, timeout: Timeout = 900.0, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Train a candidate on what is known now; the gates judge it next, and an approved one is promoted."""
+    from evergreen.cli.context import parts
+
+    made = parts()
+    model = model or _first(made)
+    made.spec(model)
+    with made.store.transaction() as tx:
+        reason = "manual" if tx.champions.get(model) else "bootstrap"
+    _ask(made, ActionKind.RETRAIN, model, model, reason, {}, timeout, no_wait, as_json)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="name@N")],
+    force: Annotated[bool, typer.Option("--force", help="Skip the gates' verdict; recorded, still confirmed by the servers and baked.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; required with --force.")] = None,
+    timeout: Timeout = 300.0,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Make an approved version the champion."""
+    from evergreen.cli.context import parts
+    from evergreen.services.version_names import parse_version
+
+    if force and not reason:
+        raise typer.BadParameter("--force needs --reason: it is recorded with the deployment")
+    made = parts()
+    model, _ = parse_version(version)
+    made.spec(model)
+    params: dict[str, Any] = {"forced": force} if reason is None else {"forced": force, "reason": reason}
+    _ask(made, ActionKind.PROMOTE, model, version, "manual", params, timeout, no_wait, as_json)
+
+
+@app.command()
+def rollback(
+    model: Model = None,
+    to: Annotated[str | None, typer.Option(help="name@N; default: the last stable, loadable version.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; recorded, and the quarantine says it.")] = None,
+    timeout: Timeout = 300.0,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Go back; the version that serves now is quarantined."""
+    from evergreen.cli.context import parts
+
+    made = parts()
+    model = model or _first(made)
+    made.spec(model)
+    params: dict[str, Any] = {"from_version": None, "to_version": to} | ({"reason": reason} if reason else {})
+    _ask(made, ActionKind.ROLLBACK, model, model, "manual", params, timeout, no_wait, as_json)
+
+
+def _ask(made: Parts, kind: ActionKind, model: str, target: str, reason: str, params: dict[str, Any], timeout: float, no_wait: bool, as_json: bool) -> None:
+    """Record the action and watch the DAG carry it out. Progress goes to stderr, the result to stdout."""
+    import getpass
+
+    from evergreen.contracts.envelope import new_id
+    from evergreen.services.await_action import AwaitAction
+
+    action = made.carry_out.request(kind, model=model, target=target, reason=reason, who=f"cli:{getpass.getuser()}", key=new_id(), params=params)
+    if no_wait:
+        typer.echo(json.dumps({"action_id": str(action.id)}) if as_json else f"action {action.id} asked for; Airflow's DAG `{kind}` carries it out")
+        return
+    result = dict(AwaitAction(made.store).run(action.id, timeout, lambda words: typer.echo(words, err=True)))
+    if as_json:
+        typer.echo(json.dumps({"action_id": str(action.id), "result": result}, indent=2))
+        return
+    for name, value in result.items():
+        typer.echo(f"{name:>18}  {value}")
+    if kind is ActionKind.RETRAIN:
+        typer.echo(f"The gates judge it next: `evergreen models report {result['model_version']}`")
+
+
+def _shown(made: Parts) -> ShowModels:
+    from evergreen.services.show_models import ShowModels
+
+    return ShowModels(made.store, made.registry, list(made.specs))
+
+
+def _first(made: Parts) -> str:
+    return next(iter(made.specs))

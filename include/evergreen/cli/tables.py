@@ -1,0 +1,71 @@
+"""Versions, deployments and reports as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def versions_table(models: Sequence[Mapping[str, Any]]) -> None:
+    console = Console()
+    for model in models:
+        served = f"{model['champion']} serves (epoch {model['epoch']})" if model["champion"] else "no champion yet: `evergreen models train`"
+        table = Table("version", "state", "cause", "trained on", "rows", "held-out error", title=f"{model['model']}: {served}", title_justify="left")
+        for row in model["versions"]:
+            metric = next(iter(row["metrics"].items()), ("", float("nan")))
+            table.add_row(row["version"], escape(_state(row)), row["cause"], " … ".join(row["trained"]), str(row["rows"]), f"{metric[1]:.4f}")
+        console.print(table)
+
+
+def history_table(deployments: Sequence[Mapping[str, Any]]) -> None:
+    table = Table("version", "kind", "status", "epoch", "served from", "to", "why")
+    for row in deployments:
+        kind = f"{row['kind']} (forced)" if row["forced"] else row["kind"]
+        why = row["reason"] if row["error"] is None else f"{row['reason']} – {row['error']}"
+        table.add_row(row["version"], kind, row["status"], str(row["epoch"]), _minute(row["served_from"]), _minute(row["served_to"]), escape(why))
+    Console().print(table)
+
+
+def report_text(report: Mapping[str, Any]) -> None:
+    console = Console()
+    console.print(f"[bold]{report['version']}[/bold]  {escape(_state(report))}")
+    console.print(f"trained on {report['rows']} rows of {' … '.join(report['trained'])} because of {report['cause']}, in {report['cost_seconds']:.1f} s")
+    card = report["scorecard"]
+    if card is None:
+        console.print("not judged yet")
+    else:
+        verdict = "approved" if card["approved"] else "refused"
+        console.print(f"{verdict} against {card['reference']} on {card['n']} held-out rows")
+        table = Table("gate", "", "what was found")
+        for gate in card["gates"]:
+            table.add_row(gate["name"], "passed" if gate["passed"] else "[bold]failed[/bold]", escape(gate["detail"]))
+        console.print(table)
+    performance = report["performance"]
+    if performance is not None:
+        low, high = performance["drop_interval"]
+        found = "degraded" if performance["degraded"] else "fine"
+        window = f"{performance['n']} outcomes of {' … '.join(performance['window'])}"
+        console.print(f"{found}: error {performance['current']:.4f} on {window}, against {performance['baseline']:.4f} ({performance['against']})")
+        console.print(f"relative drop between {low:+.1%} and {high:+.1%}")
+    if report["deployments"]:
+        history_table(report["deployments"])
+    console.print(report["url"], soft_wrap=True)
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    words = ["champion" if row["champion"] else row["status"]]
+    if row["stable"]:
+        words.append("stable")
+    if row["quarantined"] is not None:
+        words.append(f"quarantined: {row['quarantined']}")
+    if row["failed_gates"]:
+        words.append(f"failed {', '.join(row['failed_gates'])}")
+    return ", ".join(words)
+
+
+def _minute(instant: str | None) -> str:
+    return "" if instant is None else instant[:16].replace("T", " ")

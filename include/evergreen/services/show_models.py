@@ -1,0 +1,112 @@
+"""What is known of models, versions and who served when, as plain JSON values: for the command line and for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evergreen.core.errors import NotFound
+from evergreen.ports.champions import ChampionRow, DeploymentRow
+from evergreen.ports.model_store import ModelStore
+from evergreen.ports.registry import ModelRegistry
+from evergreen.ports.versions import VersionRow
+from evergreen.services.version_names import parse_version, version_name
+
+
+class ShowModels:
+    def __init__(self, store: ModelStore, registry: ModelRegistry, models: Sequence[str]) -> None:
+        self._store = store
+        self._registry = registry
+        self._models = models
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Each model with its champion and its versions, newest first."""
+        return [self._model(model) for model in self._models]
+
+    def history(self, model: str) -> list[dict[str, Any]]:
+        """Every deployment, newest first: which version served from when to when, and why."""
+        self._known(model)
+        with self._store.transaction() as tx:
+            return [_deployment(row) for row in tx.deployments.history(model)]
+
+    def report(self, version: str) -> dict[str, Any]:
+        """`name@N`, or a model's name for its champion (else its newest version): origin, gates, deployments, last performance report."""
+        model, number = parse_version(version) if "@" in version else (version, 0)
+        self._known(model)
+        with self._store.transaction() as tx:
+            champion = tx.champions.get(model)
+            versions = tx.versions.of_model(model)
+            wanted = number or (champion.version if champion else versions[0].version if versions else 0)
+            row = next((row for row in versions if row.version == wanted), None)
+            if row is None:
+                raise NotFound(f"there is no version {version}" if number else f"{model} has no version yet: `evergreen models train {model}`")
+            served = [deployment for deployment in tx.deployments.history(model) if deployment.version == wanted]
+            last = tx.performance.last(model, wanted, since=row.as_of)
+        return {
+            **_version(row, champion),
+            "scorecard": row.scorecard,
+            "deployments": [_deployment(deployment) for deployment in served],
+            "performance": None
+            if last is None
+            else {
+                "window": [str(last.first_day), str(last.last_day)],
+                "n": last.n,
+                "current": last.current,
+                "baseline": last.baseline,
+                "drop_interval": [last.drop_low, last.drop_high],
+                "degraded": last.degraded,
+                "coverage": last.coverage,
+                "against": last.detail.get("against", ""),
+            },
+            "url": self._registry.version_url(model, wanted),
+            "run_url": self._registry.run_url(model, row.run_id),
+        }
+
+    def _model(self, model: str) -> dict[str, Any]:
+        with self._store.transaction() as tx:
+            champion = tx.champions.get(model)
+            versions = tx.versions.of_model(model)
+        return {
+            "model": model,
+            "champion": None if champion is None else champion.name,
+            "epoch": None if champion is None else champion.epoch,
+            "versions": [_version(row, champion) | {"url": self._registry.version_url(model, row.version)} for row in versions],
+        }
+
+    def _known(self, model: str) -> None:
+        if model not in self._models:
+            raise NotFound(f"no model {model!r}; known: {', '.join(self._models)}")
+
+
+def _version(row: VersionRow, champion: ChampionRow | None) -> dict[str, Any]:
+    return {
+        "version": row.name,
+        "champion": champion is not None and champion.version == row.version,
+        "status": row.status,
+        "stable": row.stable,
+        "quarantined": row.quarantined,
+        "cause": row.cause,
+        "trained": [str(row.trained_from), str(row.trained_to)],
+        "rows": row.trained_rows,
+        "as_of": row.as_of.isoformat(),
+        "metrics": dict(row.metrics),
+        "cost_seconds": row.cost_seconds,
+        "failed_gates": [gate["name"] for gate in (row.scorecard or {}).get("gates", []) if not gate["passed"]],
+    }
+
+
+def _deployment(row: DeploymentRow) -> dict[str, Any]:
+    return {
+        "version": row.name,
+        "previous": version_name(row.model, row.previous_version),
+        "kind": row.kind,
+        "status": row.status,
+        "epoch": row.epoch,
+        "forced": row.forced,
+        "reason": row.reason,
+        "served_from": None if row.served_from is None else row.served_from.isoformat(),
+        "served_to": None if row.served_to is None else row.served_to.isoformat(),
+        "stable_from": None if row.stable_from is None else row.stable_from.isoformat(),
+        "workers": list(row.required_workers),
+        "error": row.error,
+    }
