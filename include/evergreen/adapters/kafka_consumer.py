@@ -59,7 +59,7 @@ class BatchConsumer:
             return []
         more = self._consumer.consume(self._max_batch - 1, timeout=0)
         received_at = wall_now()
-        return [_received(message, received_at) for message in [first, *more] if not _is_error(message)]
+        return [to_received(message, received_at) for message in [first, *more] if not _is_error(message)]
 
     def keep_alive(self) -> None:
         """Between attempts at a batch in hand: stays in the group without taking more in."""
@@ -137,7 +137,7 @@ def _is_error(message: Message) -> bool:
     return True
 
 
-def _received(message: Message, received_at: datetime) -> Received:
+def to_received(message: Message, received_at: datetime) -> Received:
     kind, milliseconds = message.timestamp()
     return Received(
         topic=message.topic(),

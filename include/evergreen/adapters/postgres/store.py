@@ -27,6 +27,7 @@ from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.planned import PostgresPlannedActions
 from evergreen.adapters.postgres.policies import PostgresPolicies
+from evergreen.adapters.postgres.redriven import PostgresRedriven
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
 from evergreen.adapters.postgres.timers import PostgresTimers
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
@@ -80,6 +81,10 @@ class PostgresTransaction:
     @cached_property
     def policies(self) -> PostgresPolicies:
         return PostgresPolicies(self.connection)
+
+    @cached_property
+    def redriven(self) -> PostgresRedriven:
+        return PostgresRedriven(self.connection)
 
     @cached_property
     def work(self) -> PostgresWork:

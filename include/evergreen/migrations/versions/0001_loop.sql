@@ -133,6 +133,15 @@ CREATE TABLE alerts (
 );
 CREATE INDEX alerts_by_time ON alerts (time DESC);
 
+-- Dead letters that went back to their topic; the letters themselves stay in Kafka, unchanged.
+CREATE TABLE redriven (
+    letter_id text PRIMARY KEY,
+    topic     text NOT NULL,
+    changed   boolean NOT NULL,
+    times     integer NOT NULL DEFAULT 1,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 CREATE TABLE batches (
     dataset     text NOT NULL,
     batch_id    text NOT NULL,

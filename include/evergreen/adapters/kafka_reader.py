@@ -1,0 +1,63 @@
+"""Reading topics for a person: every partition, no group, nothing committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+
+from evergreen.adapters.kafka_consumer import to_received
+from evergreen.contracts.envelope import new_id
+from evergreen.core.clock import wall_now
+from evergreen.core.errors import NotFound, Unavailable
+from evergreen.ports.messaging import Received
+
+_SECONDS = 10.0
+
+
+def read_topics(bootstrap_servers: str, topics: Sequence[str], *, from_beginning: bool, until_end: bool) -> Iterator[Received]:
+    """Messages as they stand, in the order of each partition; with `until_end`, those that are there now.
+    Raises Unavailable when Kafka does not answer, NotFound for a topic it does not have."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": f"evergreen-reader-{new_id()}",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 100,
+            "log_level": 0,
+            "error_cb": lambda _error: None,
+        }
+    )
+    try:
+        partitions = _partitions(consumer, bootstrap_servers, topics)
+        start = OFFSET_BEGINNING if from_beginning else OFFSET_END
+        consumer.assign([TopicPartition(topic, partition, start) for topic, partition in partitions])
+        yield from _messages(consumer, set(partitions) if until_end else None)
+    except KafkaException as error:
+        raise Unavailable(f"Kafka at {bootstrap_servers} does not answer: {error.args[0]}") from error
+    finally:
+        consumer.close()
+
+
+def _messages(consumer: Consumer, open_partitions: set[tuple[str, int]] | None) -> Iterator[Received]:
+    while open_partitions is None or open_partitions:
+        message = consumer.poll(0.5)
+        if message is None:
+            continue
+        error = message.error()
+        if error is None:
+            yield to_received(message, wall_now())
+        elif error.code() == KafkaError._PARTITION_EOF:
+            if open_partitions is not None:
+                open_partitions.discard((message.topic(), message.partition()))
+        elif error.fatal():
+            raise KafkaException(error)
+
+
+def _partitions(consumer: Consumer, bootstrap_servers: str, topics: Sequence[str]) -> list[tuple[str, int]]:
+    known = consumer.list_topics(timeout=_SECONDS).topics
+    for topic in topics:
+        if topic not in known:
+            raise NotFound(f"Kafka at {bootstrap_servers} has no topic {topic!r}")
+    return [(topic, partition) for topic in topics for partition in known[topic].partitions]

@@ -1,0 +1,98 @@
+"""`evergreen events`: put one on a topic, watch them go by."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from evergreen.ports.messaging import Received
+
+app = typer.Typer(help="Publish events and watch topics.", no_args_is_help=True)
+
+
+@app.command()
+def publish(
+    topic: Annotated[str, typer.Argument(help="For example data.ingested.")],
+    message: Annotated[str, typer.Argument(help="Flat JSON (event_id, timestamp and key go into the envelope) or a whole CloudEvent; - reads standard input.")],
+    event_type: Annotated[str | None, typer.Option("--type", help="Where a topic carries several.")] = None,
+    source: Annotated[str, typer.Option(help="Who says so.")] = "/cli",
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Put one event on a topic; returns when Kafka acknowledged it."""
+    from evergreen.adapters.kafka import KafkaMessenger
+    from evergreen.cli.context import parts
+    from evergreen.contracts.envelope import CONTENT_TYPE, encode, stamped
+    from evergreen.contracts.topics import payload_of
+    from evergreen.core.clock import wall_now
+    from evergreen.core.errors import InvalidEvent, PublishFailed
+    from evergreen.ports.messaging import Outgoing
+
+    here = parts()
+    event = _event(topic, sys.stdin.read() if message == "-" else message, event_type, source, here.clock.now)
+    try:
+        payload_of(event)
+    except InvalidEvent as error:
+        typer.echo(f"warning: intake will put this into the dead letters: {error}", err=True)
+    body = encode(stamped(event, wall_now()))
+    headers = (("content-type", CONTENT_TYPE.encode()),)
+    fault = KafkaMessenger(here.settings.kafka).send([Outgoing(0, topic, event.subject.encode(), body, headers)])[0]
+    if fault is not None:
+        raise PublishFailed(f"{event.type} {event.id} was not acknowledged: {fault.why}; publish it again with the same event_id")
+    facts = {"id": event.id, "source": event.source, "type": event.type, "topic": topic, "subject": event.subject, "time": event.time.isoformat()}
+    typer.echo(json.dumps(facts) if as_json else f"{event.type} {event.id} is on {topic}")
+
+
+def _event(topic: str, text: str, event_type: str | None, source: str, now: Any) -> Any:
+    from evergreen.contracts.envelope import decode
+    from evergreen.core.errors import InvalidEvent
+    from evergreen.services.wrap import wrap
+
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InvalidEvent("bad_json", f"not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InvalidEvent("bad_json", "an event is a JSON object")
+    return decode(text.encode()) if "specversion" in content else wrap(topic, content, now=now, event_type=event_type, source=source)
+
+
+@app.command()
+def tail(
+    topic: Annotated[list[str] | None, typer.Option(help="May be given several times; default: all but the dead letters.")] = None,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="What is there already, too.")] = False,
+    until_end: Annotated[bool, typer.Option("--until-end", help="Stop at the newest message instead of waiting for more.")] = False,
+    limit: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Print events as they come; Ctrl-C ends it."""
+    from evergreen.adapters.kafka_reader import read_topics
+    from evergreen.cli.context import parts
+    from evergreen.contracts.topics import DEAD_LETTER, TOPICS
+
+    topics = topic or [one.name for one in TOPICS if one.name != DEAD_LETTER]
+    messages = read_topics(parts().settings.kafka.bootstrap_servers, topics, from_beginning=from_beginning, until_end=until_end)
+    try:
+        for message in islice(messages, limit):
+            typer.echo(_line(message, as_json=as_json))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _line(message: Received, *, as_json: bool) -> str:
+    from evergreen.contracts.envelope import decode
+    from evergreen.core.errors import InvalidEvent
+
+    where: dict[str, Any] = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+    try:
+        event = decode(message.value or b"")
+    except InvalidEvent as error:
+        return json.dumps({**where, "error": error.reason}) if as_json else f"{message.topic}[{message.partition}]@{message.offset}  {error.reason}: {error}"
+    if as_json:
+        return json.dumps({**where, "event": json.loads(message.value or b"null")}, ensure_ascii=False)
+    facts = json.dumps(event.data, ensure_ascii=False)
+    return f"{event.time:%Y-%m-%d %H:%M:%S}  {event.type}  {event.subject}  {event.id}  {facts if len(facts) <= 200 else facts[:199] + '…'}"
