@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import pkgutil
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from evergreen import cli
@@ -48,6 +50,8 @@ def register_commands() -> None:
 
 def main() -> None:
     """A failure this product foresaw is one clear line and its exit code; another one is a defect and shows its traceback."""
+    # A command answers on the terminal; what the workers log is not its answer.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING), logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     register_commands()
     try:
         app()

@@ -48,6 +48,7 @@ class Backlog:
 
 class ReplayClock(Protocol):
     def now(self) -> datetime: ...
+    def is_replaying(self) -> bool: ...
     def replay_from(self, at: datetime, rate: float = 1.0) -> None: ...
 
 
@@ -118,13 +119,15 @@ class Replay:
         self.settle()
 
     def advance_to(self, target: datetime) -> None:
-        """Forward to `target`, stopping at each scheduled action on the way."""
+        """Forward to `target`, stopping at each scheduled action on the way. The first move leaves the wall clock, backward if need be."""
         self.settle()
+        if not self._clock.is_replaying():
+            self._clock.replay_from(target)
         while True:
             due = self._backlog().next_due
             stop = min(target, due) if due is not None and due > self._clock.now() else target
-            if stop > self._clock.now() or stop == target:
-                self._clock.replay_from(max(stop, self._clock.now()))
+            if stop > self._clock.now():
+                self._clock.replay_from(stop)
             self.settle()
             if stop == target:
                 return

@@ -28,12 +28,13 @@ from evergreen.ports.messaging import Received
 from evergreen.ports.records import AlertRow
 from evergreen.services import index_stream, record_stream
 from evergreen.services.index_stream import IndexStream
+from evergreen.services.quiescence import INDEXER_DATA_GROUP as DATA_GROUP
+from evergreen.services.quiescence import INDEXER_RECORDS_GROUP as RECORDS_GROUP
 from evergreen.services.seen_index import refresh_seen_index
 from evergreen.settings import load_settings
 from evergreen.workers.stream_loop import Place, StreamLoop
 
 SERVICE = "indexer"
-DATA_GROUP, RECORDS_GROUP = "evergreen-indexer-data", "evergreen-indexer-records"
 _DATA_BATCH, _RECORDS_BATCH = 10, 1_000
 _STOP_SECONDS = 25.0
 log = structlog.get_logger(__name__)

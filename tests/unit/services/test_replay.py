@@ -19,13 +19,18 @@ IDLE = Backlog({"lag": 0, "actions": 0}, None)
 class Clock:
     def __init__(self, at: datetime) -> None:
         self.at = at
+        self.replaying = at.year < 2026
         self.moves: list[datetime] = []
 
     def now(self) -> datetime:
         return self.at
 
+    def is_replaying(self) -> bool:
+        return self.replaying
+
     def replay_from(self, at: datetime, rate: float = 1.0) -> None:
-        assert at >= self.at, "the replay clock only moves forward"
+        assert at >= self.at or not self.replaying, "the replay clock only moves forward"
+        self.replaying = True
         self.at = at
         self.moves.append(at)
 
@@ -119,6 +124,13 @@ def test_scheduled_work_between_two_batches_gets_its_own_moment(tmp_path):
     driver, _ = replay(tmp_path, clock, lambda: left.popleft() if left else IDLE, [])
     driver.advance_to(released_at(DAY))
     assert clock.moves == [window, released_at(DAY)]
+
+
+def test_the_first_move_leaves_the_wall_clock_backward(tmp_path):
+    clock = Clock(datetime(2026, 11, 22, tzinfo=UTC))
+    driver, _ = replay(tmp_path, clock, lambda: IDLE, [])
+    driver.advance_to(released_at(DAY))
+    assert clock.moves == [released_at(DAY)]
 
 
 def test_the_clock_waits_for_what_is_open(tmp_path):

@@ -23,6 +23,9 @@ class PlatformClock:
     def now(self) -> datetime:
         return self.reading().at(wall_now())
 
+    def is_replaying(self) -> bool:
+        return self.reading().mode == "replay"
+
     def reading(self) -> ClockReading:
         with self._lock:
             wall = wall_now()
