@@ -108,7 +108,7 @@ def test_a_filter_built_offline_is_the_online_one_byte_for_byte(index: RedisSeen
     index.add_many({TODAY: members})
     online = client.get(f"{PREFIX}:{TODAY}:0")
     [(offline, count)] = build_layers(members)
-    assert online is not None
+    assert isinstance(online, bytes)
     assert offline.startswith(online)  # Redis' string ends at its last set byte
     assert not any(offline[len(online) :])
     assert client.hget(f"{PREFIX}:items", f"{TODAY}:0") == str(count).encode()
