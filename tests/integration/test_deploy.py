@@ -1,109 +1,33 @@
-"""Promotion and rollback against real tables, with serving workers played by a thread."""
+"""Promotion against real tables: refusals, silence, crashes, zombies, races."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from evergreen.adapters.memory.registry import MemoryRegistry
-from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.core.champion import Agreement, Phase
-from evergreen.core.clock import FixedClock
 from evergreen.core.errors import ArtifactRefused, ChampionConflict, DeploymentRefused, EvergreenError, Fenced, NotConfirmed, Unavailable
 from evergreen.ports.champions import DeploymentRow
-from evergreen.ports.storage import ClaimedAction
-from evergreen.ports.versions import VersionRow, VersionStatus
-from evergreen.services.candidates import Origin, new_version
-from evergreen.services.carry_out import CarryOut
-from evergreen.services.champion_projection import ChampionProjection
-from evergreen.services.deploy import Deploy
+from evergreen.ports.versions import VersionStatus
 from evergreen.services.promote import Promote
-from evergreen.services.rollback import Rollback
-from evergreen.services.training import train_candidate
 from evergreen.settings import Settings
-from tests.support.claims import claimed, emptied, said
-from tests.support.serving_workers import ServingWorkers, Worker
-from tests.support.tiny import NAME, tiny_rows, tiny_spec
+from tests.support.claims import said
+from tests.support.deploying import NOW, Bench, deploy_bench
+from tests.support.tiny import NAME
 
 pytestmark = pytest.mark.connected
-NOW = datetime(2025, 2, 1, tzinfo=UTC)
-
-
-@dataclass
-class Bench:
-    store: PostgresStore
-    clock: FixedClock
-    registry: MemoryRegistry
-    workers: list[Worker]
-
-    @property
-    def carry_out(self) -> CarryOut:
-        return CarryOut(self.store, self.clock)
-
-    @property
-    def projection(self) -> ChampionProjection:
-        return ChampionProjection(self.store, self.registry, [NAME])
-
-    def deploy(self, *, confirm_seconds: float = 3.0, min_confirmations: int = 1) -> Deploy:
-        return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=min_confirmations, confirm_seconds=confirm_seconds)
-
-    def version(self, number: int, status: VersionStatus = "approved", *, against: int | None = None, stable: bool = False) -> None:
-        row = VersionRow(NAME, number, None, f"run-{number}", "memory:", "test", date(2025, 1, 1), date(2025, 1, 20), 400, NOW, status, stable, scorecard=None)
-        with self.store.transaction() as tx:
-            tx.versions.insert(row)
-            if status != "candidate":
-                tx.versions.judge(NAME, number, status, {"judged_against": against, "gates": []})
-            if stable:
-                tx.versions.mark_stable(NAME, number)
-
-    def registered(self, numbers: int) -> None:
-        spec = tiny_spec()
-        candidate = train_candidate(spec, tiny_rows(30), NOW)
-        for _ in range(numbers):
-            self.registry.register(new_version(spec, candidate, Origin(uuid4(), "test", NOW), 0.1))
-
-    def promote(self, number: int, deploy: Deploy | None = None, **params: Any) -> dict[str, Any]:
-        return dict(Promote(deploy or self.deploy()).run(self.claim(ActionKind.PROMOTE, number, **params)))
-
-    def roll_back(self, **params: Any) -> dict[str, Any]:
-        claim = claimed(self.store, self.clock, ActionKind.ROLLBACK, {"from_version": None, "to_version": None, **params}, model=NAME, target=NAME)
-        return dict(Rollback(self.store, self.registry, self.deploy(), lambda _: tiny_spec()).run(claim))
-
-    def claim(self, kind: ActionKind, number: int, **params: Any) -> ClaimedAction:
-        return claimed(self.store, self.clock, kind, params, model=NAME, target=f"{NAME}@{number}")
-
-    def champion(self) -> tuple[int, int] | None:
-        with self.store.transaction() as tx:
-            row = tx.champions.get(NAME)
-        return None if row is None else (row.version, row.epoch)
-
-    def history(self) -> list[DeploymentRow]:
-        with self.store.transaction() as tx:
-            return list(tx.deployments.history(NAME))
-
-    def status(self, claim: ClaimedAction) -> ActionStatus:
-        with self.store.transaction() as tx:
-            return tx.actions.require(claim.action.id).status
-
-    def deployed(self) -> list[dict[str, Any]]:
-        return [event.data for source in ("promote", "rollback") for event in said(self.store, f"/airflow/{source}") if event.type == "model_deployed"]
 
 
 @pytest.fixture
 def bench(postgres_settings: Settings, tmp_path: Path) -> Iterator[Bench]:
-    store = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value(), max_connections=12))
-    workers = [Worker("a"), Worker("b")]
-    with ServingWorkers(store, workers):
-        yield Bench(store, FixedClock(NOW), MemoryRegistry(tmp_path), workers)
-    store.close()
+    with deploy_bench(postgres_settings, tmp_path) as made:
+        yield made
 
 
 def test_the_first_champion_is_prepared_flipped_and_confirmed_by_every_worker(bench: Bench) -> None:
@@ -357,63 +281,3 @@ def test_promoting_the_champion_again_does_nothing(bench: Bench) -> None:
     bench.promote(1)
     assert bench.promote(1) == {"outcome": "nothing_to_do"}
     assert bench.champion() == (1, 1)
-
-
-def _with_two_stable(bench: Bench) -> None:
-    bench.registered(3)
-    bench.version(1, stable=True)
-    bench.promote(1)
-    bench.version(2, against=1, stable=True)
-    bench.promote(2)
-    bench.version(3, "refused", against=2)
-    bench.promote(3, forced=True, reason="drill")
-
-
-def test_a_rollback_goes_to_the_last_stable_version_and_quarantines_the_bad_one(bench: Bench) -> None:
-    _with_two_stable(bench)
-    result = bench.roll_back(from_version="tiny@3")
-    assert (bench.champion(), result["kind"], result["previous_version"]) == ((2, 4), "rollback", "tiny@3")
-    with bench.store.transaction() as tx:
-        bad = tx.versions.get(NAME, 3)
-    assert bad is not None
-    assert str(bad.quarantined).startswith("rolled back")
-    assert bench.registry.aliases(NAME) == {"champion": 2, "previous_champion": 3}
-    with pytest.raises(DeploymentRefused, match="quarantined"):
-        bench.promote(3, forced=True)
-
-
-def test_a_rollback_passes_over_a_version_that_does_not_load(bench: Bench) -> None:
-    _with_two_stable(bench)
-    bench.registry.spoil(NAME, 2)
-    bench.roll_back()
-    assert bench.champion() == (1, 4)
-
-
-def test_a_named_target_is_taken(bench: Bench) -> None:
-    _with_two_stable(bench)
-    bench.roll_back(to_version="tiny@1")
-    assert bench.champion() == (1, 4)
-
-
-def test_a_rollback_of_what_serves_no_longer_does_nothing(bench: Bench) -> None:
-    _with_two_stable(bench)
-    assert bench.roll_back(from_version="tiny@2") == {"outcome": "nothing_to_do"}
-    assert bench.champion() == (3, 3)
-
-
-def test_a_rollback_without_a_target_is_refused(bench: Bench) -> None:
-    bench.version(1)
-    bench.promote(1)
-    with pytest.raises(DeploymentRefused, match="no stable version"):
-        bench.roll_back()
-    assert bench.champion() == (1, 1)
-
-
-def test_aliases_moved_by_hand_are_put_back(bench: Bench) -> None:
-    bench.version(1)
-    bench.promote(1)
-    bench.version(2, "candidate")
-    bench.registry.set_aliases(NAME, {"champion": 2, "challenger": 1, "previous_champion": 2, "mine": 1})
-    assert bench.projection.reconcile() == {NAME: {"champion": 1, "challenger": 2, "previous_champion": None}}
-    assert bench.registry.aliases(NAME) == {"champion": 1, "challenger": 2, "mine": 1}
-    assert bench.projection.reconcile() == {}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 
 from evergreen.core.champion import alias_changes, wanted_aliases
-from evergreen.core.errors import NotFound, Unavailable
+from evergreen.core.errors import EvergreenError, NotFound
 from evergreen.ports.model_store import ModelStore, ModelTransaction
 from evergreen.ports.registry import ModelRegistry
 
@@ -23,8 +23,8 @@ class ChampionProjection:
         self._models = tuple(models)
 
     def reconcile(self) -> dict[str, dict[str, int | None]]:
-        """What was put right, by model. One request per model when nothing was wrong. Raises Unavailable when the registry does not answer:
-        call again (every 5 s does)."""
+        """What was put right, by model. One request per model when nothing was wrong. Raises Unavailable when the registry does not
+        answer: call again."""
         changed: dict[str, dict[str, int | None]] = {}
         for model in self._models:
             with self._store.transaction() as tx:
@@ -36,10 +36,11 @@ class ChampionProjection:
         return changed
 
     def try_reconcile(self) -> None:
-        """After a deployment: a registry that is away must not undo what the servers confirmed; the regular call catches up."""
+        """A registry that is away or in disorder must neither undo what the servers confirmed nor end the worker that calls this every few
+        seconds: that call catches up."""
         try:
             self.reconcile()
-        except Unavailable as error:
+        except EvergreenError as error:
             log.warning("aliases_not_projected", error=str(error))
 
     def _apply(self, model: str, changes: Mapping[str, int | None]) -> None:

@@ -1,4 +1,4 @@
-"""The threads only one copy of the intake worker runs: the relay, and the tick with the sweeper."""
+"""The threads only one copy of the intake worker runs: the relay, the tick with the sweeper, and the picture of the champions in MLflow."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ RELAY_POLL = 0.25
 TICK_EVERY = 1.0
 EXPIRE_EVERY = timedelta(seconds=5)
 PRUNE_EVERY = timedelta(hours=1)
+PROJECT_EVERY = 3.0
 PATIENCE = 1.0
 log = structlog.get_logger(__name__)
 
@@ -95,7 +96,24 @@ class TickStep:
         self._stop.wait(TICK_EVERY)
 
 
+class ProjectionStep:
+    """MLflow's aliases follow Postgres within seconds, also when somebody moved one by hand."""
+
+    def __init__(self, parts: Parts, stop: threading.Event) -> None:
+        self._parts = parts
+        self._stop = stop
+
+    def __call__(self) -> None:
+        self._parts.projection.try_reconcile()
+        self._stop.wait(PROJECT_EVERY)
+
+
 def leader_threads(parts: Parts, stop: threading.Event, failed: Callable[[BaseException], None]) -> list[LeaderThread]:
     dsn = parts.settings.postgres.dsn.get_secret_value()
-    relay, tick = Leadership(dsn, "relay", listen="outbox"), Leadership(dsn, "tick")
-    return [LeaderThread(relay, RelayStep(parts, relay, stop), stop, failed), LeaderThread(tick, TickStep(parts, stop), stop, failed)]
+    relay, tick, projection = Leadership(dsn, "relay", listen="outbox"), Leadership(dsn, "tick"), Leadership(dsn, "projection")
+    steps: list[tuple[Leadership, Callable[[], None]]] = [
+        (relay, RelayStep(parts, relay, stop)),
+        (tick, TickStep(parts, stop)),
+        (projection, ProjectionStep(parts, stop)),
+    ]
+    return [LeaderThread(lead, step, stop, failed) for lead, step in steps]
