@@ -5,13 +5,16 @@ Only imports, which start no thread that a fork would lose. Where tasks do not r
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 import warnings
 
 import structlog
 from airflow.utils.deprecation_tools import DeprecatedImportWarning
+
+from evergreen.contracts.actions import DAG_KINDS
+from evergreen.core.errors import EvergreenError
+from evergreen.settings import load_settings
 
 OF_TASKS = (
     "airflow.dag_processing.dagbag",
@@ -25,7 +28,22 @@ OF_TASKS = (
     "evergreen.orchestration.sensor",
     "evergreen.orchestration.work",
 )
-OF_WORK = ("pandas", "pyarrow.parquet", "deltalake", "sklearn.ensemble", "skops.io")
+OF_WORK = (
+    "deltalake",
+    "evergreen.adapters.mlflow_log",
+    "evergreen.domains.videos.features",
+    "evergreen.domains.videos.model",
+    "evergreen.domains.videos.quality",
+    "evergreen.domains.videos.train",
+    "evergreen.services.drift_statistics",
+    "mlflow.sklearn",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "sklearn.ensemble",
+    "skops.io",
+)
 log = structlog.get_logger(__name__)
 
 
@@ -45,4 +63,16 @@ def warm() -> None:
             importlib.import_module(name)
         except ImportError as error:  # an image may carry only a part of the product
             log.warning("not_warmed", module=name, error=str(error))
-    gc.collect()
+    _use_cases()
+
+
+def _use_cases() -> None:
+    """Built as a task builds them, which imports what they are made of; nothing is connected, and these parts are thrown away."""
+    from evergreen.bootstrap import Parts
+
+    parts = Parts(load_settings())
+    for kind in DAG_KINDS:
+        try:
+            parts.use_case(kind)
+        except EvergreenError as error:
+            log.warning("not_warmed", use_case=kind.value, error=str(error))
