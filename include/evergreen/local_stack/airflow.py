@@ -69,7 +69,6 @@ def airflow_environment(settings: Settings, credentials: Credentials, *, airflow
         "API": api,
         "API_AUTH": {"JWT_SECRET": credentials.airflow_jwt_secret, "JWT_ISSUER": "evergreen"},
         "LOGGING": {"COLORED_CONSOLE_LOG": "False"},
-        "USAGE_DATA_COLLECTION": {"ENABLED": "False"},
     }
     variables = {f"AIRFLOW__{section}__{option}": value for section, options in sections.items() for option, value in options.items()}
     return variables | {"AIRFLOW_HOME": str(airflow_home), "AIRFLOW_CONN_KAFKA_DEFAULT": _doorbell_connection(settings)}

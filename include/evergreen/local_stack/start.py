@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import StackError
 from evergreen.local_stack.catalogue import HIDDEN, PREPARATIONS, build_parts, port_names
@@ -61,17 +59,20 @@ def start_lock(home: Home) -> Iterator[None]:
 
 def interrupt_start(home: Home) -> None:
     """Ask a start that is under way to break off, and wait until it has cleaned up."""
-    if not home.lock_file.exists():
+    holder = home.lock_file.read_text().strip() if home.lock_file.exists() else ""
+    if not holder.isdigit() or _lock_is_free(home):
         return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(holder), signal.SIGTERM)
+    await_true(lambda: _lock_is_free(home), INTERRUPT_SECONDS)
+
+
+def _lock_is_free(home: Home) -> bool:
     try:
         with start_lock(home):
-            return
+            return True
     except StartUnderWay:
-        holder = home.lock_file.read_text().strip()
-    if holder.isdigit() and int(holder) != os.getpid():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(holder), signal.SIGTERM)
-        await_true(lambda: not psutil.pid_exists(int(holder)), INTERRUPT_SECONDS)
+        return False
 
 
 def start(path: Path, progress: StartProgress, only: frozenset[str] | None = None, port_offset: int | None = None) -> StackContext:

@@ -22,6 +22,7 @@ from evergreen.local_stack.ports import BASE, OFFSET_STEP, Ports, taken
 from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.start import start
 from evergreen.local_stack.stop import stop
+from evergreen.local_stack.wipe import wipe
 from evergreen.settings import Settings
 
 OFFSETS = range(1_000, 23_000, OFFSET_STEP)
@@ -47,19 +48,29 @@ def port_offset() -> Iterator[int]:
 
 
 @contextmanager
-def stack(parts: set[str], home: Path | None = None, *, keep: bool = False) -> Iterator[Settings]:
+def short_home() -> Iterator[Path]:
+    """A folder for a stack, with a path short enough for Unix sockets; whatever runs in it is ended, then it is removed."""
+    folder = Path(tempfile.mkdtemp(prefix="eg-"))
+    folder.chmod(0o755)  # the account Postgres runs under passes through
+    try:
+        yield folder
+    finally:
+        stop(Home(folder))
+        wipe(Home(folder), frozenset())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def stack(parts: set[str], home: Path | None = None) -> Iterator[Settings]:
     """The named parts (also the groups `airflow`, `workers`), migrated and with their topics; yields their settings.
 
-    `home`: default a folder of its own with a short path, removed afterwards unless `keep`. The processes are ended either way."""
-    folder = home or Path(tempfile.mkdtemp(prefix="eg-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    `home`: default one of its own that is removed afterwards; a given one is kept. The processes are ended either way."""
     if home is None:
-        folder.chmod(0o755)  # the account Postgres runs under passes through
+        with short_home() as folder, stack(parts, folder) as settings:
+            yield settings
+        return
     try:
         with port_offset() as offset, StartProgress(Console(quiet=True), quiet=True) as progress:
-            context = start(folder, progress, frozenset(parts), offset)
-            yield context.settings
+            yield start(home, progress, frozenset(parts), offset).settings
     finally:
-        stop(Home(folder.resolve()))
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+        stop(Home(home))
