@@ -30,8 +30,8 @@ from evergreen.local_stack.home import Home
 from evergreen.ports.batches import BatchRow
 from evergreen.ports.seen_index import Seen
 from evergreen.services import index_stream, record_stream
+from evergreen.services.quiescence import INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP
 from evergreen.settings import Settings, child_environment
-from evergreen.workers.indexer import DATA_GROUP, RECORDS_GROUP
 from tests.support.claims import emptied
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow]
@@ -151,7 +151,7 @@ def test_the_stored_features_are_those_training_saw(bench: Bench):
     until(lambda: bench.indexed("b1"), "the batch is indexed")
     spec = bench.parts.spec("video_performance")
     table = spec.build_features(bench.parts.lake.silver("videos.KR"))
-    trained: dict[str, dict[str, float]] = {row["video_id"]: row for row in table.to_dict("records")}
+    trained: dict[str, dict[Any, Any]] = {row["video_id"]: row for row in table.to_dict("records")}
     with bench.parts.store.transaction() as tx, tx.connection.cursor() as cursor:
         cursor.execute("SELECT entity, features FROM online_features WHERE entity NOT LIKE 'channel:%%'")
         stored = dict(cursor.fetchall())
@@ -281,7 +281,7 @@ def _remove_lake(settings: Settings) -> None:
 
 def _skip_to_the_end(settings: Settings) -> None:
     """What an earlier test left on the topics is not this one's."""
-    for group, topics in ((DATA_GROUP, index_stream.TOPICS), (RECORDS_GROUP, record_stream.TOPICS)):
+    for group, topics in ((INDEXER_DATA_GROUP, index_stream.TOPICS), (INDEXER_RECORDS_GROUP, record_stream.TOPICS)):
         consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": group})
         until(partial(_skipped, consumer, topics), "every partition has a leader")
         consumer.close()
