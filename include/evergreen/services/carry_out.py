@@ -96,6 +96,7 @@ class CarryOut:
         with self._store.transaction() as tx:
             if tx.actions.insert(action, key=f"manual:{kind}:{key}", event_type="manual", accepted_at=now):
                 tx.outbox.publish(request_event(action, now))
+                tx.actions.mark_rung([action.id])
         return action
 
     @contextmanager
