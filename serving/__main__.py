@@ -9,7 +9,7 @@ import gc
 import sys
 
 from evergreen.observability import configure_logging
-from evergreen.settings import Settings, load_settings, service_name, share_metrics
+from evergreen.settings import Settings, load_settings, service_name, share_metrics, use_one_thread
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     configure_logging(settings, service_name("serving"))
     metrics_folder = settings.home / "run" / "metrics" / "serving"
     share_metrics(metrics_folder)
+    use_one_thread()
 
     # Only now: prometheus_client decides at its import where the numbers are kept.
     from serving.app import create_app

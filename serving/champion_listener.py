@@ -46,6 +46,7 @@ class ChampionListener:
         worker_id: str,
         pid: int,
         on_swap: Callable[[str, float], None] | None = None,
+        preload: Callable[[], None] | None = None,
     ) -> None:
         self.worker_id = worker_id
         self._fleet = fleet
@@ -53,6 +54,7 @@ class ChampionListener:
         self._memory = memory
         self._clock = clock
         self._on_swap = on_swap
+        self._preload = preload
         self._loads = VersionLoads(slots, load, self.poke)
         self._voice = Voice(fleet, worker_id, pid, slots.serving)
         self._known: Fleet | None = None
@@ -81,6 +83,8 @@ class ChampionListener:
 
     def start(self) -> None:
         self._tick()
+        if self._preload is not None:
+            self._loads.first(self._preload)
         self._tasks = [asyncio.create_task(self._beat_forever()), asyncio.create_task(self._follow_forever())]
 
     async def settle(self, timeout_seconds: float) -> bool:

@@ -20,9 +20,9 @@ from evergreen.adapters.kafka import KafkaPublisher
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import OnlineFeatureStore
+from evergreen.adapters.redis_bloom import AsyncRedisSeenIndex
 from evergreen.adapters.redis_cache import LayeredCache, RedisIdempotencyKeys
 from evergreen.adapters.redis_link import RedisLink
-from evergreen.adapters.redis_seen import LinkedSeenIndex
 from evergreen.bootstrap import Parts
 from evergreen.contracts.api import DecisionPage, DeploymentPage, Explanation, ModelState
 from evergreen.core.errors import NotFound
@@ -32,7 +32,7 @@ from evergreen.services.predict import Predict
 from evergreen.settings import Settings, service_name
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
-from serving.loader import VersionLoader
+from serving.loader import VersionLoader, preload
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
@@ -136,7 +136,7 @@ def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: Platfo
         models=slots,
         cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
         features=OnlineFeatureStore(links.postgres, links.redis),
-        seen=LinkedSeenIndex(links.redis),
+        seen=AsyncRedisSeenIndex(links.redis.run_script),
         log=log,
         now=clock.now,
         pool=ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict"),
@@ -153,6 +153,7 @@ def _listener(parts: Parts, links: _Links, slots: ModelSlots, clock: PlatformTim
         worker_id=f"{service_name('serving')}:{os.getpid()}:{secrets.token_hex(3)}",
         pid=os.getpid(),
         on_swap=metrics.swapped,
+        preload=preload,
     )
 
 

@@ -5,6 +5,7 @@ Runs in a thread beside the event loop. The seam for a compiled form: whatever h
 from __future__ import annotations
 
 import hashlib
+import importlib
 import statistics
 import time
 from collections.abc import Mapping
@@ -19,6 +20,12 @@ TOLERANCE = 1e-9
 INLINE_SECONDS = 0.005
 """Above this an answer would hold up the event loop for all others: it goes to the pool instead."""
 _WARM_ROUNDS = 9
+
+
+def preload() -> None:
+    """Imports what any version is built with. On a busy machine that alone takes many of the thirty seconds a promotion waits for a worker."""
+    for name in ("pandas", "sklearn.ensemble", "skops.io"):
+        importlib.import_module(name)
 
 
 class VersionLoader:
@@ -45,7 +52,7 @@ def compare(found: LoadedVersion, name: str) -> None:
     rows = pd.DataFrame([list(row) for row in found.golden.rows], columns=list(found.golden.columns), dtype="float64")
     difference = np.abs(found.predictor.predict(rows) - np.asarray(found.golden.predicted, dtype=np.float64))
     if not bool((difference <= TOLERANCE).all()):
-        raise ArtifactRefused(f"{name} differs from its training by up to {float(np.nanmax(difference)):.3g} on its own golden rows")
+        raise ArtifactRefused(f"{name} differs from its training by up to {float(difference.max()):.3g} on its own golden rows")
 
 
 def warm_up(answering: Answering, golden: GoldenRows | None) -> float:

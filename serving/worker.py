@@ -16,7 +16,7 @@ import uvicorn
 from serving.app import App
 from serving.dependencies import Serving
 
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 3.0
 KEEP_ALIVE_SECONDS = 75
 """Longer than the client libraries' own: who closes an idle connection first must not be the server, in the moment a request is under way."""
 BACKLOG = 1024

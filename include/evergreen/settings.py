@@ -146,6 +146,11 @@ def share_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
+def use_one_thread() -> None:
+    """Numeric libraries compute with one thread unless told otherwise: a request's arithmetic is too small to share. Before they are imported."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 PASSED_ON = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "COVERAGE_PROCESS_START")
 """What a part of the stack inherits from the shell that started it; nothing else, so that a start depends on the home alone."""
 

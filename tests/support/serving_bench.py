@@ -101,6 +101,7 @@ class Bench:
         self.fleet, self.cache, self.features, self.seen = MemoryFleet(clock=STANDING), MemoryCache(), MemoryFeatures(), MemorySeenIndex()
         self.keys, self.publisher, self.records = MemoryKeys(), MemoryPublisher(), NoRecords()
         self.versions: dict[int, Answering | Exception] = {}
+        self.loaded: list[int] = []
         self.hold = threading.Event()
         """Loads wait for it."""
         self.hold.set()
@@ -141,6 +142,7 @@ class Bench:
         found = self.versions.get(version, NotFound(f"no version {model}@{version}"))
         if isinstance(found, Exception):
             raise found
+        self.loaded.append(version)
         return LoadedModel(SPEC, version, found, "0" * 16)
 
     def client(self) -> httpx.AsyncClient:
@@ -158,5 +160,5 @@ class Bench:
 
     async def until(self, condition: Any, seconds: float = 5.0) -> None:
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - any state of the twins, which tell nobody
                 await asyncio.sleep(0.005)

@@ -124,10 +124,7 @@ class RedisIdempotencyKeys:
         self._link = link
 
     async def claim(self, key: str, said: str) -> str:
-        try:
-            first = await self._link.run_script(_CLAIM, [f"idempotency:{key}"], [said, KEY_SECONDS])
-        except ResponseError as error:
-            raise Unavailable(f"Redis refuses: {error}") from error
+        first = await self._link.run_script(_CLAIM, [f"idempotency:{key}"], [said, KEY_SECONDS])
         return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 

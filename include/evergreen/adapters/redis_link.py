@@ -6,14 +6,16 @@ failures in a row the breaker opens and calls fail at once; every second one of 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from evergreen.core.errors import Unavailable
 
@@ -66,6 +68,7 @@ class RedisLink:
     def __init__(self, url: str, timeout_seconds: float, on_change: Callable[[bool], None] | None = None) -> None:
         self._timeout = timeout_seconds
         self.breaker = Breaker(on_change)
+        self._scripts: dict[str, str] = {}
         self.client: Redis | None = None
         if url:
             pool = BlockingConnectionPool.from_url(
@@ -90,20 +93,29 @@ class RedisLink:
         except ResponseError:
             self.breaker.succeeded()
             raise
-        except (RedisError, OSError, TimeoutError, Unavailable) as error:  # the last one: an adapter has translated it already
+        except (RedisError, OSError, TimeoutError) as error:
             self.breaker.failed()
             raise Unavailable(f"Redis does not answer: {type(error).__name__}") from error
         self.breaker.succeeded()
         return result
 
     async def run_script(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
-        """A Lua script in one round trip. Raises like `call`."""
-        return await self.call(lambda client: _awaitable(client.eval(script, len(keys), *keys, *arguments)))
+        """A Lua script, sent whole only when Redis does not know it yet. Raises Unavailable, for a script that Redis refuses too."""
+        sha = self._scripts.get(script)
+        if sha is None:
+            sha = self._scripts[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+        try:
+            return await self.call(partial(_run, script, sha, keys, arguments))
+        except ResponseError as error:
+            raise Unavailable(f"Redis refuses: {error}") from error
 
     async def close(self) -> None:
         if self.client is not None:
             await self.client.aclose()
 
 
-async def _awaitable(result: Any) -> Any:
-    return await result
+async def _run(script: str, sha: str, keys: list[str], arguments: list[Any], client: Any) -> Any:
+    try:
+        return await client.evalsha(sha, len(keys), *keys, *arguments)
+    except NoScriptError:
+        return await client.eval(script, len(keys), *keys, *arguments)

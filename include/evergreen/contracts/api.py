@@ -69,6 +69,8 @@ class VideoPrediction(BaseModel):
     model_version: str = Field(examples=["video_performance@3"])
     epoch: int = Field(description="How often the champion has changed; one answer comes from one epoch")
     prediction: float = Field(description="log10 of the views at first listing")
+    prediction_lower: float
+    prediction_upper: float
     predicted_views: int
     interval: ViewInterval
     confidence: float = Field(ge=0, le=1, description="Chance that the true views lie within a factor of two")

@@ -1,7 +1,7 @@
 """The true outcome of a prediction, taken in: checked against the model's label, published, acknowledged.
 
-Guarantee: accepted means Kafka has it on every replica. With an idempotency key a repeat is the same event, byte for byte (same id, same
-time), for a day. Failure: Kafka does not acknowledge: Unavailable, and the caller repeats with the same key. Redis away: the same id still,
+Guarantee: accepted means Kafka has it on every replica. With an idempotency key a repeat is the same event (same id, time
+and content) for a day. Failure: Kafka does not acknowledge: Unavailable, and the caller repeats with the same key. Redis away: the same id still,
 but the time of the repeat; whoever records feedback tells repeats by their id."""
 
 from __future__ import annotations

@@ -1,0 +1,153 @@
+"""Twins of what serving needs of the world, for tests without services. Each can be told to be away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from evergreen.contracts.envelope import Event, encode
+from evergreen.core.clock import ClockReading
+from evergreen.core.errors import PublishFailed, Unavailable
+from evergreen.ports.cache import CachedAnswer, Layer
+from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing, Seen, StoredFeatures
+
+
+class _Part:
+    away = False
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unavailable(f"{type(self).__name__} is away")
+
+
+class MemoryCache(_Part):
+    def __init__(self) -> None:
+        self.entries: dict[str, CachedAnswer] = {}
+
+    async def get(self, key: str, version: str) -> tuple[CachedAnswer, Layer] | None:
+        self._answer()
+        found = self.entries.get(key)
+        if found is not None and found.version != version:
+            found = self.entries.pop(key) and None
+        return None if found is None else (found, "l1")
+
+    def put(self, key: str, answer: CachedAnswer) -> None:
+        if not self.away:
+            self.entries[key] = answer
+
+
+class MemoryFeatures(_Part):
+    def __init__(self, known: Mapping[tuple[str, str], StoredFeatures] | None = None) -> None:
+        self.known = dict(known or {})
+
+    async def get(self, model: str, entity: str) -> StoredFeatures | None:
+        self._answer()
+        return self.known.get((model, entity))
+
+
+class MemorySeenIndex(_Part):
+    def __init__(self) -> None:
+        self.items: set[str] = set()
+
+    async def seen(self, entity: str, now: datetime) -> Seen:
+        self._answer()
+        return "MAYBE" if entity in self.items else "NO"
+
+
+class MemoryKeys(_Part):
+    def __init__(self) -> None:
+        self.said: dict[str, str] = {}
+
+    async def claim(self, key: str, said: str) -> str:
+        self._answer()
+        return self.said.setdefault(key, said)
+
+
+class MemoryPublisher:
+    """Keeps what real Kafka would have taken: an event that cannot be encoded is refused here too."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.away = False
+
+    def publish(self, event: Event) -> None:
+        encode(event)
+        if self.away:
+            raise PublishFailed(f"{event.type} {event.id} was not acknowledged")
+        self.events.append(event)
+
+    def publish_soon(self, event: Event) -> bool:
+        if not self.away:
+            self.publish(event)
+        return not self.away
+
+    def flush(self, timeout_seconds: float) -> int:
+        return 0
+
+    def of_type(self, event_type: str) -> list[Event]:
+        return [event for event in self.events if event.type == event_type]
+
+
+@dataclass
+class MemoryFleet(_Part):
+    """The tables as a promotion changes them: `prepare`, `flip`, `close`; conditions of the acknowledgements as in Postgres."""
+
+    champions: dict[str, ChampionNow] = field(default_factory=dict)
+    preparing: dict[UUID, Preparing] = field(default_factory=dict)
+    flipped: set[UUID] = field(default_factory=set)
+    beats: list[Beat] = field(default_factory=list)
+    acks: list[tuple[str, UUID, str]] = field(default_factory=list)
+    """(phase, deployment, detail), each once."""
+    clock: ClockReading | None = None
+    heard: Callable[[], None] = lambda: None
+
+    def prepare(self, deployment: UUID, model: str, version: int) -> None:
+        self.preparing[deployment] = Preparing(deployment, model, version)
+        self.heard()
+
+    def flip(self, deployment: UUID, *, shadow: bool = False) -> None:
+        wanted = self.preparing.pop(deployment)
+        before = self.champions.get(wanted.model)
+        shadow_version = before.version if shadow and before else None
+        self.champions[wanted.model] = ChampionNow(wanted.model, wanted.version, before.epoch + 1 if before else 1, deployment, shadow_version)
+        self.flipped.add(deployment)
+        self.heard()
+
+    def close(self, deployment: UUID) -> None:
+        self.preparing.pop(deployment, None)
+        self.flipped.discard(deployment)
+        self.heard()
+
+    def end_bake(self, model: str) -> None:
+        self.champions[model] = replace(self.champions[model], shadow_version=None)
+        self.heard()
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        self._answer()
+        self.heard = heard
+
+    async def look(self) -> Fleet:
+        self._answer()
+        return Fleet(list(self.champions.values()), list(self.preparing.values()), self.clock)
+
+    async def beat(self, beat: Beat) -> None:
+        self._answer()
+        self.beats.append(beat)
+
+    async def acknowledge_prepared(self, worker_id: str, deployment_id: UUID) -> bool:
+        return self._ack("prepared", deployment_id, "", deployment_id in self.preparing)
+
+    async def acknowledge_serving(self, worker_id: str, champion: ChampionNow) -> bool:
+        now, said = self.champions.get(champion.model), champion.deployment_id
+        return said is not None and self._ack("serving", said, "", now is not None and (now.epoch, now.deployment_id) == (champion.epoch, said))
+
+    async def refuse(self, worker_id: str, deployment_id: UUID, reason: str) -> bool:
+        return self._ack("refused", deployment_id, reason, deployment_id in self.preparing or deployment_id in self.flipped)
+
+    def _ack(self, phase: str, deployment: UUID, detail: str, still_so: bool) -> bool:
+        self._answer()
+        if still_so and not any(ack[:2] == (phase, deployment) for ack in self.acks):
+            self.acks.append((phase, deployment, detail))
+        return still_so

@@ -1,0 +1,93 @@
+"""What is told to Kafka of each answer, and what is lost when Kafka is slow."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from evergreen.contracts.events import PredictionCompleted, PredictionRequest
+from evergreen.contracts.topics import payload_of
+from tests.support.serving_bench import NOW, SPEC, Bench, Plain
+
+pytestmark = pytest.mark.anyio
+BODY = {"video_id": "v1", "features": {"title": "여름", "category_id": 22, "view_count": 1000, "like_count": 50, "rank": 3}}
+
+
+async def asked(client: httpx.AsyncClient, bench: Bench, times: int = 1) -> list[PredictionCompleted]:
+    for _ in range(times):
+        assert (await client.post("/predict/video", json=BODY)).status_code == 200
+    await bench.until(lambda: len(bench.publisher.of_type("prediction_completed")) >= times)
+    payloads = [payload_of(event) for event in bench.publisher.of_type("prediction_completed")]
+    return [payload for payload in payloads if isinstance(payload, PredictionCompleted)]
+
+
+async def test_an_answer_is_told_as_request_and_completion(client: httpx.AsyncClient, running: Bench) -> None:
+    [told] = await asked(client, running)
+    [request], [completed] = running.publisher.of_type("prediction_request"), running.publisher.of_type("prediction_completed")
+    assert payload_of(request) == PredictionRequest(
+        model_name=SPEC.name, entity="v1", features={name: value for name, value in BODY["features"].items() if name != "rank"}  # type: ignore[attr-defined]
+    )
+    assert (told.model_version, told.predicted, told.lower, told.upper, told.cached) == (f"{SPEC.name}@1", 1.0, 0.5, 1.5, False)
+    assert (request.id, completed.extensions["correlationid"]) == (told.prediction_id, told.prediction_id)
+    assert {event.source for event in (request, completed)} == {f"/serving/{SPEC.name}"}
+    assert {(event.subject, event.time) for event in (request, completed)} == {("v1", NOW)}
+
+
+async def test_the_features_told_are_those_any_version_can_be_asked_with(client: httpx.AsyncClient, running: Bench) -> None:
+    [told] = await asked(client, running)
+    assert told.features["title"] == "여름"
+    assert told.features["title_length"] == 2.0
+    assert told.features["like_view_ratio"] == 0.05
+    assert not [name for name, value in told.features.items() if value is None]
+
+
+async def test_a_cached_answer_is_told_too(client: httpx.AsyncClient, running: Bench) -> None:
+    first, second = await asked(client, running, times=2)
+    assert (first.cached, second.cached) == (False, True)
+    assert first.features == second.features
+    assert first.prediction_id != second.prediction_id
+
+
+async def test_during_the_bake_the_shadows_word_stands_beside(client: httpx.AsyncClient, running: Bench) -> None:
+    await running.deployed(2, shadow=True)
+    told = (await asked(client, running, times=2))[-1]
+    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, f"{SPEC.name}@1", 1.0)
+
+
+async def test_a_shadow_that_breaks_is_silent(client: httpx.AsyncClient, running: Bench) -> None:
+    await running.deployed(2, shadow=True)
+    shadow = running.versions[1]
+    assert isinstance(shadow, Plain)
+    shadow.breaks = True
+    told = (await asked(client, running))[-1]
+    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, None, None)
+
+
+async def test_a_full_buffer_drops_and_counts_and_answers_go_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, max_log=3)
+    bench.serving.listener.start()  # but not the log: nothing leaves the buffer
+    await bench.deployed(1)
+    async with bench.client() as client:
+        answers = await asyncio.gather(*(client.post("/predict/video", json=BODY) for _ in range(10)))
+        metrics = (await client.get("/metrics")).text
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert "prediction_log_dropped_total 7.0" in metrics
+    await bench.serving.stop()
+    assert len(bench.publisher.of_type("prediction_completed")) == 3
+
+
+async def test_what_is_buffered_is_sent_before_the_end(bench: Bench) -> None:
+    await bench.serving.start()
+    await bench.deployed(1)
+    async with bench.client() as client:
+        await client.post("/predict/video", json=BODY)
+    await bench.serving.stop()
+    assert len(bench.publisher.of_type("prediction_completed")) == 1
+
+
+async def test_kafka_away_is_no_error_of_an_answer(client: httpx.AsyncClient, running: Bench) -> None:
+    running.publisher.away = True
+    assert (await client.post("/predict/video", json=BODY)).status_code == 200
