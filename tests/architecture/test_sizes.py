@@ -13,10 +13,12 @@ from evergreen.settings import CHECKOUT
 FILE_LINES = 250
 FUNCTION_LINES = 40
 DAG_LINES = 60
-TEST_FILE_LINES = 350  # one suite, many cases
+TEST_FILE_LINES = 400  # one suite, many cases
 LONGER_FILES: dict[str, str] = {}
 """Path -> why it may be longer. Keep it short."""
-LONGER_FUNCTIONS: dict[str, str] = {}
+LONGER_FUNCTIONS: dict[str, str] = {
+    "include/evergreen/local_stack/airflow.py:airflow_environment": "one table on one screen: everything Airflow is told",
+}
 """`path:function` -> why."""
 
 
