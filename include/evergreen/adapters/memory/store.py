@@ -1,0 +1,58 @@
+"""The store without a database, for tests: one transaction at a time, undone as a whole. It runs the same suite as Postgres."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedActions
+from evergreen.adapters.memory.outbox import MemoryOutbox
+from evergreen.adapters.memory.records import MemoryAlerts, MemoryDecisions, MemoryEvents, MemoryHistory, MemoryPolicies, MemoryTimers, MemoryWork
+from evergreen.adapters.memory.tables import OUT, Tables
+from evergreen.core.errors import Fenced
+from evergreen.ports.storage import Lease
+
+
+class MemoryTransaction:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.actions = MemoryActions(tables)
+        self.planned = MemoryPlannedActions(tables)
+        self.outbox = MemoryOutbox(tables)
+        self.events = MemoryEvents(tables)
+        self.decisions = MemoryDecisions(tables)
+        self.history = MemoryHistory(tables)
+        self.alerts = MemoryAlerts(tables)
+        self.timers = MemoryTimers(tables)
+        self.policies = MemoryPolicies(tables)
+        self.work = MemoryWork(tables)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        before = self._tables.copy()
+        try:
+            yield
+        except BaseException:
+            self._tables.restore(before)
+            raise
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def transaction(self, lease: Lease | None = None) -> Iterator[MemoryTransaction]:
+        with self._lock:
+            before = self.tables.copy()
+            if lease is not None:
+                held = self.tables.actions.get(lease.action_id)
+                if held is None or held.token != lease.token or held.status not in OUT:
+                    raise Fenced(f"action {lease.action_id} is no longer this run's (token {lease.token})")
+            try:
+                yield MemoryTransaction(self.tables)
+            except BaseException:
+                self.tables.restore(before)
+                raise

@@ -1,0 +1,80 @@
+"""What the in-memory twin of the database holds. Frozen rows in dictionaries: a copy of the dictionaries is a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from evergreen.contracts.actions import Action, ActionStatus
+from evergreen.ports.messaging import Headers, Outgoing
+from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Trained
+from evergreen.ports.storage import ActionRow
+
+OPEN = frozenset({ActionStatus.PENDING, ActionStatus.CLAIMED, ActionStatus.RUNNING})
+OUT = frozenset({ActionStatus.CLAIMED, ActionStatus.RUNNING})
+
+
+@dataclass(frozen=True)
+class StoredAction:
+    action: Action
+    key: str
+    event_type: str
+    accepted_at: datetime
+    decision_seq: int | None
+    status: ActionStatus
+    attempts: int = 0
+    token: int = 0
+    run_id: str | None = None
+    lease_until: datetime | None = None
+    retry_at: datetime | None = None
+    rung_at: datetime | None = None
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+
+    def row(self) -> ActionRow:
+        return ActionRow(
+            **{name: getattr(self, name) for name in ("action", "event_type", "status", "accepted_at", "attempts", "token", "run_id", "result", "error")},
+            action_key=self.key,
+        )
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    seq: int
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    event_id: str | None
+    sent_at: datetime | None = None
+
+    def outgoing(self) -> Outgoing:
+        return Outgoing(self.seq, self.topic, self.key, self.value, self.headers)
+
+
+@dataclass
+class Tables:
+    actions: dict[UUID, StoredAction] = field(default_factory=dict)
+    """In the order they were made."""
+    outbox: dict[int, StoredMessage] = field(default_factory=dict)
+    last_message: int = 0
+    events: dict[EventKey, EventRow] = field(default_factory=dict)
+    decisions: dict[tuple[str, int], DecisionRow] = field(default_factory=dict)
+    alerts: dict[UUID, AlertRow] = field(default_factory=dict)
+    timers: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """In the order they were activated."""
+    champions: dict[str, Trained] = field(default_factory=dict)
+    """Set by a test: training and promotion have no twin here."""
+
+    def copy(self) -> Tables:
+        return replace(self, **self._dictionaries())
+
+    def restore(self, earlier: Tables) -> None:
+        vars(self).update(vars(earlier.copy()))
+
+    def _dictionaries(self) -> dict[str, Any]:
+        return {name: dict(value) for name, value in vars(self).items() if isinstance(value, dict)}
