@@ -36,7 +36,19 @@ def database_url(context: StackContext) -> str:
 def part(context: StackContext) -> Part:
     port = str(context.ports.of("mlflow"))
     url = f"http://127.0.0.1:{port}"
-    uvicorn = ("-m", "uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--port", port, "--no-access-log", "--log-level", "warning")
+    uvicorn = (
+        "-m",
+        "uvicorn",
+        "--factory",
+        "evergreen.local_stack.mlflow_app:create_app",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+        "--no-access-log",
+        "--log-level",
+        "warning",
+    )
     return Part(
         name="mlflow",
         command=(sys.executable, *uvicorn),
