@@ -219,11 +219,13 @@ def test_of_two_promoters_exactly_one_wins(bench: Bench) -> None:
     claims[3] = bench.claim(ActionKind.PROMOTE, 3)
 
     def race(number: int) -> None:
-        for _ in range(50):
+        pause = threading.Event()
+        for _ in range(200):
             try:
                 Promote(bench.deploy()).run(claims[number])
                 outcomes[number] = "won"
             except Unavailable:
+                pause.wait(0.05)
                 continue
             except EvergreenError as error:
                 outcomes[number] = type(error).__name__
