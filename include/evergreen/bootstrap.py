@@ -187,7 +187,15 @@ class Parts:
     def _drift_check(self) -> UseCase:
         from evergreen.services.check_drift import CheckDrift
 
-        return CheckDrift(self.store, self.clock, self.carry_out, self.lake, self.spec, self.registry.load, self._drift_pictures).run
+        check = CheckDrift(self.store, self.clock, self.carry_out, self.lake, self.spec, self.registry.load, self._drift_pictures)
+
+        def run(claimed: ClaimedAction) -> Mapping[str, Any]:
+            result = check.run(claimed)
+            if result["outcome"] == "drifted":  # committed and on its way: the picture for people delays no decision
+                self.drift_evidence.of_action(claimed.action.id)
+            return result
+
+        return run
 
     def _maintenance(self) -> UseCase:
         from evergreen.services.maintain import Maintenance

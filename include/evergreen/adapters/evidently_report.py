@@ -6,6 +6,7 @@ a task. Run as `python -m evergreen.adapters.evidently_report REFERENCE CURRENT 
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,8 @@ class EvidentlyReports:
         return body
 
     def _run(self, arguments: list[str]) -> None:
-        command = [sys.executable, "-m", "evergreen.adapters.evidently_report", *arguments]
+        polite = ["nice", "-n", "10"] if shutil.which("nice") else []  # what the drift led to is at work at the same time
+        command = [*polite, sys.executable, "-m", "evergreen.adapters.evidently_report", *arguments]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=self._timeout, env=child_environment(self._home))
         except subprocess.TimeoutExpired as error:

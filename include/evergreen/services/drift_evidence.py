@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from evergreen.core.errors import NotFound, Unavailable
+from evergreen.core.errors import EvergreenError, NotFound, Unavailable
 from evergreen.ports.drift_reports import DriftPictures, DriftReport, DriftStore
 from evergreen.ports.lake import Lake
 from evergreen.ports.model import ModelSpec
@@ -32,14 +32,14 @@ class DriftEvidence:
         self._spec_of = spec_of
 
     def of_action(self, action_id: UUID) -> list[str]:
-        """Of every drifted report of a check. Returns the URLs of those that are there afterwards; never raises Unavailable."""
+        """Of every drifted report of a check. Returns the URLs of those that are there afterwards; what cannot be made is logged."""
         with self._store.transaction() as tx:
             reports = [report for report in tx.drift_reports.of_action(action_id) if report.drifted]
         urls = []
         for report in reports:
             try:
                 urls.append(self.run(report.id))
-            except Unavailable as error:
+            except EvergreenError as error:
                 log.warning("drift_picture_missing", report=str(report.id), error=str(error))
         return urls
 
