@@ -39,6 +39,7 @@ def test_a_rollback_goes_to_the_last_stable_version_and_quarantines_the_bad_one(
         bad = tx.versions.get(NAME, 3)
     assert bad is not None
     assert str(bad.quarantined).startswith("rolled back")
+    assert bench.registry.tags["tiny@3"]["evergreen.quarantined"] == "test"
     assert bench.registry.aliases(NAME) == {"champion": 2, "previous_champion": 3}
     with pytest.raises(DeploymentRefused, match="quarantined"):
         bench.promote(3, forced=True)

@@ -15,6 +15,7 @@ from evergreen.core import evaluation as verdict
 from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, NotEnoughData, NotFound
 from evergreen.core.evaluation import Scorecard
+from evergreen.core.evaluation_report import Origin, markdown
 from evergreen.core.release import last_released_day
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
@@ -103,8 +104,10 @@ class Evaluate:
         return Reference(MEDIAN, constant)
 
     def _show(self, row: VersionRow, card: Scorecard) -> None:
-        """In the registry's UI: verdict as tags, the whole card as a file of the run."""
+        """In the registry's UI: verdict as tags, the whole card and a page to read as files of the run."""
         self._registry.attach(row.run_id, "scorecard.json", json.dumps(card.to_json(), indent=2).encode(), "application/json")
+        origin = Origin(row.cause, f"{row.trained_from} … {row.trained_to}", row.trained_rows, row.cost_seconds, row.metrics)
+        self._registry.attach(row.run_id, "report.md", markdown(card, origin).encode(), "text/markdown")
         gates = {f"evergreen.gate.{result.name}": ("passed: " if result.passed else "failed: ") + result.detail for result in card.gates}
         summary = {"evergreen.verdict": "approved" if card.approved else "refused", "evergreen.compared_with": card.reference}
         self._registry.annotate(row.model, row.version, {**summary, **gates})
