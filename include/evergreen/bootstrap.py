@@ -141,10 +141,10 @@ class Parts:
     def drift_evidence(self) -> DriftEvidence:
         from evergreen.services.drift_evidence import DriftEvidence
 
-        return DriftEvidence(self.store, self.lake, self.registry, self._drift_pictures, self.spec)
+        return DriftEvidence(self.store, self.lake, self.registry, self.drift_pictures, self.spec)
 
     @cached_property
-    def _drift_pictures(self) -> EvidentlyReports:
+    def drift_pictures(self) -> EvidentlyReports:
         from evergreen.adapters.evidently_report import EvidentlyReports
 
         return EvidentlyReports(self.settings.home / "data" / "reports" / "drift", self.settings.home)
@@ -187,15 +187,7 @@ class Parts:
     def _drift_check(self) -> UseCase:
         from evergreen.services.check_drift import CheckDrift
 
-        check = CheckDrift(self.store, self.clock, self.carry_out, self.lake, self.spec, self.registry.load, self._drift_pictures)
-
-        def run(claimed: ClaimedAction) -> Mapping[str, Any]:
-            result = check.run(claimed)
-            if result["outcome"] == "drifted":  # committed and on its way: the picture for people delays no decision
-                self.drift_evidence.of_action(claimed.action.id)
-            return result
-
-        return run
+        return CheckDrift(self.store, self.clock, self.carry_out, self.lake, self.spec, self.registry.load, self.drift_pictures).run
 
     def _maintenance(self) -> UseCase:
         from evergreen.services.maintain import Maintenance

@@ -16,14 +16,16 @@ from evergreen.adapters.evidently_report import EvidentlyReports
 from evergreen.adapters.memory.lake import MemoryLake
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind
+from evergreen.contracts.envelope import Event, encode
 from evergreen.contracts.events import DataDriftDetected
-from evergreen.core.clock import FixedClock
+from evergreen.core.clock import FixedClock, wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.core.release import released_at, week_batches
 from evergreen.domains.videos.dataset import video_dataset
 from evergreen.domains.videos.loaders import load_lists
 from evergreen.domains.videos.simulator import simulate
 from evergreen.domains.videos.spec import video_spec
+from evergreen.ports.messaging import Received
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.versions import VersionRow
@@ -193,14 +195,18 @@ def test_the_picture_is_made_afterwards_once_and_linked(bench: Bench):
     assert not bench.pictures.exists(UUID(result["reports"][0]["report_id"]))
     attached = Attached({})
     evidence = DriftEvidence(bench.store, bench.lake, attached, bench.pictures, lambda _: SPEC)  # type: ignore[arg-type]
-    with bench.store.transaction() as tx:
-        [action_id] = {report.action_id for report in tx.drift_reports.of_model(SPEC.name, 10) if report.drifted}
-    assert action_id is not None
-    assert evidence.of_action(action_id) == [event.report_url]
+    messages = [told(event) for event in said(bench.store, "/airflow/drift_check")]
+    evidence.of_messages(messages)
     body = Path(event.report_url.removeprefix("file://")).read_bytes()
     assert b"category_id" in body
     assert attached.bodies == {f"drift/{BROKEN[0]}_{BROKEN[1]}.html": body}
-    assert evidence.of_action(action_id) == [event.report_url]
+    attached.bodies.clear()
+    evidence.of_messages([*messages, told(None)])
+    assert attached.bodies == {}
+
+
+def told(event: Event | None) -> Received:
+    return Received("data.drift.detected", 0, 0, None, b"not an event" if event is None else encode(event), (), wall_now())
 
 
 def test_a_picture_that_takes_too_long_is_given_up(tmp_path: Path):

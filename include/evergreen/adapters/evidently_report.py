@@ -33,6 +33,7 @@ class EvidentlyReports:
         self._folder = folder
         self._home = home
         self._timeout = timeout_seconds
+        self._child: subprocess.Popen[bytes] | None = None
 
     def url(self, report_id: UUID) -> str:
         return self._path(report_id).resolve().as_uri()
@@ -58,13 +59,24 @@ class EvidentlyReports:
     def _run(self, arguments: list[str]) -> None:
         polite = ["nice", "-n", "10"] if shutil.which("nice") else []  # what the drift led to is at work at the same time
         command = [*polite, sys.executable, "-m", "evergreen.adapters.evidently_report", *arguments]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=self._timeout, env=child_environment(self._home))
-        except subprocess.TimeoutExpired as error:
-            raise Unavailable(f"the drift report was not made within {self._timeout:.0f} s") from error
-        except subprocess.CalledProcessError as error:
-            last = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-            raise Unavailable(f"the drift report could not be made: {last[:300]}") from error
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=child_environment(self._home)) as child:
+            self._child = child
+            try:
+                _, errors = child.communicate(timeout=self._timeout)
+            except subprocess.TimeoutExpired as error:
+                child.kill()
+                raise Unavailable(f"the drift report was not made within {self._timeout:.0f} s") from error
+            finally:
+                self._child = None
+        if child.returncode != 0:
+            last = (errors.decode(errors="replace").strip().splitlines() or [f"it ended with {child.returncode}"])[-1]
+            raise Unavailable(f"the drift report could not be made: {last[:300]}")
+
+    def close(self) -> None:
+        """End what is being made: a process that is told to stop does not wait for a picture."""
+        child = self._child
+        if child is not None:
+            child.kill()
 
     def _path(self, report_id: UUID) -> Path:
         return self._folder / f"{report_id}.html"

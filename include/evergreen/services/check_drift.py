@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import structlog
 
-from evergreen.contracts.envelope import Event, derived_id
+from evergreen.contracts.envelope import Event
 from evergreen.contracts.events import AffectedFeature, DataDriftDetected
 from evergreen.core.clock import Clock
 from evergreen.core.drift import DriftSummary
@@ -26,7 +25,7 @@ from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
-from evergreen.services.drift_windows import CheckedWindow, checkable, rows_between, windows_of
+from evergreen.services.drift_windows import CheckedWindow, checkable, report_id, rows_between, windows_of
 from evergreen.services.training import feature_table, read_silver
 
 if TYPE_CHECKING:
@@ -102,9 +101,9 @@ class CheckDrift:
         predictor = None if watched.loaded is None else watched.loaded.predictor
         predictions = None if predictor is None or current.empty or reference.empty else (predictor.predict(reference), predictor.predict(current))
         summary = compare_tables(reference, current, spec.drift_features, spec.categorical_features, watched.weights, predictions)
-        report_id = UUID(derived_id("drift_report", version.name, window.first_day, window.last_day))
+        found = report_id(version.name, window)
         report = DriftReport(
-            id=report_id,
+            id=found,
             model=version.model,
             version=version.version,
             first_day=window.first_day,
@@ -121,7 +120,7 @@ class CheckDrift:
             },
             action_id=claimed.action.id,
             time=self._clock.now(),
-            report_url=self._pictures.url(report_id) if summary.affected else None,
+            report_url=self._pictures.url(found) if summary.affected else None,
         )
         return report, summary
 

@@ -6,20 +6,25 @@ time, or the model registry is away. Remedy: logged with its cause; asking again
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from evergreen.core.errors import EvergreenError, NotFound, Unavailable
+from evergreen.contracts.envelope import decode
+from evergreen.contracts.events import DataDriftDetected
+from evergreen.contracts.topics import payload_of
+from evergreen.core.errors import EvergreenError, InvalidEvent, NotFound, Unavailable
 from evergreen.ports.drift_reports import DriftPictures, DriftReport, DriftStore
 from evergreen.ports.lake import Lake
+from evergreen.ports.messaging import Received
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import ModelRegistry
-from evergreen.services.drift_windows import rows_between
+from evergreen.services.drift_windows import report_id, rows_between
 
+TOPICS = ("data.drift.detected",)
 log = structlog.get_logger(__name__)
 
 
@@ -31,29 +36,36 @@ class DriftEvidence:
         self._pictures = pictures
         self._spec_of = spec_of
 
-    def of_action(self, action_id: UUID) -> list[str]:
-        """Of every drifted report of a check. Returns the URLs of those that are there afterwards; what cannot be made is logged."""
-        with self._store.transaction() as tx:
-            reports = [report for report in tx.drift_reports.of_action(action_id) if report.drifted]
-        urls = []
-        for report in reports:
-            try:
-                urls.append(self.run(report.id))
-            except EvergreenError as error:
-                log.warning("drift_picture_missing", report=str(report.id), error=str(error))
-        return urls
+    def of_messages(self, messages: Sequence[Received]) -> tuple[()]:
+        """Of each drift the messages tell; what cannot be made is logged. No poison here: intake reads the same topic and owns its dead letters.
+        Raises Unavailable when Postgres is away."""
+        for message in messages:
+            payload = _drift_of(message)
+            if payload is not None:
+                self._try(report_id(payload.model_version, payload.window))
+        return ()
 
-    def run(self, report_id: UUID) -> str:
+    def _try(self, found: UUID) -> None:
+        with self._store.transaction() as tx:
+            known = tx.drift_reports.get(found)
+        if known is None:
+            return
+        try:
+            self.run(found)
+        except EvergreenError as error:
+            log.warning("drift_picture_missing", report=str(found), error=str(error))
+
+    def run(self, found: UUID) -> str:
         """URL of the report's picture. Raises NotFound, Unavailable."""
         with self._store.transaction() as tx:
-            report = tx.drift_reports.get(report_id)
+            report = tx.drift_reports.get(found)
             version = None if report is None else tx.versions.get(report.model, report.version)
         if report is None or version is None:
-            raise NotFound(f"no drift report {report_id}")
-        if not self._pictures.exists(report_id):
+            raise NotFound(f"no drift report {found}")
+        if not self._pictures.exists(found):
             body = self._make(report)
             self._attach(report, version.run_id, body)
-        return self._pictures.url(report_id)
+        return self._pictures.url(found)
 
     def _make(self, report: DriftReport) -> bytes:
         import pandas as pd
@@ -70,6 +82,14 @@ class DriftEvidence:
             self._registry.attach(run_id, f"drift/{report.first_day}_{report.last_day}.html", body, "text/html")
         except Unavailable as error:
             log.warning("drift_picture_not_attached", report=str(report.id), error=str(error))
+
+
+def _drift_of(message: Received) -> DataDriftDetected | None:
+    try:
+        payload = payload_of(decode(message.value or b""))
+    except InvalidEvent:
+        return None
+    return payload if isinstance(payload, DataDriftDetected) else None
 
 
 def _days(side: dict[str, Any]) -> tuple[date, date]:

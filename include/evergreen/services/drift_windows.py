@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+from evergreen.contracts.envelope import derived_id
 from evergreen.contracts.events import Window
 from evergreen.ports.versions import VersionRow
 
@@ -44,6 +46,11 @@ def checkable(windows: Iterable[Window], version: VersionRow, last_known: date) 
             since = version.trained_to + timedelta(days=1)
             chosen.append(CheckedWindow(window, max(min(window.first_day, window.last_day + timedelta(days=1) - WEEK), since)))
     return chosen, skipped
+
+
+def report_id(version_name: str, window: Window) -> UUID:
+    """Of a version's report on a window: known to whoever knows the two."""
+    return UUID(derived_id("drift_report", version_name, window.first_day, window.last_day))
 
 
 def rows_between(table: pd.DataFrame, column: str, first: date, last: date) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The indexer: the only writer of the catalogue, the online features and the seen index, and the recorder of the high-volume topics.
 
-Two consumer groups in one process, a thread each, so that a slow batch of data never delays the records. SIGTERM finishes the batch in
+Three consumer groups in one process, a thread each, so that a slow batch of data never delays the records and the pictures of drift
+reports (ten to twenty seconds of work) delay nobody. SIGTERM finishes the batch in
 hand. Any thread that ends by an error ends the process: the supervisor starts it again and nothing was committed that was not done.
 """
 
@@ -26,7 +27,7 @@ from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
 from evergreen.ports.records import AlertRow
-from evergreen.services import index_stream, record_stream
+from evergreen.services import drift_evidence, index_stream, record_stream
 from evergreen.services.index_stream import IndexStream
 from evergreen.services.quiescence import INDEXER_DATA_GROUP as DATA_GROUP
 from evergreen.services.quiescence import INDEXER_RECORDS_GROUP as RECORDS_GROUP
@@ -35,6 +36,7 @@ from evergreen.settings import load_settings
 from evergreen.workers.stream_loop import Place, StreamLoop
 
 SERVICE = "indexer"
+PICTURES_GROUP = "evergreen-indexer-pictures"
 _DATA_BATCH, _RECORDS_BATCH = 10, 1_000
 _STOP_SECONDS = 25.0
 log = structlog.get_logger(__name__)
@@ -45,7 +47,7 @@ class Indexer:
         self._parts = parts
         self.stop = threading.Event()
         self.failed = threading.Event()
-        self.loops = [self._data_loop(), self._records_loop()]
+        self.loops = [self._data_loop(), self._records_loop(), self._pictures_loop()]
 
     def _data_loop(self) -> StreamLoop:
         parts = self._parts
@@ -57,6 +59,10 @@ class Indexer:
     def _records_loop(self) -> StreamLoop:
         make = partial(BatchConsumer, self._parts.settings.kafka, RECORDS_GROUP, record_stream.TOPICS, max_batch=_RECORDS_BATCH)
         return StreamLoop(RECORDS_GROUP, make, self._record, self.stop, on_pause=self._alert)
+
+    def _pictures_loop(self) -> StreamLoop:
+        make = partial(BatchConsumer, self._parts.settings.kafka, PICTURES_GROUP, drift_evidence.TOPICS, max_batch=1)
+        return StreamLoop(PICTURES_GROUP, make, lambda messages: self._parts.drift_evidence.of_messages(messages), self.stop)
 
     def _record(self, messages: Sequence[Received]) -> list[Place]:
         return list(self._parts.record_stream.run(messages).poison)
@@ -85,6 +91,7 @@ class Indexer:
             thread.start()
         self._until_ready()
         self.stop.wait()
+        self._parts.drift_pictures.close()
         for thread in threads:
             thread.join(timeout=_STOP_SECONDS)
         return 1 if self.failed.is_set() or any(thread.is_alive() for thread in threads) else 0
