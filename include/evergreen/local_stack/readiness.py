@@ -104,7 +104,8 @@ def airflow_beats(url: str, component: str, since: float) -> bool:
     if not isinstance(health, dict):
         return False
     if component == "api":
-        return (health.get("metadatabase") or {}).get("status") == "healthy"
+        # The first call builds what tasks talk to (4 s of processor time): it is for the start to pay, not for the first task.
+        return (health.get("metadatabase") or {}).get("status") == "healthy" and get_json(f"{url}/execution/health") is not None
     about = health.get(component) or {}
     beat = about.get(f"latest_{component}_heartbeat")
     return about.get("status") == "healthy" and beat is not None and datetime.fromisoformat(beat).timestamp() >= since
