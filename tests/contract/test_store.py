@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -10,8 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from evergreen.adapters.memory.store import MemoryStore
-from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.contracts.envelope import decode, derived_id, new_id
 from evergreen.core.clock import wall_now
@@ -19,23 +16,10 @@ from evergreen.core.errors import Fenced
 from evergreen.ports.records import EventRow, RecordStore
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.carry_out import request_event
-from evergreen.settings import Settings
-from tests.support.claims import emptied
 from tests.support.events import MODEL, NOON, event
 
 MINUTE = timedelta(minutes=1)
 EXPIRED = timedelta(seconds=-1)
-
-
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.connected)])
-def store(request: pytest.FixtureRequest) -> Iterator[RecordStore]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    settings: Settings = request.getfixturevalue("postgres_settings")
-    postgres = PostgresStore(settings.postgres.dsn.get_secret_value())
-    yield emptied(postgres)
-    postgres.close()
 
 
 def action(kind: ActionKind = ActionKind.RETRAIN, **changes: Any) -> Action:

@@ -21,6 +21,10 @@ from evergreen.core.state import State
 
 _STRENGTH = (ActionKind.IGNORE, ActionKind.MONITOR, ActionKind.ALERT, ActionKind.RETRAIN, ActionKind.ROLLBACK)
 _CHECK_AGAIN = {"data_drift_detected": ActionKind.DRIFT_CHECK, "model_performance_degraded": ActionKind.PERFORMANCE_CHECK}
+_OF_A_MODEL = frozenset(
+    {ActionKind.DRIFT_CHECK, ActionKind.PERFORMANCE_CHECK, ActionKind.RETRAIN, ActionKind.EVALUATE, ActionKind.PROMOTE, ActionKind.ROLLBACK}
+)
+NO_MODEL_CONCERNED = Cell(action=ActionKind.IGNORE, note="no_model")
 UNKNOWN_MODEL = Cell(action=ActionKind.ALERT, note="unknown_model")
 
 
@@ -91,6 +95,8 @@ def _cell(asked: _Asked, severity: Severity) -> tuple[str, Cell, tuple[str, ...]
     wanted = _honoured(asked, rule)
     if wanted is not None and _strength(wanted[1]) > _strength(cell):
         name, cell = wanted
+    if asked.state.model == NO_MODEL and cell.action in _OF_A_MODEL:
+        name, cell = f"{asked.event.type}.no_model", NO_MODEL_CONCERNED
     return name, cell, (cell.note,) if cell.note else ()
 
 
@@ -203,7 +209,8 @@ def _accepted(asked: _Asked, rule: str, proposal: Proposal, results: tuple[Guard
 def _looked_at(asked: _Asked, kinds: set[ActionKind]) -> dict[str, Any]:
     """The part of the state the guards of these actions read, as recorded with the decision."""
     state = asked.state
-    accepted = [one for one in state.accepted if one.event_type == asked.event.type and one.kind in kinds]
+    mine = (one for one in state.accepted if one.event_type == asked.event.type and one.kind in kinds)
+    accepted = [one for one in mine if one.at + asked.policy.cooldown(one.kind) > asked.now]
     waiting = [one for one in state.open if one.kind in kinds]
     return {
         "known": state.known,

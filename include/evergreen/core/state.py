@@ -22,6 +22,7 @@ class Accepted:
     target: str
     severity: Severity
     at: datetime
+    action_id: UUID | None = None
 
     @property
     def key(self) -> tuple[str, ActionKind, str, Severity]:
@@ -68,7 +69,9 @@ class State:
         return tuple(one for one in self.open if one.kind == kind and one.target == target)
 
     def with_accepted(self, new: Accepted) -> State:
-        return replace(self, accepted=(*(one for one in self.accepted if one.key != new.key), new))
+        """In place of the newest of its key, and of what its action was before it was hurried."""
+        kept = (one for one in self.accepted if one.key != new.key and (one.action_id is None or one.action_id != new.action_id))
+        return replace(self, accepted=(*kept, new))
 
     def with_open(self, new: OpenAction) -> State:
         return replace(self, open=(*(one for one in self.open if one.id != new.id), new))

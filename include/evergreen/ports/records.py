@@ -123,7 +123,7 @@ class DecisionLog(Protocol):
 
 class History(Protocol):
     def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
-        """What decisions on events of these types may look at, from the recorded rows. A name outside the catalogue comes back unknown."""
+        """What decisions on events of these types may look at, from the recorded rows."""
 
 
 class PlannedActions(Protocol):

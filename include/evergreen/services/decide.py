@@ -37,7 +37,7 @@ class Arrived:
 def concerned(arrived: Sequence[Arrived], catalogue: Catalogue) -> tuple[str, ...]:
     """Models whose chains this batch may extend: an unknown one is decided on the model-less chain."""
     named = {model for one in arrived for model in models_of(one.payload, catalogue)}
-    return tuple(sorted({NO_MODEL, *named} if named - set(catalogue) else named))
+    return tuple(sorted({model if model in catalogue else NO_MODEL for model in named}))
 
 
 class Planner:
@@ -56,8 +56,9 @@ class Planner:
         return [self._decide(arrived, model) for model in models_of(arrived.payload, self._catalogue)]
 
     def _decide(self, arrived: Arrived, model: str) -> Decision:
-        event = arrived.row.event
-        state = self._states[model]
+        event, known = arrived.row.event, model in self._states
+        # An unknown name is decided on the model-less chain and its rows: nothing may grow with names somebody makes up.
+        state = self._states[model] if known else replace(self._states[NO_MODEL], model=model, known=False)
         if isinstance(arrived.payload, e.DataProcessed):
             state = state.with_rows(arrived.payload.rows, event.time)
         if isinstance(arrived.payload, e.ModelEvaluationCompleted):
@@ -66,7 +67,7 @@ class Planner:
         seq = self._chain(decision)
         for answer in decision.answers:
             state = self._follow(arrived, decision, answer, state, seq)
-        self._states[model] = state
+        self._states[model if known else NO_MODEL] = state if known else replace(state, model=NO_MODEL, known=True)
         return decision
 
     def _chain(self, decision: Decision) -> int:
@@ -101,7 +102,7 @@ class Planner:
         self.plan.actions[action.id] = NewAction(action, answer.key, event_type, answer.accepted_at, seq, done)
         severity = Severity.parse(action.severity)
         if action.kind in RESPONSES:
-            state = state.with_accepted(Accepted(event_type, action.kind, action.target, severity, answer.accepted_at))
+            state = state.with_accepted(Accepted(event_type, action.kind, action.target, severity, answer.accepted_at, action.id))
         if done is None and action.kind is not ActionKind.INGEST:
             state = state.with_open(_waiting(answer, event_type))
         return state
@@ -153,8 +154,9 @@ def _with_absorbed(state: State, answer: Answer) -> State:
     for one in state.open:
         if absorption is not None and one.id == absorption.into:
             severity = Severity.parse(absorption.severity)
-            if absorption.runs_now and one.kind in RESPONSES:
-                state = state.with_accepted(Accepted(one.event_type, one.kind, one.target, severity, absorption.due_at))
+            for before in state.accepted:
+                if before.action_id == one.id:
+                    state = state.with_accepted(replace(before, severity=severity, at=absorption.due_at if absorption.runs_now else before.at))
             merged = replace(one, reason=absorption.reason, severity=severity, priority=absorption.priority, due_at=absorption.due_at)
             return state.with_open(replace(merged, as_of=absorption.as_of, params=absorption.params))
     return state

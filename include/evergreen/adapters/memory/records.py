@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from evergreen.adapters.memory.tables import OPEN, StoredAction, Tables
-from evergreen.contracts.actions import NO_MODEL, ActionKind, ActionStatus
+from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.core.concerns import Catalogue
 from evergreen.core.guards import RESPONSES
 from evergreen.core.severity import Severity
@@ -71,11 +71,11 @@ class MemoryHistory:
     def _state(self, model: str, catalogue: Catalogue) -> State:
         rows = [one for one in self._tables.actions.values() if one.action.model == model]
         waiting = tuple(_open(one) for one in rows if one.status in OPEN and one.action.kind is not ActionKind.INGEST)
-        state = State(model, model == NO_MODEL or model in catalogue, tuple(catalogue.get(model, ())), open=waiting)
+        state = State(model, datasets=tuple(catalogue.get(model, ())), open=waiting)
         for one in sorted(rows, key=lambda row: row.accepted_at):
             if one.action.kind in RESPONSES and one.status not in (ActionStatus.FAILED, ActionStatus.CANCELLED):
                 severity = Severity.parse(one.action.severity)
-                state = state.with_accepted(Accepted(one.event_type, one.action.kind, one.action.target, severity, one.accepted_at))
+                state = state.with_accepted(Accepted(one.event_type, one.action.kind, one.action.target, severity, one.accepted_at, one.action.id))
         for row in self._tables.events.values():
             event = row.event
             if event.type == "model_evaluation_completed" and event.data["model_name"] == model:

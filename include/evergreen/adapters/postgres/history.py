@@ -29,10 +29,8 @@ class PostgresHistory:
         waiting, accepted = self._open(models), self._accepted(models, event_types, now)
         states = {}
         for model in models:
-            known = model == "-" or model in catalogue
             states[model] = State(
                 model=model,
-                known=known,
                 datasets=tuple(catalogue.get(model, ())),
                 accepted=tuple(accepted[model]),
                 open=tuple(waiting[model]),
@@ -57,14 +55,14 @@ class PostgresHistory:
     def _accepted(self, models: Sequence[str], event_types: Sequence[str], now: datetime) -> Mapping[str, list[Accepted]]:
         found: dict[str, list[Accepted]] = defaultdict(list)
         rows = self._all(
-            """SELECT model, event_type, kind, target, severity, max(accepted_at) AS at FROM actions
+            """SELECT DISTINCT ON (model, event_type, kind, target, severity) model, event_type, kind, target, severity, accepted_at, id FROM actions
                WHERE model = ANY(%s) AND event_type = ANY(%s) AND kind = ANY(%s) AND accepted_at > %s AND status NOT IN ('failed', 'cancelled')
-               GROUP BY model, event_type, kind, target, severity""",
+               ORDER BY model, event_type, kind, target, severity, accepted_at DESC""",
             (list(models), list(event_types), [kind.value for kind in RESPONSES], now - _HORIZON),
         )
         for row in rows:
-            one = Accepted(row["event_type"], ActionKind(row["kind"]), row["target"], Severity.parse(row["severity"]), row["at"].astimezone(UTC))
-            found[row["model"]].append(one)
+            kind, severity, at = ActionKind(row["kind"]), Severity.parse(row["severity"]), row["accepted_at"].astimezone(UTC)
+            found[row["model"]].append(Accepted(row["event_type"], kind, row["target"], severity, at, row["id"]))
         return found
 
     def _rows(self, model: str, datasets: Sequence[str], waiting: Sequence[OpenAction]) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class PostgresTimers:
             found = {}
             for model, trained_from, champion_days, longest_days in cursor.fetchall():
                 cursor.execute(
-                    "SELECT coalesce(max(last_day) - %s::date + 1, 0) FROM batches WHERE dataset = ANY(%s)", (trained_from, list(catalogue.get(model, ())))
+                    "SELECT coalesce(max(last_day) - %s::date + 1, 0) FROM batches WHERE dataset = ANY(%s) AND status = 'accepted'",
+                    (trained_from, list(catalogue.get(model, ()))),
                 )
                 available = cursor.fetchone()
                 found[model] = Trained(champion_days, longest_days, int(available[0]) if available else 0)
