@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from evergreen.local_stack.home import Home, write_private
 from evergreen.local_stack.jars import Progress
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.processes import recorded
-from evergreen.local_stack.readiness import airflow_beats
+from evergreen.local_stack.readiness import airflow_beats, doorbells_watched
 from evergreen.settings import CHECKOUT, Settings
 
 ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}
@@ -107,6 +108,10 @@ def _beats(home: Home, service: str, url: str) -> bool:
     return process is not None and airflow_beats(url, COMPONENTS[service], process.create_time())
 
 
+def _listens(home: Home, service: str, url: str, dsn: str) -> bool:
+    return _beats(home, service, url) and doorbells_watched(dsn, dags=len(list((CHECKOUT / "dags").glob("*.py"))))
+
+
 def parts(context: StackContext) -> list[Part]:
     """One process each: the scheduler's and triggerer's log servers are left out, since the API server reads the same files."""
     url = context.settings.airflow.url
@@ -117,13 +122,17 @@ def parts(context: StackContext) -> list[Part]:
         "airflow-dag-processor": (*airflow, "dag-processor"),
         "airflow-triggerer": (*airflow, "triggerer", "--skip-serve-logs"),
     }
+    probes: dict[str, Callable[[], bool]] = {name: partial(_beats, context.home, name, url) for name in commands}
+    probes["airflow-triggerer"] = partial(
+        _listens, context.home, "airflow-triggerer", url, postgres.dsn(context, "airflow", context.credentials.airflow_db, "airflow")
+    )
     return [
         Part(
             name=name,
             command=command,
             environment=stack_environment(context),
             after=(context.listening("postgres"), context.step("airflow")),
-            probe=partial(_beats, context.home, name, url),
+            probe=probes[name],
             url=url if name == "airflow-api" else None,
             settle_seconds=20,
             stop_seconds=15,

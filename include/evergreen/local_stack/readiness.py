@@ -49,6 +49,11 @@ def kafka_acknowledges(servers: str) -> bool:
 
 
 def postgres_answers(dsn: str) -> bool:
+    return _postgres_says(dsn, "SELECT true")
+
+
+def _postgres_says(dsn: str, query: str, values: tuple[object, ...] = ()) -> bool:
+    """Whether the query's one value is true; False where nothing answers."""
     import psycopg2
 
     try:
@@ -57,8 +62,8 @@ def postgres_answers(dsn: str) -> bool:
         return False
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            return cursor.fetchone() == (1,)
+            cursor.execute(query, values)
+            return cursor.fetchone() == (True,)
     except psycopg2.Error:
         return False
     finally:
@@ -109,6 +114,17 @@ def airflow_beats(url: str, component: str, since: float) -> bool:
     about = health.get(component) or {}
     beat = about.get(f"latest_{component}_heartbeat")
     return about.get("status") == "healthy" and beat is not None and datetime.fromisoformat(beat).timestamp() >= since
+
+
+def doorbells_watched(dsn: str, dags: int) -> bool:
+    """Every DAG is known, and whoever is not paused has a trigger at work: a doorbell rung earlier would be missed until the sweeper rings again.
+
+    `dsn`: of Airflow's own database."""
+    query = """SELECT (SELECT count(*) FROM dag WHERE NOT is_stale) >= %s AND NOT EXISTS (
+                   SELECT FROM dag JOIN dag_schedule_asset_reference USING (dag_id)
+                   LEFT JOIN asset_watcher USING (asset_id) LEFT JOIN trigger ON trigger.id = asset_watcher.trigger_id
+                   WHERE NOT is_paused AND NOT is_stale AND trigger.triggerer_id IS NULL)"""
+    return _postgres_says(dsn, query, (dags,))
 
 
 def http_answers(url: str) -> bool:
