@@ -1,0 +1,106 @@
+"""Real serving workers on one socket, as the supervisor starts them, and versions for them to serve."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from evergreen.adapters import artifacts
+from evergreen.adapters.golden import golden_rows
+from evergreen.ports.model import FittedModel, ModelSpec
+from evergreen.ports.registry import NewVersion
+from evergreen.settings import Settings, child_environment
+
+ENDED_SECONDS = 20.0
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+def place_version(settings: Settings, spec: ModelSpec, fitted: FittedModel, table: Any, version: int, *, golden_of: FittedModel) -> None:
+    """Signed and on this disk, as a worker keeps it after its first download. `golden_of`: whose predictions its golden rows hold."""
+    folder, key = settings.home / "data" / "models" / spec.name / str(version), artifacts.signing_key(settings.signing_key.get_secret_value())
+    golden = golden_rows(NewVersion(str(version), spec, golden_of, table, {}, {}, {}, {}))
+    artifacts.save(folder, fitted, identity=f"{spec.name}@{version}", key=key, golden=golden)
+
+
+@dataclass
+class Workers:
+    settings: Settings
+    listener: socket.socket
+    environment: Mapping[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        log = (self.settings.home / "logs" / f"{name}.log").open("ab")
+        environment = child_environment(self.settings.home) | {"EVERGREEN_SERVICE": name} | dict(self.environment)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving"], stdin=self.listener.fileno(), stdout=log, stderr=log, env=environment, cwd=self.settings.home
+        )
+        log.close()
+        self.processes[name] = process
+        return process
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        os.kill(self.processes[name].pid, number)
+
+    def log_of(self, name: str) -> str:
+        return (self.settings.home / "logs" / f"{name}.log").read_text()
+
+    def answers(self) -> set[str]:
+        """Worker ids that answer /readyz: each connection goes to whoever takes it first."""
+        found = set()
+        for _ in range(20):
+            try:
+                answer = httpx.get(f"{self.url}/readyz", timeout=5)
+            except httpx.TransportError:
+                continue
+            if answer.status_code == 200:
+                found.add(answer.json()["worker"].split(":")[0])
+        return found
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(ENDED_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def workers(settings: Settings, names: tuple[str, ...] = ("serving-00", "serving-01"), environment: Mapping[str, str] | None = None) -> Iterator[Workers]:
+    """Started, not awaited."""
+    (settings.home / "logs").mkdir(exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        found = Workers(settings, listener, environment or {})
+        try:
+            for name in names:
+                found.start(name)
+            yield found
+        finally:
+            found.end()
