@@ -15,7 +15,7 @@ from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.steps import STEPS, Step
 from evergreen.local_stack.supervision import Supervisor
 
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 POLL_SECONDS = 0.2
 
 

@@ -15,11 +15,6 @@ from evergreen.local_stack.part import StackContext
 from evergreen.settings import child_environment
 
 COMMAND_SECONDS = 300
-MAKE_MLFLOW_TABLES = """
-import os
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-SqlAlchemyStore(os.environ["_MLFLOW_SERVER_FILE_STORE"], os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"])
-"""
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,9 @@ def _topics(context: StackContext) -> None:
 
 
 def _mlflow(context: StackContext) -> None:
-    """Before the server starts: it would make its tables at the first requests, and two at a time wait for each other for ever."""
+    """The server makes its tables in an empty database before it listens; only a newer version has something to migrate."""
     stamp = context.home.stamp_file("mlflow")
-    if not stamp.exists():
-        _command(context, "MLflow's database", ["-c", MAKE_MLFLOW_TABLES], mlflow.environment(context))
-    elif stamp.read_text() != version("mlflow"):
+    if stamp.exists() and stamp.read_text() != version("mlflow"):
         _command(context, "MLflow's database", ["-m", "mlflow", "db", "upgrade", mlflow.database_url(context)], {})
     stamp.write_text(version("mlflow"))
 
