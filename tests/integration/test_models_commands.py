@@ -106,7 +106,9 @@ def test_a_first_version_by_hand_from_training_to_history(bench: Bench) -> None:
         trained = bench.said("train")
     assert trained["result"]["model_version"] == "tiny@1"
     (model,) = bench.said("list")
-    assert (model["versions"][0]["cause"], model["versions"][0]["status"]) == ("bootstrap", "candidate")
+    (version,) = model["versions"]
+    assert (version["cause"], version["status"], version["metric"]) == ("bootstrap", "candidate", "mae_y")
+    assert version["held_out_error"] == trained["result"]["metrics"]["mae_y"]
     bench.evaluated("tiny@1")
     with bench.dags():
         promoted = bench.run("promote", "tiny@1")

@@ -140,7 +140,7 @@ def _ask(made: Parts, kind: ActionKind, model: str, target: str, reason: str, pa
 def _shown(made: Parts) -> ShowModels:
     from evergreen.services.show_models import ShowModels
 
-    return ShowModels(made.store, made.registry, list(made.specs))
+    return ShowModels(made.store, made.registry, made.specs)
 
 
 def _first(made: Parts) -> str:

@@ -14,19 +14,20 @@ def versions_table(models: Sequence[Mapping[str, Any]]) -> None:
     console = Console()
     for model in models:
         served = f"{model['champion']} serves (epoch {model['epoch']})" if model["champion"] else "no champion yet: `evergreen models train`"
-        table = Table("version", "state", "cause", "trained on", "rows", "held-out error", title=f"{model['model']}: {served}", title_justify="left")
+        table = Table("", "state", "cause", "trained on", "rows", "error", title=f"{model['model']}: {served}", title_justify="left")
         for row in model["versions"]:
-            metric = next(iter(row["metrics"].items()), ("", float("nan")))
-            table.add_row(row["version"], escape(_state(row)), row["cause"], " … ".join(row["trained"]), str(row["rows"]), f"{metric[1]:.4f}")
+            error = "" if row["held_out_error"] is None else f"{row['held_out_error']:.4f}"
+            table.add_row(_number(row), escape(_state(row)), row["cause"], "\n".join(row["trained"]), str(row["rows"]), error)
         console.print(table)
 
 
 def history_table(deployments: Sequence[Mapping[str, Any]]) -> None:
-    table = Table("version", "kind", "status", "epoch", "served from", "to", "why")
+    table = Table("", "kind", "status", "epoch", "served", "why")
     for row in deployments:
         kind = f"{row['kind']} (forced)" if row["forced"] else row["kind"]
         why = row["reason"] if row["error"] is None else f"{row['reason']} – {row['error']}"
-        table.add_row(row["version"], kind, row["status"], str(row["epoch"]), _minute(row["served_from"]), _minute(row["served_to"]), escape(why))
+        served = "\n".join(filter(None, (_minute(row["served_from"]), _minute(row["served_to"]))))
+        table.add_row(_number(row), kind, row["status"], str(row["epoch"]), served, escape(why))
     Console().print(table)
 
 
@@ -54,6 +55,10 @@ def report_text(report: Mapping[str, Any]) -> None:
     if report["deployments"]:
         history_table(report["deployments"])
     console.print(report["url"], soft_wrap=True)
+
+
+def _number(row: Mapping[str, Any]) -> str:
+    return f"@{row['version'].rpartition('@')[2]}"
 
 
 def _state(row: Mapping[str, Any]) -> str:

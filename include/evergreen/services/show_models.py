@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from evergreen.core.errors import NotFound
 from evergreen.ports.champions import ChampionRow, DeploymentRow
+from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.versions import VersionRow
@@ -14,14 +15,14 @@ from evergreen.services.version_names import parse_version, version_name
 
 
 class ShowModels:
-    def __init__(self, store: ModelStore, registry: ModelRegistry, models: Sequence[str]) -> None:
+    def __init__(self, store: ModelStore, registry: ModelRegistry, specs: Mapping[str, ModelSpec]) -> None:
         self._store = store
         self._registry = registry
-        self._models = models
+        self._specs = specs
 
     def overview(self) -> list[dict[str, Any]]:
         """Each model with its champion and its versions, newest first."""
-        return [self._model(model) for model in self._models]
+        return [self._model(model) for model in self._specs]
 
     def history(self, model: str) -> list[dict[str, Any]]:
         """Every deployment, newest first: which version served from when to when, and why."""
@@ -43,7 +44,7 @@ class ShowModels:
             served = [deployment for deployment in tx.deployments.history(model) if deployment.version == wanted]
             last = tx.performance.last(model, wanted, since=row.as_of)
         return {
-            **_version(row, champion),
+            **_version(row, champion, self._specs[model].metric),
             "scorecard": row.scorecard,
             "deployments": [_deployment(deployment) for deployment in served],
             "performance": None
@@ -70,15 +71,15 @@ class ShowModels:
             "model": model,
             "champion": None if champion is None else champion.name,
             "epoch": None if champion is None else champion.epoch,
-            "versions": [_version(row, champion) | {"url": self._registry.version_url(model, row.version)} for row in versions],
+            "versions": [_version(row, champion, self._specs[model].metric) | {"url": self._registry.version_url(model, row.version)} for row in versions],
         }
 
     def _known(self, model: str) -> None:
-        if model not in self._models:
-            raise NotFound(f"no model {model!r}; known: {', '.join(self._models)}")
+        if model not in self._specs:
+            raise NotFound(f"no model {model!r}; known: {', '.join(self._specs)}")
 
 
-def _version(row: VersionRow, champion: ChampionRow | None) -> dict[str, Any]:
+def _version(row: VersionRow, champion: ChampionRow | None, metric: str) -> dict[str, Any]:
     return {
         "version": row.name,
         "champion": champion is not None and champion.version == row.version,
@@ -89,6 +90,8 @@ def _version(row: VersionRow, champion: ChampionRow | None) -> dict[str, Any]:
         "trained": [str(row.trained_from), str(row.trained_to)],
         "rows": row.trained_rows,
         "as_of": row.as_of.isoformat(),
+        "metric": metric,
+        "held_out_error": row.metrics.get(metric),
         "metrics": dict(row.metrics),
         "cost_seconds": row.cost_seconds,
         "failed_gates": [gate["name"] for gate in (row.scorecard or {}).get("gates", []) if not gate["passed"]],
