@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -105,13 +104,13 @@ def _start(console: Console) -> Parts:
     from evergreen.local_stack.progress import StartProgress
     from evergreen.local_stack.start import start
     from evergreen.local_stack.stop import stop
+    from evergreen.local_stack.wipe import wipe
     from evergreen.settings import load_settings
 
     home = demo_home()
     if stop(Home(home)):
         console.print("stopped   the stack of the last demo")
-    for kept in ("data", "airflow", "logs", "run"):
-        shutil.rmtree(home / kept, ignore_errors=True)
+    wipe(Home(home))
     offset = free_port_offset()
     if offset:
         console.print(f"ports     the usual ones are taken: all are moved by {offset}")

@@ -56,7 +56,7 @@ def short_home() -> Iterator[Path]:
         yield folder
     finally:
         stop(Home(folder))
-        wipe(Home(folder), frozenset())
+        wipe(Home(folder))
         shutil.rmtree(folder, ignore_errors=True)
 
 

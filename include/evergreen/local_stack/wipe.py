@@ -7,18 +7,18 @@ import shutil
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.postgres import AWAY
 
-KEPT = frozenset({"cache"})
+OWNED = ("data", "airflow", "logs", "run", "credentials.json", "demo.json", "start.lock")
+"""Only what a stack made is deleted, by name: a home may be a folder that holds other things."""
 
 
-def wipe(home: Home, kept: frozenset[str] = KEPT) -> None:
-    """Everything of a stopped stack except `kept` and homes inside it, wherever its databases are."""
+def wipe(home: Home) -> None:
+    """Everything of a stopped stack but its cache, wherever its databases are."""
     shutil.rmtree(AWAY / home.digest, ignore_errors=True)
     if home.supervisor_socket.parent != home.run:
         shutil.rmtree(home.supervisor_socket.parent, ignore_errors=True)
-    for entry in home.path.iterdir() if home.path.is_dir() else ():
-        if entry.name in kept or (entry / "credentials.json").exists():
-            continue
-        if entry.is_dir() and not entry.is_symlink():
+    for name in OWNED:
+        entry = home.path / name
+        if entry.is_dir():
             shutil.rmtree(entry)
         else:
-            entry.unlink()
+            entry.unlink(missing_ok=True)

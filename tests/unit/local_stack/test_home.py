@@ -97,13 +97,13 @@ def test_a_pid_that_went_to_another_process_is_not_the_supervisor(tmp_path: Path
     assert choose.is_running(tmp_path) is False
 
 
-def test_wiping_keeps_jars_and_the_home_inside(tmp_path: Path) -> None:
+def test_wiping_keeps_jars_the_home_inside_and_what_is_not_ours(tmp_path: Path) -> None:
     home = Home(tmp_path / "main")
-    for file in ("cache/kafka/a.jar", "data/postgres/PG_VERSION", "logs/kafka.log", "demo/credentials.json", "demo/data/x"):
+    for file in ("cache/kafka/a.jar", "data/postgres/PG_VERSION", "logs/kafka.log", "demo/credentials.json", "demo/data/x", "thesis.odt"):
         path = home.path / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     load_credentials(home)
     wipe(home)
-    assert sorted(path.name for path in home.path.iterdir()) == ["cache", "demo"]
+    assert sorted(path.name for path in home.path.iterdir()) == ["cache", "demo", "thesis.odt"]
     assert (home.path / "demo" / "data" / "x").exists()
