@@ -127,7 +127,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     order = sorted(range(count), key=lambda at: p_values[at], reverse=True)
     q_values, smallest = [1.0] * count, 1.0
     for rank, at in zip(range(count, 0, -1), order, strict=True):
-        smallest = min(smallest, p_values[at] * count / rank)
+        smallest = min(smallest, p_values[at] * (count / rank))  # a ratio of at least 1: rounding cannot undercut p
         q_values[at] = smallest
     return q_values
 

@@ -71,11 +71,20 @@ def _numbers(column: pd.Series[Any]) -> Values:
 
 def _codes(old: pd.Series[Any], new: pd.Series[Any]) -> tuple[Values, Values]:
     """Both sides' values as codes of one list of categories, the reference's first; NaN stays NaN."""
-    names = [column.map(_label, na_action="ignore") for column in (old, new)]
-    known = list(dict.fromkeys([*sorted(names[0].dropna().unique()), *sorted(names[1].dropna().unique())]))
+    labelled = [_labelled(column) for column in (old, new)]
+    known = list(dict.fromkeys([*sorted(set(labelled[0][1])), *sorted(set(labelled[1][1]))]))
     code = {label: float(at) for at, label in enumerate(known)}
-    left, right = (np.asarray(column.map(code).astype("float64"), dtype=np.float64) for column in names)
+    left, right = (np.array([*(code[label] for label in labels), np.nan])[places] for places, labels in labelled)
     return left, right
+
+
+def _labelled(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[str]]:
+    """(place of each value in the labels, -1 = not known; labels): a label is made once per value, not once per row."""
+    try:
+        places, values = pd.factorize(column, use_na_sentinel=True)
+    except TypeError:  # lists and the like have no hash; their text has
+        places, values = pd.factorize(column.map(str, na_action="ignore"), use_na_sentinel=True)
+    return places, [_label(value) for value in values.tolist()]
 
 
 def _label(value: object) -> str:
@@ -109,7 +118,7 @@ def _categories(name: str, old: pd.Series[Any], x: Values, y: Values) -> Iterato
     before, after = np.bincount(x.astype(int), minlength=size), np.bincount(y.astype(int), minlength=size)
     common = before >= max(_RARE * len(x), 1)
     left, right = ([*counts[common].tolist(), float(counts[~common].sum())] for counts in (before, after))
-    labels = sorted(old.map(_label, na_action="ignore").dropna().unique())
+    labels = sorted(set(_labelled(old)[1]))
     moved = int(np.argmax(np.abs(after / len(y) - before / len(x))[: len(labels)]))
     direction = f"{labels[moved]}: {_percent(before[moved], len(x))} -> {_percent(after[moved], len(y))}"
     yield Evidence(name, "distribution", js_distance(left, right), _chi_square(left, right), "chi_square", direction)
@@ -137,9 +146,9 @@ def _histogram(cells: NDArray[np.intp], size: int) -> list[float]:
 
 def _tendency(x: Values, y: Values) -> str:
     medians = f"median {np.median(x):.4g} -> {np.median(y):.4g}"
-    ordered = np.sort(x)
+    ordered, asked = np.sort(x), np.sort(y)  # looking sorted values up is much faster
     # Cliff's delta: how much more often a new value is the larger one than the smaller one of a pair.
-    delta = float((np.searchsorted(ordered, y, side="left") + np.searchsorted(ordered, y, side="right")).mean()) / len(x) - 1.0
+    delta = float((np.searchsorted(ordered, asked, side="left") + np.searchsorted(ordered, asked, side="right")).mean()) / len(x) - 1.0
     return f"{'higher' if delta > 0.1 else 'lower' if delta < -0.1 else 'other shape'}: {medians}"
 
 

@@ -120,7 +120,7 @@ def test_a_column_that_is_gone_is_drift_and_one_that_is_new_is_a_finding():
     assert next(result for result in added.results if result.feature == "y").findings == ("not in the reference",)
 
 
-values = st.one_of(st.none(), st.floats(), st.integers(-(10**20), 10**20), st.text(max_size=3), st.booleans())
+values = st.one_of(st.none(), st.floats(), st.integers(-(10**20), 10**20), st.text(max_size=3), st.booleans(), st.lists(st.integers(), max_size=2))
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
