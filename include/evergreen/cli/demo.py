@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evergreen.cli.figures import BOOTSTRAP, BREAK, CALM, PROMOTED_BY, QUARTILE_TEST
-from evergreen.core.clock import WallClock, wall_now
+from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def demo(
 
     if drill not in {None, "bad-model"}:
         raise EvergreenError(f"no drill {drill!r}; there is bad-model")
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     began = wall_now()
     rows = _rows(console, data, region)
     parts = _start(console)
-    story, figures = _play(console, parts, rows, region)
+    story, figures = _play(console, parts, rows, region, began)
     report = _report(parts, story, figures, region, (wall_now() - began).total_seconds())
     home = parts.settings.home
     target = (home.parent if home == demo_home(named=False) else home) / "demo.json"
@@ -119,7 +119,7 @@ def _start(console: Console) -> Parts:
     return Parts(load_settings(home))
 
 
-def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str) -> tuple[Story, dict[str, float | None]]:
+def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str, began: datetime) -> tuple[Story, dict[str, float | None]]:
     from evergreen.adapters.postgres.chronicle import PostgresChronicle
     from evergreen.cli.data import cut
     from evergreen.cli.drills import BadModelDrill
@@ -130,7 +130,7 @@ def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str) -> tu
 
     (spec,) = (each for each in parts.specs.values() if f"videos.{region}" in each.datasets)
     chronicle = PostgresChronicle(parts.store)
-    story = Story(chronicle, WallClock())
+    story = Story(chronicle, began)
     (bootstrap,) = cut(rows, *BOOTSTRAP, batch_days=(BOOTSTRAP[1] - BOOTSTRAP[0]).days + 1)
     weeks: list[Batch] = cut(rows, CALM[0], LAST_STORY_DAY, 7, anchor=BREAK)
     with replay(parts, region) as driver:

@@ -20,6 +20,8 @@ class Happened:
     data: Mapping[str, Any]
     led_to: tuple[str, ...]
     """Kinds of the actions that name it as a cause."""
+    decided_at: datetime
+    """Wall time its decision was recorded."""
 
 
 @dataclass(frozen=True)

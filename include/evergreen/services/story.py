@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from evergreen.core.clock import Clock
 from evergreen.ports.chronicle import Chronicle, Happened
 
 StepName = Literal["bootstrap", "drift", "retrain", "candidate_refused", "promote", "bad_refused", "forced_promote", "rollback"]
@@ -29,10 +28,10 @@ class Step:
 class Story:
     """Reads what happened since it was last asked; `bad_versions` are those the drills made."""
 
-    def __init__(self, chronicle: Chronicle, wall: Clock) -> None:
+    def __init__(self, chronicle: Chronicle, began: datetime) -> None:
+        """`began`: wall time the steps' seconds count from."""
         self._chronicle = chronicle
-        self._wall = wall
-        self._began = wall.now()
+        self._began = began
         self._seq = 0
         self.bad_versions: set[str] = set()
         self.steps: list[Step] = []
@@ -44,7 +43,7 @@ class Story:
         for happened in self._chronicle.after(self._seq):
             self._seq = happened.seq
             if (told := self._tell(happened)) is not None:
-                fresh.append(Step(told[0], happened.time, (self._wall.now() - self._began).total_seconds(), told[1]))
+                fresh.append(Step(told[0], happened.time, (happened.decided_at - self._began).total_seconds(), told[1]))
         self.steps += fresh
         return fresh
 

@@ -11,7 +11,8 @@ from evergreen.ports.chronicle import Happened, Latencies
 _AFTER = """
 SELECT e.seq, e.id, e.type, e.subject, e.time, e.data,
        coalesce((SELECT array_agg(a.kind ORDER BY a.created_at) FROM actions a
-                 WHERE a.causes @> jsonb_build_array(jsonb_build_object('source', e.source, 'id', e.id))), '{}')
+                 WHERE a.causes @> jsonb_build_array(jsonb_build_object('source', e.source, 'id', e.id))), '{}'),
+       (SELECT max(d.recorded_at) FROM decisions d WHERE d.event_source = e.source AND d.event_id = e.id)
 FROM events e
 WHERE e.seq > %s AND EXISTS (SELECT FROM decisions d WHERE d.event_source = e.source AND d.event_id = e.id)
 ORDER BY e.seq
@@ -40,7 +41,7 @@ class PostgresChronicle:
         self._store = store
 
     def after(self, seq: int) -> list[Happened]:
-        return [Happened(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6])) for row in self._rows(_AFTER, (seq,))]
+        return [Happened(row[0], row[1], row[2], row[3], row[4], row[5], tuple(row[6]), row[7]) for row in self._rows(_AFTER, (seq,))]
 
     def latencies(self) -> Latencies:
         return Latencies(self._number(_EVENT_TO_DECISION), self._number(_ACTION_TO_RUN))
