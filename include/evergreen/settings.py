@@ -161,13 +161,14 @@ def child_environment(home: Path) -> dict[str, str]:
     return kept | {
         "EVERGREEN_HOME": str(home),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
-        "HOME": str(home),
+        "HOME": str(home / "data" / "home"),
         "TZ": "UTC",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
         "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "SPT_NOENV": "1",  # a process that renames itself keeps its environment readable: that is how its home is known
     }
 
