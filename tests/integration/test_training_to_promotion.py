@@ -144,7 +144,7 @@ def test_bootstrap_break_retrain_and_promotion(videos: Bench) -> None:
     second = retrained["model_version"]
     with bench.store.transaction() as tx:
         row = tx.versions.get(bench.spec.name, _number(second))
-        assert tx.change_points.last(bench.spec.name) == BREAK
+        assert tx.change_points.days(bench.spec.name) == [BREAK]
     assert row is not None
     assert (row.trained_from, row.cause) == (BREAK, "data_drift_high")
     judged = bench.evaluate(second, AUTUMN)

@@ -59,7 +59,8 @@ class ChangePoints(Protocol):
     def record(self, model: str, champion_version: int, day: date, action_id: UUID, time: datetime) -> None:
         """Once per champion version: the first one stays."""
 
-    def last(self, model: str) -> date | None: ...
+    def days(self, model: str) -> Sequence[date]:
+        """Oldest first."""
 
     def drifted_since(self, causes: Sequence[Cause], version_name: str) -> date | None:
         """First day of the earliest drifted window among the causing events that speak of this version."""

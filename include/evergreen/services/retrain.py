@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,7 +16,7 @@ from evergreen.ports.registry import ModelRegistry, RegisteredVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.candidates import Origin, completed_payload, new_version, told, version_row
 from evergreen.services.carry_out import CarryOut, resulting_event
-from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, training_window
+from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, window_since_change
 
 
 class Retrain:
@@ -51,19 +51,23 @@ class Retrain:
         action = claimed.action
         table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
         with self._store.transaction(claimed.lease) as tx:
-            window = training_window(spec, table, self._change_point(tx, action))
+            window = window_since_change(spec, table, self._changes(tx, action))
             tx.outbox.publish(resulting_event(action, "model_training_started", _started(action, spec, window), subject=spec.name, time=self._clock.now()))
         candidate = fit_candidate(spec, table, window)
         return self._registry.register(new_version(spec, candidate, Origin.of(action), time.monotonic() - begun))
 
-    def _change_point(self, tx: ModelTransaction, action: Action) -> date | None:
-        """The last one known, after this action's own was written down: the first drifted window of the serving version that led to a retrain."""
+    def _changes(self, tx: ModelTransaction, action: Action) -> Sequence[date]:
+        """The known changes, after this action's own was written down: the first drifted window of the serving version that led to a retrain.
+
+        A version that was trained across a known change differs from what came after it for that reason: its drift is no new change."""
         champion = tx.champions.get(action.model)
-        if champion is not None:
-            day = tx.change_points.drifted_since(action.causes, champion.name)
-            if day is not None:
-                tx.change_points.record(action.model, champion.version, day, action.id, self._clock.now())
-        return tx.change_points.last(action.model)
+        serving = None if champion is None else tx.versions.get(action.model, champion.version)
+        if serving is not None:
+            day = tx.change_points.drifted_since(action.causes, serving.name)
+            explained = any(serving.trained_from < known for known in tx.change_points.days(action.model))
+            if day is not None and not explained:
+                tx.change_points.record(action.model, serving.version, day, action.id, self._clock.now())
+        return tx.change_points.days(action.model)
 
 
 def _started(action: Action, spec: ModelSpec, window: TrainingWindow) -> ModelTrainingStarted:

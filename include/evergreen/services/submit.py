@@ -14,7 +14,7 @@ from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.versions import VersionRow
 from evergreen.services.candidates import Origin, completed_payload, new_version, version_row
-from evergreen.services.training import Candidate, TrainingWindow, feature_table, read_silver, training_window
+from evergreen.services.training import Candidate, TrainingWindow, feature_table, read_silver, window_since_change
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +39,8 @@ class Submit:
         if registered is None:
             table = feature_table(spec, read_silver(self._lake, spec, now), now)
             with self._store.transaction() as tx:
-                change_point = tx.change_points.last(spec.name)
-            candidate = fit(spec, table, training_window(spec, table, change_point))
+                changes = tx.change_points.days(spec.name)
+            candidate = fit(spec, table, window_since_change(spec, table, changes))
             registered = self._registry.register(new_version(spec, candidate, origin, cost_seconds=0.0))
         row = version_row(registered, origin)
         with self._store.transaction() as tx:

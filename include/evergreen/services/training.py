@@ -6,6 +6,7 @@ the candidate's training."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -95,6 +96,15 @@ def training_window(spec: ModelSpec, table: pd.DataFrame, change_point: date | N
     if len(used) < MIN_TRAINING_ROWS:
         raise NotEnoughData(f"{spec.name}: {len(used)} rows before {first_held_out} to train on; {MIN_TRAINING_ROWS} are needed")
     return TrainingWindow(used.min(), used.max(), first_held_out, last_held_out, change_point if from_change else None)
+
+
+def window_since_change(spec: ModelSpec, table: pd.DataFrame, changes: Sequence[date]) -> TrainingWindow:
+    """From the newest known change with enough rows after it; an older one is still better than a time when the world was another."""
+    for day in sorted(changes, reverse=True):
+        window = training_window(spec, table, day)
+        if window.change_point is not None:
+            return window
+    return training_window(spec, table)
 
 
 def rows_between(spec: ModelSpec, table: pd.DataFrame, first: date, last: date) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 from evergreen.core.errors import NotEnoughData
 from evergreen.core.release import released_at
 from evergreen.ports.model import Windows
-from evergreen.services.training import feature_table, fit_candidate, read_silver, train_candidate, training_window
+from evergreen.services.training import feature_table, fit_candidate, read_silver, train_candidate, training_window, window_since_change
 from tests.support.tiny import BREAK, FIRST_DAY, PER_DAY, FrameLake, tiny_rows, tiny_spec
 
 SPEC = tiny_spec()
@@ -89,3 +89,12 @@ def test_rows_without_an_outcome_neither_train_nor_judge() -> None:
 def test_too_little_data_says_how_much_is_there(days: int) -> None:
     with pytest.raises(NotEnoughData, match=r"needed"):
         train_candidate(SPEC, tiny_rows(days), released_at(day(days)))
+
+
+def test_the_newest_change_with_enough_rows_is_taken_else_an_older_one_else_everything() -> None:
+    table = feature_table(SPEC, ROWS, released_at(BREAK + timedelta(days=25)))
+    late = BREAK + timedelta(days=10)  # 9 days before the held-out week: 180 rows
+    assert window_since_change(SPEC, table, [BREAK, late]).change_point == BREAK
+    assert window_since_change(SPEC, table, [late]).change_point is None
+    assert window_since_change(SPEC, table, []).train_first == FIRST_DAY
+    assert window_since_change(SPEC, table, [day(5), BREAK]).change_point == BREAK

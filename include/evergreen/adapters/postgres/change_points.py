@@ -23,21 +23,20 @@ class PostgresChangePoints:
                 (model, champion_version, day, action_id, time),
             )
 
-    def last(self, model: str) -> date | None:
-        return self._day("SELECT max(day) FROM change_points WHERE model = %s", (model,))
+    def days(self, model: str) -> list[date]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT day FROM change_points WHERE model = %s ORDER BY day", (model,))
+            return [day for (day,) in cursor.fetchall()]
 
     def drifted_since(self, causes: Sequence[Cause], version_name: str) -> date | None:
         named = [(cause.source, cause.id) for cause in causes if cause.type == "data_drift_detected"]
         if not named:
             return None
-        return self._day(
-            """SELECT min((data -> 'window' ->> 'first_day')::date) FROM events
-               WHERE type = 'data_drift_detected' AND (source, id) IN %s AND data ->> 'model_version' = %s""",
-            (tuple(named), version_name),
-        )
-
-    def _day(self, query: str, values: tuple[object, ...]) -> date | None:
         with self._connection.cursor() as cursor:
-            cursor.execute(query, values)
+            cursor.execute(
+                """SELECT min((data -> 'window' ->> 'first_day')::date) FROM events
+                   WHERE type = 'data_drift_detected' AND (source, id) IN %s AND data ->> 'model_version' = %s""",
+                (tuple(named), version_name),
+            )
             row = cursor.fetchone()
         return None if row is None else row[0]
