@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from evergreen.contracts.envelope import canonical_json, new_id
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.serving import Champion, FeatureStore, PredictionLog, PredictionRecord, SeenIndex, ServedModels
+from evergreen.ports.serving import Champion, FeatureStore, LoadedModel, PredictionLog, PredictionRecord, SeenIndex, ServedModels
 
 _STATUS: Mapping[str, BloomStatus] = {"MAYBE": "probably seen in the last 7 days", "NO": "not seen in the last 7 days"}
 _encode = msgspec.json.Encoder().encode
@@ -122,14 +122,37 @@ class Predict:
         return Answer(_joined(said, cached.body), question.model, champion.loaded.version, layer, record.latency_seconds, bool(found.reasons))
 
     async def _answer(self, champion: Champion, entity: str, given: Mapping[str, Any] | None, found: _Round) -> tuple[CachedAnswer, Layer | None]:
-        key = cache_key(champion, entity, given)
+        try:
+            request, as_of = await self._request(champion.loaded.spec, entity, given, found)
+        except Unavailable:
+            return await self._last_answer(champion, entity, found)
+        key = cache_key(champion, entity, request)
         hit = await self._from_cache(key, champion, found)
         if hit is not None:
-            return hit
-        computed = await self._compute(champion, entity, given, found)
+            return replace(hit[0], features_as_of=as_of), hit[1]
+        computed = CachedAnswer(_encode(await self._compute(champion.loaded, request)), _encode(request), champion.loaded.name, as_of)
         if found.whole:
             self._cache.put(key, computed)
+            if given is None:
+                self._cache.put(_last_key(champion, entity), computed)
         return computed, None
+
+    async def _request(self, spec: ModelSpec, entity: str, given: Mapping[str, Any] | None, found: _Round) -> tuple[dict[str, Any], datetime | None]:
+        """What the model is asked with: given or stored features, and what the store knows of what they refer to."""
+        if given is not None:
+            return await self._with_related(spec, {**given}, found), None
+        stored = await self._features.get(spec.name, entity)
+        if stored is None:
+            raise NothingKnown(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
+        return await self._with_related(spec, {**stored.features}, found), stored.as_of
+
+    async def _last_answer(self, champion: Champion, entity: str, found: _Round) -> tuple[CachedAnswer, Layer]:
+        """The feature store is away: what this version said of the entity a moment ago, if anything. Raises Unavailable."""
+        hit = await self._from_cache(_last_key(champion, entity), champion, found)
+        if hit is None:
+            raise Unavailable(f"the features of {entity!r} cannot be looked up now: send `features`, or try again")
+        found.lacks("features_unavailable")
+        return hit
 
     async def _from_cache(self, key: str, champion: Champion, found: _Round) -> tuple[CachedAnswer, Layer] | None:
         try:
@@ -138,24 +161,15 @@ class Predict:
             found.lacks("cache_unavailable")
             return None
 
-    async def _compute(self, champion: Champion, entity: str, given: Mapping[str, Any] | None, found: _Round) -> CachedAnswer:
-        loaded, as_of = champion.loaded, None
-        if given is None:
-            stored = await self._features.get(loaded.spec.name, entity)
-            if stored is None:
-                raise NothingKnown(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
-            request, as_of = {**stored.features}, stored.as_of
-        else:
-            request = {**given}
-        request = await self._with_related(loaded.spec, request, found)
+    async def _compute(self, loaded: LoadedModel, request: Mapping[str, Any]) -> dict[str, Any]:
         if loaded.inline or self._pool is None:
-            answers = loaded.answering.answer([request])
+            [answer] = loaded.answering.answer([request])
         else:
-            answers = await asyncio.get_running_loop().run_in_executor(self._pool, loaded.answering.answer, [request])
-        return CachedAnswer(_encode(answers[0]), _encode(request), loaded.name, as_of)
+            [answer] = await asyncio.get_running_loop().run_in_executor(self._pool, loaded.answering.answer, [request])
+        return answer
 
     async def _with_related(self, spec: ModelSpec, request: dict[str, Any], found: _Round) -> dict[str, Any]:
-        """The request with what the feature store knows of what it refers to. Without the store: as it is, and degraded."""
+        """Without the store: as it is, and degraded."""
         related = spec.related(request) if spec.related is not None else None
         if related is None:
             return request
@@ -174,11 +188,19 @@ class Predict:
             return "unknown"
 
 
-def cache_key(champion: Champion, entity: str, given: Mapping[str, Any] | None) -> str:
-    """Model, version, epoch, feature schema, entity, hash of given features: two questions share a key only if they share the answer."""
+def cache_key(champion: Champion, entity: str, request: Mapping[str, Any]) -> str:
+    """Model, version, epoch, feature schema, entity, hash of everything the model is asked with: two questions share a key only if they
+    share the answer, and new features in the store make a new key."""
+    return f"{_prefix(champion)}:{entity}:{hashlib.sha256(canonical_json(dict(request))).hexdigest()}"
+
+
+def _last_key(champion: Champion, entity: str) -> str:
+    return f"{_prefix(champion)}:{entity}:last"
+
+
+def _prefix(champion: Champion) -> str:
     loaded = champion.loaded
-    digest = "stored" if given is None else hashlib.sha256(canonical_json(dict(given))).hexdigest()
-    return f"prediction:{loaded.spec.name}:{loaded.version}:{champion.epoch}:{loaded.schema_hash}:{entity}:{digest}"
+    return f"prediction:{loaded.spec.name}:{loaded.version}:{champion.epoch}:{loaded.schema_hash}"
 
 
 def _known(spec: ModelSpec, features: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, list[str]]:

@@ -94,6 +94,19 @@ async def test_without_features_the_feature_store_is_asked(client: httpx.AsyncCl
     assert same(first, second)
 
 
+async def test_new_features_in_the_store_are_a_new_question(client: httpx.AsyncClient, running: Bench) -> None:
+    running.features.known[SPEC.name, "v9"] = StoredFeatures({"view_count": 77}, NOW)
+    running.features.known[SPEC.name, "channel:UC1"] = StoredFeatures({"channel_videos": 7.0}, NOW)
+    of_channel = {"video_id": "a", "features": {"channel_id": "UC1"}}
+    await ask(client, {"video_id": "v9"})
+    await ask(client, of_channel)
+    running.features.known[SPEC.name, "v9"] = StoredFeatures({"view_count": 88}, NOW)
+    running.features.known[SPEC.name, "channel:UC1"] = StoredFeatures({"channel_videos": 8.0}, NOW)
+    answer = await ask(client, {"video_id": "v9"})
+    assert (answer["cached"], answer["view_count"]) == (False, 88)
+    assert (await ask(client, of_channel))["cached"] is False
+
+
 async def test_features_as_old_as_a_week_degrade_the_answer(client: httpx.AsyncClient, running: Bench) -> None:
     running.features.known[SPEC.name, "v9"] = StoredFeatures({"category_id": 10}, NOW - timedelta(days=8))
     answer = await ask(client, {"video_id": "v9"})
@@ -141,7 +154,8 @@ async def test_without_postgres_given_features_and_cached_videos_are_answered(cl
     running.features.known[SPEC.name, "v9"] = StoredFeatures({"category_id": 10}, NOW)
     await ask(client, {"video_id": "v9"})
     running.features.away = True
-    assert (await ask(client, {"video_id": "v9"}))["cached"] is True
+    kept = await ask(client, {"video_id": "v9"})
+    assert (kept["cached"], kept["degraded_reasons"], kept["features_as_of"]) == (True, ["features_unavailable"], "2025-07-25T00:00:00Z")
     assert (await ask(client))["degraded"] is False
     unknown = await client.post("/predict/video", json={"video_id": "v10"})
     assert (unknown.status_code, unknown.headers["retry-after"]) == (503, "1")

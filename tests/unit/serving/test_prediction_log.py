@@ -28,7 +28,9 @@ async def test_an_answer_is_told_as_request_and_completion(client: httpx.AsyncCl
     [told] = await asked(client, running)
     [request], [completed] = running.publisher.of_type("prediction_request"), running.publisher.of_type("prediction_completed")
     assert payload_of(request) == PredictionRequest(
-        model_name=SPEC.name, entity="v1", features={name: value for name, value in BODY["features"].items() if name != "rank"}  # type: ignore[attr-defined]
+        model_name=SPEC.name,
+        entity="v1",
+        features={name: value for name, value in BODY["features"].items() if name != "rank"},  # type: ignore[attr-defined]
     )
     assert (told.model_version, told.predicted, told.lower, told.upper, told.cached) == (f"{SPEC.name}@1", 1.0, 0.5, 1.5, False)
     assert (request.id, completed.extensions["correlationid"]) == (told.prediction_id, told.prediction_id)
