@@ -11,7 +11,7 @@ from sqlalchemy.orm import object_session
 from evergreen.contracts.actions import DAG_KINDS
 from evergreen.orchestration.lease import CLAIM_TASK
 from evergreen.orchestration.records import returned
-from evergreen.orchestration.warm import is_scheduler, warm
+from evergreen.orchestration.warm import forks_tasks, warm
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -23,7 +23,7 @@ _DAGS = frozenset(kind.value for kind in DAG_KINDS)
 @hookimpl
 def on_starting(component: object) -> None:
     """Called in the scheduler before it forks its workers, and in every task."""
-    if is_scheduler() and type(component).__name__ == "Job":
+    if forks_tasks() and type(component).__name__ == "Job":
         warm()
 
 

@@ -1,7 +1,8 @@
 """What the scheduler imports once, so that no task does: LocalExecutor's tasks are forks of it and inherit every module.
 
-Measured on two cores: a task that trains pays 9 s of processor time for its imports alone, one that reads the lake 2 s; the fork is free.
-Only imports, which start no thread that a fork would lose. Where tasks do not run as forks of the scheduler nothing is warmed."""
+Measured, processor seconds of a use case in a cold and in a warm process: ingest 0.9 and 0.4, drift_check 2.7 and 0.4, evaluate 3.6 and 0.6,
+rollback 2.5 and 0.2; warming costs the scheduler 4 to 5 once. Only imports, which start no thread that a fork would lose (tested).
+Where tasks are not forks of the scheduler nothing is warmed."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import sys
 import warnings
 
 import structlog
+from airflow.sdk import conf
 from airflow.utils.deprecation_tools import DeprecatedImportWarning
 
 from evergreen.contracts.actions import DAG_KINDS
@@ -47,8 +49,9 @@ OF_WORK = (
 log = structlog.get_logger(__name__)
 
 
-def is_scheduler() -> bool:
-    return sys.argv[1:2] == ["scheduler"]
+def forks_tasks() -> bool:
+    """Whether this process is a scheduler whose tasks are forks of it."""
+    return sys.argv[1:2] == ["scheduler"] and "LocalExecutor" in conf.get("core", "executor")
 
 
 def quiet_airflow() -> None:
@@ -63,13 +66,15 @@ def warm() -> None:
             importlib.import_module(name)
         except ImportError as error:  # an image may carry only a part of the product
             log.warning("not_warmed", module=name, error=str(error))
-    _use_cases()
+    _rehearse()
 
 
-def _use_cases() -> None:
-    """Built as a task builds them, which imports what they are made of; nothing is connected, and these parts are thrown away."""
+def _rehearse() -> None:
+    """What a task does before its work: an asset reads the list of providers, use cases import what they are made of. Nothing is connected."""
     from evergreen.bootstrap import Parts
+    from evergreen.orchestration.assets import doorbell
 
+    doorbell(DAG_KINDS[0])
     parts = Parts(load_settings())
     for kind in DAG_KINDS:
         try:
