@@ -27,21 +27,25 @@ class KafkaLag:
         self._consumers: dict[str, Consumer] = {}
 
     def behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
-        asked = [TopicPartition(topic, partition) for topic in topics for partition in range(_PARTITIONS[topic])]
         try:
             with self._lock:
-                consumer = self._consumer(group)
-                committed = consumer.committed(asked, timeout=_SECONDS)
-                if all(one.offset < 0 for one in committed):
-                    return {}
-                ends = consumer.offsets_for_times([TopicPartition(one.topic, one.partition, OFFSET_END) for one in asked], timeout=_SECONDS)
-                fresh = [TopicPartition(one.topic, one.partition, OFFSET_BEGINNING) for one in committed if one.offset < 0]
-                starts = consumer.offsets_for_times(fresh, timeout=_SECONDS) if fresh else []
+                return self._behind(group, topics)
         except KafkaException as error:
+            self._forget(group)  # after a restart of the broker it would go on with what it knew of the last one
             raise Unavailable(f"Kafka at {self._servers} does not say how far {group} is: {error.args[0]}") from error
+
+    def _behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        asked = [TopicPartition(topic, partition) for topic in topics for partition in range(_PARTITIONS[topic])]
+        consumer = self._consumer(group)
+        committed = consumer.committed(asked, timeout=_SECONDS)
+        if all(one.offset < 0 for one in committed):
+            return {}
+        ends = consumer.offsets_for_times([TopicPartition(one.topic, one.partition, OFFSET_END) for one in asked], timeout=_SECONDS)
+        fresh = [TopicPartition(one.topic, one.partition, OFFSET_BEGINNING) for one in committed if one.offset < 0]
+        starts = consumer.offsets_for_times(fresh, timeout=_SECONDS) if fresh else []
         for one in (*committed, *ends, *starts):
             if one.error is not None:
-                raise Unavailable(f"Kafka at {self._servers} does not say how far {group} is: {one.error}")
+                raise KafkaException(one.error)
         # A partition nothing was committed for is read from its beginning.
         done = {(one.topic, one.partition): one.offset for one in committed if one.offset >= 0} | {(one.topic, one.partition): one.offset for one in starts}
         lag: Counter[str] = Counter()
@@ -55,6 +59,12 @@ class KafkaLag:
                 {"bootstrap.servers": self._servers, "group.id": group, "enable.auto.commit": False, "log_level": 0, "error_cb": lambda _error: None}
             )
         return self._consumers[group]
+
+    def _forget(self, group: str) -> None:
+        with self._lock:
+            consumer = self._consumers.pop(group, None)
+        if consumer is not None:
+            consumer.close()
 
     def close(self) -> None:
         for consumer in self._consumers.values():

@@ -67,7 +67,7 @@ class PostgresHistory:
 
     def _rows(self, model: str, datasets: Sequence[str], waiting: Sequence[OpenAction]) -> dict[str, Any]:
         verdicts = self._all(
-            """SELECT time, (data->>'approved')::boolean AS approved, coalesce((data->>'rows_after_as_of')::bigint, 0) AS after FROM events
+            """SELECT time, (data->>'approved')::boolean AS approved, coalesce((data->>'rows_after_as_of')::numeric, 0) AS after FROM events
                WHERE type = 'model_evaluation_completed' AND data->>'model_name' = %s ORDER BY seq DESC LIMIT 1""",
             (model,),
         )
@@ -75,13 +75,13 @@ class PostgresHistory:
         running = [one.as_of for one in waiting if one.kind is ActionKind.RETRAIN and one.status == "running"]
         return {
             "refused_at": refused["time"].astimezone(UTC) if refused else None,
-            "rows_since_refused": refused["after"] + self._processed(datasets, refused["time"]) if refused else 0,
+            "rows_since_refused": int(refused["after"]) + self._processed(datasets, refused["time"]) if refused else 0,
             "rows_since_retrain": self._processed(datasets, max(running)) if running else 0,
         }
 
     def _processed(self, datasets: Sequence[str], since: datetime) -> int:
         rows = self._all(
-            """SELECT coalesce(sum((data->>'rows')::bigint), 0)::bigint AS rows FROM events
+            """SELECT coalesce(sum((data->>'rows')::numeric), 0) AS rows FROM events
                WHERE type = 'data_processed' AND time > %s AND data->>'dataset' = ANY(%s)""",
             (since, list(datasets)),
         )
