@@ -105,7 +105,9 @@ def test_a_form_starts_a_run_and_the_run_links_to_its_cause(loop: Loop) -> None:
 def test_a_form_without_a_reason_ends_red_and_does_nothing(loop: Loop) -> None:
     run = loop.airflow.trigger(KIND, {"reason": " "})
     until(lambda: loop.airflow.tasks(KIND, run).get("claim") == "failed", 60, lambda: loop.airflow.tasks(KIND, run))
-    until(lambda: loop.airflow.tasks(KIND, run).get(WORK) == "upstream_failed", 30, lambda: loop.airflow.tasks(KIND, run))
+    until(lambda: loop.airflow.run(KIND, run)["state"] == "failed", 60, lambda: loop.airflow.run(KIND, run))
+    assert loop.airflow.tasks(KIND, run)[WORK] == "upstream_failed"
+    assert loop.airflow.run(KIND, run)["note"] == "nothing was claimed: see the log of the task `claim`"
 
 
 def test_bad_bytes_on_the_doorbell_go_to_the_dead_letters_and_the_next_action_runs(loop: Loop) -> None:

@@ -27,6 +27,11 @@ class AirflowApi:
         answer.raise_for_status()
         return cast("str", answer.json()["dag_run_id"])
 
+    def run(self, dag: str, run: str) -> dict[str, Any]:
+        answer = self._client.get(f"/api/v2/dags/{dag}/dagRuns/{run}")
+        answer.raise_for_status()
+        return cast("dict[str, Any]", answer.json())
+
     def runs(self, dag: str) -> list[dict[str, Any]]:
         return self._list(f"/api/v2/dags/{dag}/dagRuns", "dag_runs")
 

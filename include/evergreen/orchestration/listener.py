@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
+from airflow.sdk import DagRunState
 from airflow.utils.session import create_session
 from sqlalchemy.orm import object_session
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
 
+NOTHING_CLAIMED = {True: "nothing to do: the action that rang went to another run", False: "nothing was claimed: see the log of the task `claim`"}
 _DAGS = frozenset(kind.value for kind in DAG_KINDS)
 
 
@@ -52,4 +54,4 @@ def _note(dag_run: DagRun) -> None:
 def _write(session: Session, dag_run: DagRun) -> None:
     if not dag_run.note:
         claim = returned(session, dag_run.dag_id, dag_run.run_id).get(CLAIM_TASK)
-        dag_run.note = claim["note"] if claim else "nothing to do: the action that rang went to another run"
+        dag_run.note = claim["note"] if claim else NOTHING_CLAIMED[dag_run.state == DagRunState.SUCCESS]
