@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 
 from evergreen.observability import configure_logging
@@ -39,6 +40,9 @@ def main() -> None:
         return Worker(create_app(serving), serving)
 
     run(worker, listener)
+    metrics.leave()
+    sys.stdout.flush()
+    os._exit(0)  # all is sent and closed; the interpreter would still wait for a thread that imports or loads what nobody wants any more
 
 
 def _port(asked: int | None, settings: Settings) -> int:

@@ -5,6 +5,7 @@ first import); whoever is scraped reads all of them. A worker that dies keeps it
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -69,6 +70,11 @@ class Metrics:
         extra = CollectorRegistry()
         extra.register(_Only(ratio))
         return generate_latest(registry) + generate_latest(extra)
+
+    def leave(self) -> None:
+        """This worker's live gauges end with it."""
+        if self._folder is not None:
+            mark_process_dead(os.getpid(), path=str(self._folder))  # type: ignore[no-untyped-call]
 
     def forget_the_dead(self) -> None:
         """Take away the live gauges of workers that were killed."""
