@@ -17,7 +17,7 @@ from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.services.quiescence import INTAKE_GROUP
 from evergreen.settings import CHECKOUT
-from tests.support.events import MODEL, event
+from tests.support.events import event
 from tests.support.intake_stack import IntakeStack, intake_stack, until
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -232,4 +232,3 @@ def test_the_clock_makes_maintenance_due_and_the_loop_says_when_it_is_idle(runni
     backlog = running.parts.quiescence.backlog()
     assert backlog.open["due actions"] > 0
     assert not backlog.idle
-    assert running.ask("SELECT model FROM decisions WHERE model = %s LIMIT 1", MODEL) == [(MODEL,)]

@@ -125,6 +125,9 @@ class History(Protocol):
     def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
         """What decisions on events of these types may look at, from the recorded rows."""
 
+    def caused_by(self, event_id: str) -> list[UUID]:
+        """Actions an event led to or was absorbed by, oldest first."""
+
 
 class PlannedActions(Protocol):
     def insert(self, rows: Sequence[NewAction], *, rung: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from evergreen.adapters.memory.tables import OPEN, StoredAction, Tables
 from evergreen.contracts.actions import ActionKind, ActionStatus
@@ -67,6 +68,9 @@ class MemoryHistory:
 
     def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
         return {model: self._state(model, catalogue) for model in models}
+
+    def caused_by(self, event_id: str) -> list[UUID]:
+        return [one.action.id for one in self._tables.actions.values() if any(cause.id == event_id for cause in one.action.causes)]
 
     def _state(self, model: str, catalogue: Catalogue) -> State:
         rows = [one for one in self._tables.actions.values() if one.action.model == model]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
@@ -37,6 +39,11 @@ class PostgresHistory:
                 **(self._rows(model, catalogue[model], waiting[model]) if model in catalogue else {}),
             )
         return states
+
+    def caused_by(self, event_id: str) -> list[UUID]:
+        """Actions an event led to or was absorbed by, oldest first."""
+        wanted = json.dumps([{"id": event_id}])
+        return [row["id"] for row in self._all("SELECT id FROM actions WHERE causes @> %s::jsonb ORDER BY created_at, id", (wanted,))]
 
     def _open(self, models: Sequence[str]) -> Mapping[str, list[OpenAction]]:
         found: dict[str, list[OpenAction]] = defaultdict(list)
