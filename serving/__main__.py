@@ -9,6 +9,9 @@ import gc
 import os
 import sys
 
+import structlog
+
+from evergreen.core.errors import EvergreenError
 from evergreen.observability import configure_logging
 from evergreen.settings import Settings, load_settings, service_name, share_metrics, use_one_thread
 
@@ -31,6 +34,7 @@ def main() -> None:
         listener = (None if asked.port is not None else handed_over()) or listening(asked.host or settings.serving.host, _port(asked.port, settings))
     except OSError as error:
         sys.exit(f"serving cannot listen: {error}; is another one running? See `evergreen status`, or choose another --port")
+    structlog.get_logger(__name__).info("listening", address=":".join(str(part) for part in listener.getsockname()[:2]))
     metrics = Metrics(metrics_folder)
     metrics.forget_the_dead()
 
@@ -39,7 +43,10 @@ def main() -> None:
         gc.freeze()  # what is loaded by now stays: the collector need not look at it during requests
         return Worker(create_app(serving), serving)
 
-    run(worker, listener)
+    try:
+        run(worker, listener)
+    except EvergreenError as error:  # a setting it cannot work without
+        sys.exit(f"serving cannot start: {error}")
     metrics.leave()
     sys.stdout.flush()
     os._exit(0)  # all is sent and closed; the interpreter would still wait for a thread that imports or loads what nobody wants any more

@@ -15,7 +15,8 @@ import asyncpg
 from evergreen.core.errors import Unavailable
 
 T = TypeVar("T")
-CALL_SECONDS = 1.0
+CALL_SECONDS = 2.0
+"""A worker whose heartbeat is five seconds old does not count: a slow moment must leave room for the next one."""
 CONNECT_SECONDS = 2.0
 _FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
