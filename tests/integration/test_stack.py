@@ -54,7 +54,7 @@ def states(home: Path) -> dict[str, str]:
 
 def evergreen(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "evergreen.cli.main", *arguments]
-    return subprocess.run(command, env=child_environment(home) | variables, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, env=child_environment(home) | variables, capture_output=True, text=True, timeout=600, check=False)
 
 
 def aof_is_written(settings: Settings) -> bool:
@@ -197,7 +197,7 @@ def status_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_the_whole_stack_by_its_commands() -> None:
     with short_home() as folder, port_offset() as offset:
         started = evergreen(folder, "up", EVERGREEN_PORT_OFFSET=str(offset))
