@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STAMP := .venv/set-up-$(firstword $(shell cat requirements.txt pyproject.toml deploy/local/kafka.lock | cksum))
 
-.PHONY: help setup up down status logs clean test test-fast lint demo doctor docs
+.PHONY: help setup up down status logs clean test test-fast lint drills demo doctor docs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -38,10 +38,13 @@ lint: setup ## Linter, formatter, types, layers
 	$(BIN)/lint-imports
 
 test: lint ## Linters and every test
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore=tests/faults
 
 test-fast: setup ## Tests that need no service, in under a minute
 	$(BIN)/pytest -m 'not connected and not slow and not browser'
+
+drills: setup ## Fault drills on real parts: kill -9 of every process while the story plays
+	$(BIN)/pytest -s tests/faults
 
 demo: setup ## The story from nothing: drift found, retrained, promoted (DATA=folder plays real lists; DRILL=bad-model)
 	@$(BIN)/evergreen demo $(if $(DATA),--data "$(DATA)") $(if $(DRILL),--drill $(DRILL))
