@@ -32,7 +32,8 @@ def told(tmp_path_factory) -> dict:
         text = (home / "demo.out").read_text()
         print(text)  # noqa: T201 - the figures belong into the test's report
         assert done.returncode == 0, text[-4000:]
-        return json.loads((home / "demo.json").read_text())
+        report: dict = json.loads((home / "demo.json").read_text())
+        return report
     finally:
         subprocess.run([*command, "down"], check=False)
 

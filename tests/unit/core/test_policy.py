@@ -35,7 +35,7 @@ def accepted(decision: Decision) -> dict[ActionKind, Any]:
 
 DRIFT = "data_drift_detected"
 DEGRADED = "model_performance_degraded"
-TARGET = {"rollback_target": f"{MODEL}@1", "rollback_helps": True}
+TARGET: dict[str, Any] = {"rollback_target": f"{MODEL}@1", "rollback_helps": True}
 
 
 @pytest.mark.parametrize(
