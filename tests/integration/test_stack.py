@@ -172,6 +172,18 @@ def test_a_start_broken_off_by_a_signal_leaves_nothing() -> None:
         assert evergreen(folder, "status").returncode == 3
 
 
+def test_the_stack_of_a_killed_test_run_ends_by_itself() -> None:
+    script = "import signal, sys; from pathlib import Path; from evergreen.local_stack.testing import stack\n"
+    script += "with stack({'redis'}, Path(sys.argv[1])): print('up', flush=True); signal.pause()"
+    with short_home() as folder:
+        run = [sys.executable, "-c", script, str(folder)]
+        with subprocess.Popen(run, env=child_environment(folder), stdout=subprocess.PIPE, text=True) as owner:
+            assert owner.stdout
+            assert owner.stdout.readline() == "up\n"
+            owner.kill()
+        assert await_true(lambda: of_home(Home(folder)) == set(), 30)
+
+
 @pytest.mark.slow
 def test_a_part_that_gives_up_is_shown_with_its_last_words() -> None:
     with stack({"redis"}) as settings:

@@ -8,14 +8,16 @@ its own before it starts. Killed together with the supervisor it is not: then `m
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from threading import Event
 
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
-from evergreen.local_stack.processes import await_true
+from evergreen.local_stack.processes import await_true, recorded
 from evergreen.local_stack.supervision import Supervisor, start_supervisor, wanted_processes
+from evergreen.settings import child_environment
 
 NAME = "guardian"
 POLL_SECONDS = 0.5
@@ -33,9 +35,19 @@ def guard(home: Home) -> None:
     await_true(Supervisor(home).answers, ANSWER_SECONDS)
     Supervisor(home).revive(wanted_processes(home), frozenset({"STOPPED"}))
     while os.getppid() == parent:
+        if home.owner_file.exists() and recorded(home.owner_file) is None:
+            end_ownerless(home)
+            return
         pause.wait(POLL_SECONDS)
     if home.manifest_file.exists():  # `down` takes it away first
         start_supervisor(home)
+
+
+def end_ownerless(home: Home) -> None:
+    """The test run this stack belongs to was killed: stop it from outside, since stopping ends this process too."""
+    home.owner_file.unlink()
+    stopper = [sys.executable, "-m", "evergreen.local_stack.stop", str(home.path)]
+    subprocess.Popen(stopper, env=child_environment(home.path), stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 if __name__ == "__main__":

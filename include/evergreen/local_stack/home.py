@@ -70,6 +70,11 @@ class Home:
     def pid_file(self, service: str) -> Path:
         return self.run / "pids" / service
 
+    @property
+    def owner_file(self) -> Path:
+        """The process a temporary stack belongs to (a test run): the stack ends with it."""
+        return self.run / "owner"
+
     def plan_file(self, part: str) -> Path:
         """How the part is launched; holds secrets, mode 0600."""
         return self.run / "plans" / f"{part}.json"

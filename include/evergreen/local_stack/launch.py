@@ -57,7 +57,7 @@ def launch(home: Home, service: str) -> None:
     else:
         end(of_service(home, service), signal.Signals[f"SIG{plan.stop_signal}"], END_SECONDS)
     home.ready_file(service).unlink(missing_ok=True)
-    record_self(home, service)
+    record_self(home.pid_file(service))
     pause = Event()
     for condition in plan.wait:
         while not _is_met(condition):

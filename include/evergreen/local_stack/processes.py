@@ -26,10 +26,10 @@ END_SECONDS = 5.0
 KILL_SECONDS = 10.0
 
 
-def record_self(home: Home, service: str) -> None:
-    """Note the process about to become the service; its start time tells it from a later process with the same pid."""
-    home.pid_file(service).parent.mkdir(parents=True, exist_ok=True)
-    home.pid_file(service).write_text(json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
+def record_self(pid_file: Path) -> None:
+    """Note this process; its start time tells it from a later one with the same pid."""
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
+    pid_file.write_text(json.dumps({"pid": os.getpid(), "started": psutil.Process().create_time()}))
 
 
 def recorded(pid_file: Path) -> psutil.Process | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from pathlib import Path
 
 import psutil
 
@@ -45,3 +47,7 @@ def _stop_in_order(home: Home, main: psutil.Process) -> None:
     except StackError:
         main.send_signal(signal.SIGTERM)
     await_true(lambda: recorded(home.pid_file("supervisor")) is None, SHUTDOWN_SECONDS)
+
+
+if __name__ == "__main__":
+    stop(Home(Path(sys.argv[1])))

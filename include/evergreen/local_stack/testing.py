@@ -19,6 +19,7 @@ from rich.console import Console
 from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.ports import BASE, OFFSET_STEP, Ports, taken
+from evergreen.local_stack.processes import record_self
 from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.start import start
 from evergreen.local_stack.stop import stop
@@ -63,6 +64,7 @@ def short_home() -> Iterator[Path]:
 @contextmanager
 def stack(parts: set[str], home: Path | None = None) -> Iterator[Settings]:
     """The named parts (also the groups `airflow`, `workers`), migrated and with their topics; yields their settings.
+    It ends with this process, however that ends.
 
     `home`: default one of its own that is removed afterwards; a given one is kept. The processes are ended either way."""
     if home is None:
@@ -71,6 +73,8 @@ def stack(parts: set[str], home: Path | None = None) -> Iterator[Settings]:
         return
     try:
         with port_offset() as offset, StartProgress(Console(quiet=True), quiet=True) as progress:
-            yield start(home, progress, frozenset(parts), offset).settings
+            settings = start(home, progress, frozenset(parts), offset).settings
+            record_self(Home(home).owner_file)
+            yield settings
     finally:
         stop(Home(home))
