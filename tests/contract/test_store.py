@@ -267,6 +267,27 @@ def test_only_quiet_doorbells_are_due_again(store: RecordStore) -> None:
         assert tx.actions.due(NOON - MINUTE) == []
 
 
+def test_the_first_quiet_one_of_each_kind_and_model_stands_for_all(store: RecordStore) -> None:
+    first, second, other = action(), action(due_at=NOON - MINUTE, priority="high"), action(model="other")
+    waits(store, first, second, other, action(model="later", due_at=NOON + MINUTE))
+
+    with store.transaction() as tx:
+        assert {row.action.id for row in tx.actions.quiet(NOON, MINUTE)} == {second.id, other.id}
+        tx.actions.mark_all_rung(ActionKind.RETRAIN, MODEL, NOON)
+        assert [row.action.id for row in tx.actions.quiet(NOON, MINUTE)] == [other.id]
+
+
+def test_the_oldest_letters_go_first_and_large_ones_by_themselves(store: RecordStore) -> None:
+    with store.transaction() as tx:
+        for number in range(3):
+            tx.outbox.dead_letter(None, b"x" * 10_000_000 if number == 1 else b"x", {}, letter_id=f"l{number}")
+
+    with store.transaction() as tx:
+        assert [len(message.value or b"") for message in tx.outbox.unsent(10)][0] == 1
+        tx.outbox.mark_sent([tx.outbox.unsent(10)[0].seq])
+        assert len(tx.outbox.unsent(10)[0].value or b"") == 10_000_000
+
+
 # Policies and timers
 
 

@@ -43,6 +43,7 @@ class BatchConsumer:
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "reconnect.backoff.max.ms": 1_000,
                 "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": 16_384,
                 "socket.keepalive.enable": True,
                 "error_cb": _note,
                 "logger": _silent,

@@ -13,7 +13,7 @@ from evergreen.contracts.actions import NO_MODEL, Action, ActionKind, Cause
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.topics import payload_of
 from evergreen.core.concerns import aim_of
-from evergreen.core.decision import Answer, Decision, GuardResult, Outcome, action_key
+from evergreen.core.decision import Answer, Decision, GuardResult, Outcome, action_key, trace_of
 from evergreen.core.guards import Circumstances, Guard, Proposal, Stop, guards_for, stale
 from evergreen.core.rules import Cell, Policy, Rule
 from evergreen.core.severity import Severity
@@ -201,7 +201,7 @@ def _accepted(asked: _Asked, rule: str, proposal: Proposal, results: tuple[Guard
         due_at=proposal.due_at,
         as_of=proposal.as_of,
         causes=(Cause(source=event.source, id=event.id, type=event.type),),
-        traceparent=event.extensions.get("traceparent", ""),
+        traceparent=event.extensions.get("traceparent") or trace_of(event),
     )
     return Answer(proposal.kind, proposal.target, proposal.reason, Outcome.ACCEPTED, results, action=action, key=key, accepted_at=proposal.due_at)
 

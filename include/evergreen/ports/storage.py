@@ -82,10 +82,16 @@ class ActionQueue(Protocol):
     def due(self, now: datetime, kind: ActionKind | None = None, rung_before: timedelta | None = None) -> list[ActionRow]:
         """Pending, due by platform time `now`, retry time reached; with `rung_before`, only those whose doorbell was last rung longer ago."""
 
+    def quiet(self, now: datetime, rung_before: timedelta) -> list[ActionRow]:
+        """Of each kind and model the first that is due, if its doorbell was last rung longer ago (or never)."""
+
     def out(self) -> set[tuple[ActionKind, str]]:
         """Kind and model of those claimed or running."""
 
     def mark_rung(self, action_ids: Sequence[UUID]) -> None: ...
+
+    def mark_all_rung(self, kind: ActionKind, model: str, now: datetime) -> None:
+        """Every due one of a kind and model: a run that ends rings for the next."""
 
 
 class Outbox(Protocol):

@@ -154,7 +154,8 @@ class CarryOut:
         with self._store.transaction() as tx:
             waiting = tx.actions.due(self._clock.now(), kind)
             if waiting:
-                tx.outbox.ring(waiting[0].action.id)
+                if not tx.outbox.ring(waiting[0].action.id):  # a scheduled one that became due a moment ago
+                    tx.outbox.publish(request_event(waiting[0].action, self._clock.now()))
                 tx.actions.mark_rung([waiting[0].action.id])
             return len(waiting)
 

@@ -14,7 +14,7 @@ import structlog
 from evergreen.contracts.actions import ActionStatus
 from evergreen.core.clock import Clock
 from evergreen.ports.records import RecordStore
-from evergreen.ports.storage import ActionRow, Lease
+from evergreen.ports.storage import Lease
 from evergreen.services.carry_out import give_up
 from evergreen.services.tick import Tick
 
@@ -56,19 +56,15 @@ class Sweep:
         """Returns how many doorbells were rung."""
         now = self._clock.now()
         with self._store.transaction() as tx:
-            due = tx.actions.due(now, rung_before=RING_AGAIN_AFTER)
-            if not due:
-                return 0
+            waiting = tx.actions.quiet(now, RING_AGAIN_AFTER)
             # A run rings for the next of its kind itself when it ends; while one is out, a doorbell would only open an empty run.
-            out = tx.actions.out()
-            waiting: dict[tuple[str, str], list[ActionRow]] = {}
-            for row in due:
-                if (row.action.kind, row.action.model) not in out:
-                    waiting.setdefault((row.action.kind, row.action.model), []).append(row)
-            for rows in waiting.values():
-                if not tx.outbox.ring(rows[0].action.id):
-                    self._tick.call(tx, rows[0], now)
-                tx.actions.mark_rung([row.action.id for row in rows])
-        for kind, model in waiting:
-            log.info("rung_again", kind=kind, model=model)
-        return len(waiting)
+            out = tx.actions.out() if waiting else set()
+            alone = [row for row in waiting if (row.action.kind, row.action.model) not in out]
+            for row in alone:
+                if not tx.outbox.ring(row.action.id):
+                    self._tick.call(tx, row, now)
+            for row in alone:
+                tx.actions.mark_all_rung(row.action.kind, row.action.model, now)
+        for row in alone:
+            log.info("rung_again", kind=row.action.kind, model=row.action.model, action_id=str(row.action.id))
+        return len(alone)

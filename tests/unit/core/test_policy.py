@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -145,6 +146,16 @@ def test_high_drift_runs_now_before_others() -> None:
     retrain = accepted(asked(DRIFT, drift_score=0.7))[ActionKind.RETRAIN]
 
     assert (retrain.due_at, retrain.priority, retrain.reason) == (NOON, "high", "data_drift_high")
+
+
+def test_a_trace_is_carried_on_or_begun() -> None:
+    about = event(DRIFT, drift_score=0.7)
+    traced = about.model_copy(update={"extensions": {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}})
+
+    begun, carried = (accepted(decide(one, KNOWN, NOON, POLICY))[ActionKind.RETRAIN].traceparent for one in (about, traced))
+
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", begun)
+    assert carried == traced.extensions["traceparent"]
 
 
 def test_a_missing_target_is_recorded() -> None:

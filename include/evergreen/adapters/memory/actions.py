@@ -85,6 +85,12 @@ class MemoryActions:
         found = [one for one in self._tables.actions.values() if _is_due(one, now) and kind in (None, one.action.kind) and is_quiet(one)]
         return [one.row() for one in sorted(found, key=_turn)]
 
+    def quiet(self, now: datetime, rung_before: timedelta) -> list[ActionRow]:
+        first: dict[tuple[str, str], ActionRow] = {}
+        for row in self.due(now, rung_before=rung_before):
+            first.setdefault((row.action.kind, row.action.model), row)
+        return list(first.values())
+
     def out(self) -> set[tuple[ActionKind, str]]:
         return {(one.action.kind, one.action.model) for one in self._tables.actions.values() if one.status in OUT}
 
@@ -92,6 +98,9 @@ class MemoryActions:
         for action_id in action_ids:
             if action_id in self._tables.actions:
                 self._put(replace(self._tables.actions[action_id], rung_at=wall_now()))
+
+    def mark_all_rung(self, kind: ActionKind, model: str, now: datetime) -> None:
+        self.mark_rung([row.action.id for row in self.due(now, kind) if row.action.model == model])
 
     def _put(self, one: StoredAction) -> StoredAction:
         self._tables.actions[one.action.id] = one

@@ -140,6 +140,17 @@ class PostgresActions:
             )
             return [_row(found) for found in cursor.fetchall()]
 
+    def quiet(self, now: datetime, rung_before: timedelta) -> list[ActionRow]:
+        with self._cursor() as cursor:
+            cursor.execute(
+                f"""SELECT DISTINCT ON (kind, model) {_ROW} FROM actions
+                    WHERE status = 'pending' AND due_at <= %s AND coalesce(retry_at <= clock_timestamp(), true)
+                      AND coalesce(rung_at < clock_timestamp() - %s, true)
+                    ORDER BY kind, model, priority = 'high' DESC, due_at, created_at, id""",
+                (now, rung_before),
+            )
+            return [_row(found) for found in cursor.fetchall()]
+
     def out(self) -> set[tuple[ActionKind, str]]:
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT DISTINCT kind, model FROM actions WHERE status IN ('claimed', 'running')")
@@ -148,6 +159,13 @@ class PostgresActions:
     def mark_rung(self, action_ids: Sequence[UUID]) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute("UPDATE actions SET rung_at = clock_timestamp() WHERE id = ANY(%s)", (list(action_ids),))
+
+    def mark_all_rung(self, kind: ActionKind, model: str, now: datetime) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE actions SET rung_at = clock_timestamp() WHERE kind = %s AND model = %s AND status = 'pending' AND due_at <= %s",
+                (kind.value, model, now),
+            )
 
     def require(self, action_id: UUID) -> ActionRow:
         row = self.get(action_id)

@@ -74,8 +74,11 @@ class PostgresHistory:
 
     def _rows(self, model: str, datasets: Sequence[str], waiting: Sequence[OpenAction]) -> dict[str, Any]:
         verdicts = self._all(
-            """SELECT time, (data->>'approved')::boolean AS approved, coalesce((data->>'rows_after_as_of')::numeric, 0) AS after FROM events
-               WHERE type = 'model_evaluation_completed' AND data->>'model_name' = %s ORDER BY seq DESC LIMIT 1""",
+            # Materialized: looking for the newest row first would read the whole table where there is none.
+            """WITH verdicts AS MATERIALIZED (
+                   SELECT seq, time, (data->>'approved')::boolean AS approved, coalesce((data->>'rows_after_as_of')::numeric, 0) AS after
+                   FROM events WHERE type = 'model_evaluation_completed' AND data->>'model_name' = %s)
+               SELECT time, approved, after FROM verdicts ORDER BY seq DESC LIMIT 1""",
             (model,),
         )
         refused = verdicts[0] if verdicts and not verdicts[0]["approved"] else None

@@ -16,6 +16,9 @@ from evergreen.contracts.topics import ACTIONS, DEAD_LETTER, TOPIC_OF
 from evergreen.core.clock import wall_now
 from evergreen.ports.messaging import Headers, Outgoing
 
+MAX_BYTES_AT_ONCE = 16 * 1024 * 1024
+"""Dead letters may be large and come by the thousand."""
+
 
 class PostgresOutbox:
     def __init__(self, connection: psycopg2.extensions.connection) -> None:
@@ -57,7 +60,13 @@ class PostgresOutbox:
 
     def unsent(self, limit: int) -> list[Outgoing]:
         with self._connection.cursor() as cursor:
-            cursor.execute("SELECT seq, topic, key, value, headers FROM outbox WHERE sent_at IS NULL ORDER BY seq LIMIT %s", (limit,))
+            cursor.execute(
+                """SELECT seq, topic, key, value, headers FROM (
+                       SELECT *, sum(octet_length(value)) OVER (ORDER BY seq) AS bytes, row_number() OVER (ORDER BY seq) AS place
+                       FROM (SELECT * FROM outbox WHERE sent_at IS NULL ORDER BY seq LIMIT %s) oldest) sized
+                   WHERE place = 1 OR coalesce(bytes, 0) <= %s ORDER BY seq""",
+                (limit, MAX_BYTES_AT_ONCE),
+            )
             return [Outgoing(seq, topic, _bytes(key), _bytes(value), unpack_headers(headers)) for seq, topic, key, value, headers in cursor.fetchall()]
 
     def mark_sent(self, seqs: Sequence[int]) -> None:
