@@ -16,7 +16,8 @@ DSN = "postgresql://app_rw:hunter22@127.0.0.1/evergreen"
 
 
 @pytest.fixture(autouse=True)
-def configured() -> Iterator[None]:
+def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """After `capsys`: the loggers keep the stream they find."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure_logging(Settings(postgres=PostgresSettings.model_validate({"dsn": DSN})), "intake")
