@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import FrameType
@@ -34,6 +35,8 @@ SERVICE = "intake"
 POLL_SECONDS = 0.2
 POLICY_EVERY = 2.0
 LONGEST_WAIT = 5.0
+THREADS_SECONDS = 2.5
+"""All of them together: what a thread was about to do is done again after the next start."""
 log = structlog.get_logger(__name__)
 
 
@@ -142,8 +145,9 @@ def main() -> int:
         failed(error)
     finally:
         stop.set()
+        until = time.monotonic() + THREADS_SECONDS
         for thread in threads:
-            thread.join(timeout=3)
+            thread.join(timeout=max(0.0, until - time.monotonic()))
     log.info("stopped")
     return 1 if failures else 0
 
