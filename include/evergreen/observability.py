@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from pydantic import BaseModel, SecretStr
@@ -20,17 +20,19 @@ _URL_PASSWORD = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(
 _QUIET = ("alembic", "botocore", "kafka", "urllib3", "werkzeug")
 
 
-def configure_logging(settings: Settings, service: str) -> None:
-    """Structured and library logs go the same way, as one JSON line each, named by `service`. Called once at the start of a process."""
+def configure_logging(settings: Settings, service: str, stream: TextIO | None = None) -> None:
+    """Structured and library logs go the same way (`stream`, else standard output), as one JSON line each, named by `service`.
+    Called once at the start of a process."""
+    stream = stream or sys.stdout
     hide = _Redact(_secrets_of(settings))
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, _stamp(service), structlog.processors.format_exc_info, hide]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(default=str, ensure_ascii=False)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
