@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evergreen.adapters.kafka import KafkaMessenger
 from evergreen.adapters.kafka_lag import KafkaLag
 from evergreen.adapters.policy_file import PolicyFile
+from evergreen.core.rules import Policy
 from evergreen.services.intake import TakeIn
 from evergreen.services.quiescence import Quiescence
 from evergreen.services.relay import Relay
-from evergreen.services.running_policy import RunningPolicy
+from evergreen.services.running_policy import ActivePolicy, RunningPolicy
 from evergreen.services.sweep import Sweep
 from evergreen.services.tick import Tick
 
@@ -40,8 +41,11 @@ class IntakeParts:
 
     @cached_property
     def tick(self) -> Tick:
+        return self._tick(self.running_policy.current)
+
+    def _tick(self, policy: Callable[[], Policy]) -> Tick:
         full_window_days = {name: spec.windows.full_window_days for name, spec in self._parts.specs.items()}
-        return Tick(self._parts.store, self._parts.clock, self.catalogue, full_window_days, self.running_policy, self.take_in)
+        return Tick(self._parts.store, self._parts.clock, self.catalogue, full_window_days, policy, self.take_in)
 
     @cached_property
     def sweep(self) -> Sweep:
@@ -53,4 +57,6 @@ class IntakeParts:
 
     @cached_property
     def quiescence(self) -> Quiescence:
-        return Quiescence(self._parts.store, KafkaLag(self._settings.kafka.bootstrap_servers), self._parts.clock, self.tick)
+        """For another process than the worker's: it reads the policy in force and puts none in force itself."""
+        tick = self._tick(ActivePolicy(self._parts.store, PolicyFile(self._settings.policy.path)).current)
+        return Quiescence(self._parts.store, KafkaLag(self._settings.kafka.bootstrap_servers), self._parts.clock, tick)

@@ -7,6 +7,7 @@ import pytest
 from evergreen.contracts.envelope import decode
 from evergreen.core.errors import InvalidPolicy
 from evergreen.core.rules import Policy
+from evergreen.services.running_policy import ActivePolicy
 from tests.support.events import event
 from tests.support.intake_bench import POLICY, Bench, Source
 
@@ -28,6 +29,16 @@ def test_a_changed_policy_takes_effect_and_is_an_event(bench: Bench) -> None:
     assert [row.policy_hash for row in bench.decisions("-")] == [POLICY.hash, bench.source.policy.hash]
     (said,) = [decode(message.value or b"") for message in bench.outbox("system.alerts")]
     assert said.data == {"old_hash": POLICY.hash, "new_hash": bench.source.policy.hash, "who": "tester"}
+
+
+def test_who_only_looks_sees_the_policy_in_force_and_changes_nothing(bench: Bench) -> None:
+    looking = ActivePolicy(bench.store, Source(changed_policy()))
+    assert looking.current().hash == changed_policy().hash
+
+    bench.send(event("data_ingested"))
+
+    assert looking.current().hash == POLICY.hash
+    assert bench.outbox("system.alerts") == []
 
 
 def test_a_broken_policy_is_refused_and_the_running_one_stays(bench: Bench) -> None:

@@ -60,7 +60,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.policy = RunningPolicy(self.source, self.store, self.clock)
         self.take_in = TakeIn(self.store, self.clock, CATALOGUE, self.policy.current)
-        self.tick = Tick(self.store, self.clock, CATALOGUE, {MODEL: 90}, self.policy, self.take_in)
+        self.tick = Tick(self.store, self.clock, CATALOGUE, {MODEL: 90}, self.policy.current, self.take_in)
         self.sweep = Sweep(self.store, self.clock, self.tick)
 
     def message(self, value: bytes | None, topic: str = "data.drift.detected", headers: Sequence[tuple[str, bytes | None]] = ()) -> Received:

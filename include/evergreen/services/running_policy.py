@@ -87,3 +87,21 @@ class RunningPolicy:
         if active is None:
             raise error
         return Policy.model_validate(active[1])
+
+
+class ActivePolicy:
+    """The policy some intake worker put in force, for those who only look; before the first one, the file's."""
+
+    def __init__(self, store: RecordStore, source: PolicySource) -> None:
+        self._store = store
+        self._source = source
+        self._policy: Policy | None = None
+
+    def current(self) -> Policy:
+        with self._store.transaction() as tx:
+            active = tx.policies.active()
+        if active is None:
+            return self._source.load()
+        if self._policy is None or self._policy.hash != active[0]:
+            self._policy = Policy.model_validate(active[1])
+        return self._policy

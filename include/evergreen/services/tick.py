@@ -5,7 +5,7 @@ Remedy: both are one transaction, and the event's id is made of timer, model and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import structlog
@@ -14,20 +14,20 @@ from evergreen.contracts.envelope import Event, derived_id, stamped
 from evergreen.contracts.events import TimerDue
 from evergreen.core.clock import Clock, wall_now
 from evergreen.core.concerns import Catalogue
+from evergreen.core.rules import Policy
 from evergreen.core.timers import MAINTENANCE, MORE_DATA, SCHEDULED, due_timers
 from evergreen.ports.records import EventRow, RecordStore, RecordTransaction, Trained
 from evergreen.ports.storage import ActionRow
 from evergreen.services.carry_out import request_event
 from evergreen.services.decide import Arrived
 from evergreen.services.intake import TakeIn
-from evergreen.services.running_policy import RunningPolicy
 
 log = structlog.get_logger(__name__)
 
 
 class Tick:
     def __init__(
-        self, store: RecordStore, clock: Clock, catalogue: Catalogue, full_window_days: Mapping[str, int], policy: RunningPolicy, take_in: TakeIn
+        self, store: RecordStore, clock: Clock, catalogue: Catalogue, full_window_days: Mapping[str, int], policy: Callable[[], Policy], take_in: TakeIn
     ) -> None:
         self._store = store
         self._clock = clock
@@ -41,7 +41,7 @@ class Tick:
         now = self._clock.now()
         with self._store.transaction() as tx:
             trained = tx.timers.champions(self._catalogue)
-            due = due_timers(self._policy.current(), now, tx.timers.last(), trained)
+            due = due_timers(self._policy(), now, tx.timers.last(), trained)
             fired = [timer_due(one.timer, one.model, one.at, now) for one in due if one.fires]
             fired += [timer_due(MORE_DATA, model, one.at, now) for one in due if one.fires and one.timer == MAINTENANCE for model in self._doubled(trained)]
             self._decide(tx, fired, now)
@@ -55,7 +55,7 @@ class Tick:
         """Timers that are due and have not fired yet."""
         now = self._clock.now()
         with self._store.transaction() as tx:
-            return sum(one.fires for one in due_timers(self._policy.current(), now, tx.timers.last(), tx.timers.champions(self._catalogue)))
+            return sum(one.fires for one in due_timers(self._policy(), now, tx.timers.last(), tx.timers.champions(self._catalogue)))
 
     def call(self, tx: RecordTransaction, row: ActionRow, now: datetime) -> None:
         """A scheduled action has come due: from now on it is asked for like one that never waited."""
