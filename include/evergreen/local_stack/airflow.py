@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from evergreen.local_stack import postgres
 from evergreen.local_stack.credentials import Credentials
@@ -20,6 +21,22 @@ from evergreen.settings import CHECKOUT, Settings
 ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 COMPONENTS = {"airflow-api": "api", "airflow-scheduler": "scheduler", "airflow-dag-processor": "dag_processor", "airflow-triggerer": "triggerer"}
 PARALLEL_TASKS = 4
+TUNING = {
+    "SCHEDULER": {
+        "SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        "TASK_QUEUED_TIMEOUT": "120",
+        "TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "30",
+        "USE_JOB_SCHEDULE": "True",
+    },
+    "DAG_PROCESSOR": {"REFRESH_INTERVAL": "30", "MIN_FILE_PROCESS_INTERVAL": "300", "PARSING_PROCESSES": "2", "PRINT_STATS_INTERVAL": "300"},
+    # Above this many waiting messages the shared stream would throw them away and read them again, for ever.
+    # The eight watchers come one after the other at the first start: a doorbell rung before the last one listens would be missed until the sweeper.
+    "TRIGGERER": {"SHARED_STREAM_SUBSCRIBER_QUEUE_SIZE": "100000", "SHARED_STREAM_COHORT_GRACE_PERIOD": "3"},
+    "LOGGING": {"COLORED_CONSOLE_LOG": "False"},
+}
+"""For answers within a second or two and little processor time on two cores."""
 
 
 def passwords_file(home: Path) -> Path:
@@ -32,7 +49,7 @@ def airflow_environment(settings: Settings, credentials: Credentials, *, airflow
     `airflow_home`: default `<home>/airflow`. `database_url`: SQLAlchemy URL of the metadata database, default a SQLite file in `airflow_home`
     (for `airflow dags test`, which must not share a database with a live scheduler)."""
     airflow_home = airflow_home or settings.home / "airflow"
-    port = settings.airflow.url.rsplit(":", 1)[1].rstrip("/")
+    port = str(urlsplit(settings.airflow.url).port or 80)
     core = {
         "DAGS_FOLDER": str(CHECKOUT / "dags"),
         "PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
@@ -47,29 +64,12 @@ def airflow_environment(settings: Settings, credentials: Credentials, *, airflow
         "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings.home)),
         "MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",
     }
-    database = {"SQL_ALCHEMY_CONN": database_url or f"sqlite:///{airflow_home}/airflow.db"}
-    scheduler = {
-        "SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-        "TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-        "ORPHANED_TASKS_CHECK_INTERVAL": "30",
-        "TASK_QUEUED_TIMEOUT": "120",
-        "TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "30",
-        "USE_JOB_SCHEDULE": "True",
-    }
-    dag_processor = {"REFRESH_INTERVAL": "30", "MIN_FILE_PROCESS_INTERVAL": "300", "PARSING_PROCESSES": "2", "PRINT_STATS_INTERVAL": "300"}
-    # Above this many waiting messages the shared stream would throw them away and read them again, for ever.
-    # The eight watchers come one after the other at the first start: a doorbell rung before the last one listens would be missed until the sweeper.
-    triggerer = {"SHARED_STREAM_SUBSCRIBER_QUEUE_SIZE": "100000", "SHARED_STREAM_COHORT_GRACE_PERIOD": "3"}
     api = {"HOST": "127.0.0.1", "PORT": port, "BASE_URL": settings.airflow.url, "WORKERS": "1", "SECRET_KEY": credentials.airflow_secret_key}
-    sections = {
+    sections = TUNING | {
         "CORE": core,
-        "DATABASE": database,
-        "SCHEDULER": scheduler,
-        "DAG_PROCESSOR": dag_processor,
-        "TRIGGERER": triggerer,
+        "DATABASE": {"SQL_ALCHEMY_CONN": database_url or f"sqlite:///{airflow_home}/airflow.db"},
         "API": api,
         "API_AUTH": {"JWT_SECRET": credentials.airflow_jwt_secret, "JWT_ISSUER": "evergreen"},
-        "LOGGING": {"COLORED_CONSOLE_LOG": "False"},
     }
     variables = {f"AIRFLOW__{section}__{option}": value for section, options in sections.items() for option, value in options.items()}
     return variables | {"AIRFLOW_HOME": str(airflow_home), "AIRFLOW_CONN_KAFKA_DEFAULT": _doorbell_connection(settings)}
