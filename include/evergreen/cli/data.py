@@ -40,7 +40,7 @@ def load_videos(path: Path, region: Region = None, first: First = None, last: La
     from evergreen.cli.context import parts
 
     made = parts()
-    region = region or made.settings.videos.region
+    region = fed_region(made, region)
     for batch in read_batches(made, path, region, first, last, batch_days):
         event = announcer(made).run(f"videos.{region}", batch.rows, batch.first_day, batch.last_day)
         _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
@@ -63,7 +63,7 @@ def replay_data(
     from evergreen.cli.context import parts
 
     made = parts()
-    region = region or made.settings.videos.region
+    region = fed_region(made, region)
     batches = read_batches(made, path, region, first, last, batch_days, anchor)
     _play(made, region, batches, pace, app_calls, as_json)
 
@@ -84,10 +84,21 @@ def simulate_days(
     from evergreen.domains.videos.simulator import simulate
 
     made = parts()
-    region = region or made.settings.videos.region
+    region = fed_region(made, region)
     rows = simulate(first.date(), last.date(), seed=seed, break_on=break_on.date() if break_on else None)
     batches = cut(rows, first.date(), last.date(), batch_days)
     _play(made, region, batches, pace, app_calls, as_json)
+
+
+def fed_region(made: Parts, region: str | None) -> str:
+    """The region a command works on. Raises EvergreenError where the stack takes in another one's lists."""
+    wanted = region or made.settings.videos.region
+    if f"videos.{wanted}" not in made.datasets:
+        raise EvergreenError(
+            f"this stack takes in {', '.join(made.datasets)}, not videos.{wanted}: start another with "
+            f"`EVERGREEN_VIDEOS__REGION={wanted} evergreen --home FOLDER up`, or leave --region out"
+        )
+    return wanted
 
 
 def read_batches(

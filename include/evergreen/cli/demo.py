@@ -13,6 +13,7 @@ import typer
 from evergreen.cli.figures import BOOTSTRAP, BREAK, CALM, PROMOTED_BY, QUARTILE_TEST
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
+from evergreen.settings import CHECKOUT, chosen_home, load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,18 +44,19 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     data: Annotated[Path | None, typer.Option(help="Folder or file of video lists; without it the simulator plays the same story.")] = None,
-    region: Annotated[str, typer.Option(help="Two-letter region of the lists.")] = "KR",
     as_json: Annotated[bool, typer.Option("--json", help="Print demo.json instead of the story.")] = False,
     drill: Annotated[str | None, typer.Option(help="`bad-model`: the story with its two drills, which it always plays; named for scripts.")] = None,
 ) -> None:
     """From nothing to a promoted challenger: start the stack, train on the first months, replay calm weeks and the break of 2025-07-24,
-    retrain until a challenger wins, then two drills. Its own home and data (`.evergreen/demo`), reset at each run; the stack stays up."""
+    retrain until a challenger wins, then two drills. Its own home and data (`.evergreen/demo`), reset at each run; the stack stays up.
+    Lists of another region: set EVERGREEN_VIDEOS__REGION."""
     from rich.console import Console
 
     if drill not in {None, "bad-model"}:
         raise EvergreenError(f"no drill {drill!r}; there is bad-model")
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     began = wall_now()
+    region = load_settings(demo_home(), with_stack=False).videos.region
     rows = _rows(console, data, region)
     parts = _start(console)
     story, figures = _play(console, parts, rows, region, began)
@@ -69,8 +71,6 @@ def demo(
 
 def demo_home(named: bool = True) -> Path:
     """The home the caller named, else the checkout's for demos."""
-    from evergreen.settings import CHECKOUT, chosen_home
-
     return (chosen_home() if named else None) or CHECKOUT / ".evergreen" / "demo"
 
 
@@ -105,7 +105,6 @@ def _start(console: Console) -> Parts:
     from evergreen.local_stack.start import start
     from evergreen.local_stack.stop import stop
     from evergreen.local_stack.wipe import wipe
-    from evergreen.settings import load_settings
 
     home = demo_home()
     if stop(Home(home)):
