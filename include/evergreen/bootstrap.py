@@ -192,7 +192,7 @@ class Parts:
     def _maintenance(self) -> UseCase:
         from evergreen.services.maintain import Maintenance
 
-        return Maintenance(self.store, self.clock, self.carry_out, self.lake, lambda: self.clock.reading().mode == "replay").run
+        return Maintenance(self.store, self.clock, self.carry_out, self.lake, self.clock.is_replaying).run
 
     def _retrain(self) -> UseCase:
         from evergreen.services.retrain import Retrain

@@ -69,9 +69,6 @@ class Deployments(Protocol):
     def open_of(self, model: str) -> DeploymentRow | None:
         """The one that is preparing or flipped: at most one per model."""
 
-    def of_action(self, action_id: UUID) -> Sequence[DeploymentRow]:
-        """Newest first."""
-
     def get(self, deployment_id: UUID) -> DeploymentRow | None: ...
 
     def history(self, model: str) -> Sequence[DeploymentRow]:

@@ -41,9 +41,6 @@ class DriftReports(Protocol):
 
     def get(self, report_id: UUID) -> DriftReport | None: ...
 
-    def of_action(self, action_id: UUID) -> Sequence[DriftReport]:
-        """In order of their windows."""
-
     def of_model(self, model: str, limit: int) -> Sequence[DriftReport]:
         """Newest windows first."""
 

@@ -17,6 +17,9 @@ from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.contracts.envelope import Event
 from evergreen.ports.messaging import Headers, Outgoing
 
+MAX_ATTEMPTS = 3
+"""Claims of one action; after the last failed one it is given up."""
+
 
 @dataclass(frozen=True)
 class Lease:

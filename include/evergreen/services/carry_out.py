@@ -21,11 +21,10 @@ from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import ActionCompleted, ActionFailed, ActionRequested, Payload
 from evergreen.core.clock import Clock
 from evergreen.core.errors import Fenced, Unavailable
-from evergreen.ports.storage import ClaimedAction, Lease, Store, Transaction
+from evergreen.ports.storage import MAX_ATTEMPTS, ClaimedAction, Lease, Store, Transaction
 
 LEASE = timedelta(seconds=90)
 RENEW_EVERY = timedelta(seconds=20)
-MAX_ATTEMPTS = 3
 _BACKOFF = timedelta(seconds=30)
 log = structlog.get_logger(__name__)
 

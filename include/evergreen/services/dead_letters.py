@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from evergreen.contracts.envelope import derived_id
@@ -106,10 +105,3 @@ def _set(content: Any, path: list[str], new: Any) -> None:
     if not isinstance(content, dict):
         raise InvalidEvent("bad_json", f"{'.'.join(path)} names no field of an object")
     content[path[-1]] = new
-
-
-def first_seen_of(facts: Mapping[str, str]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(facts["first_seen"])
-    except (KeyError, ValueError):
-        return None

@@ -13,9 +13,7 @@ from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Fenced
 from evergreen.ports.records import Absorbed, NewAction
-from evergreen.ports.storage import ActionRow, ClaimedAction, Lease
-
-MAX_ATTEMPTS = 3
+from evergreen.ports.storage import MAX_ATTEMPTS, ActionRow, ClaimedAction, Lease
 
 
 class MemoryActions:

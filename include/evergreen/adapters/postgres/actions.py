@@ -13,11 +13,10 @@ import psycopg2.extras
 
 from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.core.errors import Fenced, NotFound
-from evergreen.ports.storage import ActionRow, ClaimedAction, Lease
+from evergreen.ports.storage import MAX_ATTEMPTS, ActionRow, ClaimedAction, Lease
 
 _ACTION = "id, kind, model, target, params, reason, severity, priority, due_at, as_of, causes, traceparent"
 _ROW = f"{_ACTION}, action_key, event_type, status, accepted_at, attempts, token, run_id, result, error"
-MAX_ATTEMPTS = 3
 
 
 class PostgresActions:

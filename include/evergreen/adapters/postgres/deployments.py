@@ -26,9 +26,6 @@ class PostgresDeployments:
         rows = self._select("WHERE model = %s AND status IN ('preparing', 'flipped') FOR UPDATE", (model,))
         return rows[0] if rows else None
 
-    def of_action(self, action_id: UUID) -> list[DeploymentRow]:
-        return self._select("WHERE action_id = %s ORDER BY created_at DESC", (action_id,))
-
     def get(self, deployment_id: UUID) -> DeploymentRow | None:
         rows = self._select("WHERE id = %s", (deployment_id,))
         return rows[0] if rows else None

@@ -27,9 +27,6 @@ class PostgresDriftReports:
     def get(self, report_id: UUID) -> DriftReport | None:
         return next(iter(self._select("WHERE id = %s", (report_id,))), None)
 
-    def of_action(self, action_id: UUID) -> Sequence[DriftReport]:
-        return self._select("WHERE action_id = %s ORDER BY first_day, last_day", (action_id,))
-
     def of_model(self, model: str, limit: int) -> Sequence[DriftReport]:
         return self._select("WHERE model = %s ORDER BY last_day DESC, first_day DESC, version DESC LIMIT %s", (model, limit))
 

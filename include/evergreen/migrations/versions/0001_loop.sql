@@ -6,10 +6,8 @@ CREATE TABLE platform_clock (
     base     timestamptz NOT NULL,
     set_at   timestamptz NOT NULL,
     rate     double precision NOT NULL DEFAULT 1 CHECK (rate >= 0),
-    epoch    bigint NOT NULL DEFAULT 1,
-    ticked_epoch bigint NOT NULL DEFAULT 0
+    epoch    bigint NOT NULL DEFAULT 1
 );
-COMMENT ON COLUMN platform_clock.ticked_epoch IS 'newest epoch the tick has looked at: the replay driver waits for it after a move, else it would call a loop idle that has not yet heard of the new day';
 INSERT INTO platform_clock (mode, base, set_at) VALUES ('wall', now(), now());
 
 -- Control events. (source, id) makes handling idempotent; topic/partition/offset are for audit: a re-created broker starts anew.
