@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -83,7 +82,7 @@ def test_a_scheduled_action_is_rung_when_it_becomes_due(bench: Bench) -> None:
     assert bench.sweep.ring() == 1
     assert bench.sweep.ring() == 0
     assert [one["reason"] for one in bench.requested()] == ["data_drift_medium"]
-    assert [json.loads(row.body)["notes"] for row in bench.decisions()][-1] == ["scheduled_action_due"]
+    assert [(row.rule, row.outcome) for row in bench.decisions()][-1] == ("timer_due.release", "accepted")
 
 
 def test_a_new_action_is_not_rung_twice(bench: Bench) -> None:

@@ -38,6 +38,15 @@ _DATA: dict[str, dict[str, Any]] = {
     "service_recovered": {"service_name": "serving"},
     "service_health_check_failed": {"service_name": "redis", "severity": "high"},
     "system_overload": {"service_name": "serving", "measured": 95.0, "bound": 90.0, "severity": "critical"},
+    "prediction_latency_high": {"service_name": "serving", "measured": 0.3, "bound": 0.25, "severity": "high"},
+    "system_load_low": {"service_name": "serving", "measured": 0.1, "bound": 0.3, "severity": "low"},
+    "policy_changed": {"old_hash": None, "new_hash": "0" * 64, "who": "tester"},
+    "action_requested": {
+        "action": {
+            **{"id": "7c1e0a56-0000-4000-8000-000000000000", "kind": "retrain", "model": MODEL, "target": MODEL, "reason": "manual"},
+            **{"due_at": NOON.isoformat(), "as_of": NOON.isoformat()},
+        }
+    },
     "action_completed": {"action_id": "a", "kind": "ingest", "model": "-", "run_id": "r"},
     "action_failed": {"action_id": "a", "kind": "ingest", "model": "-", "attempts": 3, "error": "boom"},
     "timer_due": {"timer": "performance_check", "model": MODEL, "due_at": NOON.isoformat()},

@@ -45,6 +45,10 @@ DAG_KINDS = (
 """Kinds an Airflow DAG of the same id carries out; only these ring the doorbell."""
 
 
+PAUSABLE = (ActionKind.RETRAIN, ActionKind.PROMOTE, ActionKind.ROLLBACK, ActionKind.SCALE_UP, ActionKind.SCALE_DOWN)
+"""Kinds that nobody claims while the policy is paused, unless a person asked for them."""
+
+
 class ActionStatus(StrEnum):
     PENDING = "pending"
     CLAIMED = "claimed"

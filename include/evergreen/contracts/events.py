@@ -227,6 +227,7 @@ class ActionCompleted(Payload):
     action_id: str
     kind: str
     model: str
+    target: str = "-"
     run_id: str
     result: dict[str, Any] = {}
 
@@ -235,6 +236,7 @@ class ActionFailed(Payload):
     action_id: str
     kind: str
     model: str
+    target: str = "-"
     attempts: int = Field(ge=0)
     error: str
 

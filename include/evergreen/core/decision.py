@@ -24,6 +24,10 @@ class Outcome(StrEnum):
     """An action that waits already took it in."""
     SUPPRESSED = "suppressed"
     """A guard stopped it; `allowed_at` says until when, where it knows."""
+    DEFERRED = "deferred"
+    """An action was made for a later time, when it is decided again."""
+    PAUSED = "paused"
+    """The kill switch stopped it."""
     STALE = "stale"
     """The event was too old to act on."""
     IGNORED = "ignored"
@@ -67,6 +71,8 @@ class Answer:
     key: str = ""
     accepted_at: datetime | None = None
     absorption: Absorption | None = None
+    releases: UUID | None = None
+    """An action that waited and came due, when this is about it: accepted, it runs now; stopped, it is cancelled."""
 
     def facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"action": self.kind.value, "target": self.target, "reason": self.reason, "outcome": self.outcome.value}
@@ -75,6 +81,8 @@ class Answer:
             facts["allowed_at"] = self.allowed_at
         if self.action is not None:
             facts |= {"action_id": self.action.id, "due_at": self.action.due_at, "priority": self.action.priority}
+        if self.releases is not None:
+            facts |= {"action_id": self.releases}
         if self.absorption is not None:
             facts |= {"action_id": self.absorption.into, "due_at": self.absorption.due_at, "priority": self.absorption.priority}
         return facts
@@ -99,6 +107,11 @@ class Decision:
     @property
     def outcome(self) -> Outcome:
         return self.answers[0].outcome
+
+    @property
+    def gist(self) -> tuple[tuple[str, str, str], ...]:
+        """What follows, for comparing two policies."""
+        return tuple((answer.kind.value, answer.target, answer.outcome.value) for answer in self.answers)
 
     def body(self) -> bytes:
         return canonical_json(

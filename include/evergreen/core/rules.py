@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
-from datetime import time, timedelta
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from evergreen.contracts.actions import ActionKind, SeverityWord
 from evergreen.contracts.envelope import canonical_json
 from evergreen.contracts.topics import PAYLOADS
-from evergreen.core.schedule import DailyHours
+from evergreen.core.policy_parts import WEEKDAYS, Approval, Backoff, Duration, Hours, Monitoring, Part, StormBreaker, Timer, WorkingHours
+from evergreen.core.schedule import DailyHours, WorkingCalendar
 from evergreen.core.severity import Severity
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def _duration(value: object) -> object:
-    found = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
-    if found is None:
-        raise ValueError(f"{value!r} is no duration; write for example 30s, 60m, 24h or 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _clock_time(value: object) -> object:
-    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", str(value))
-    if found is None:
-        raise ValueError(f'{value!r} is no time of day; write it quoted, for example "03:00"')
-    return time(int(found[1]), int(found[2]))
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(lambda value: f"{int(value.total_seconds())}s")]
-ClockTime = Annotated[time, BeforeValidator(_clock_time), PlainSerializer(lambda value: value.strftime("%H:%M"))]
 # A condition is an equality one can read.
 Scalar = str | bool | int | None
+COMPUTED = frozenset({"source", "in_bake"})
+"""What a condition may ask beside the payload's fields: who said it; whether the version it names serves and is not stable yet."""
 
-
+LONGEST = timedelta(days=1)
+"""Of cooldowns, storms and back-offs: how far back guards look."""
 WORDS: tuple[SeverityWord, ...] = ("low", "medium", "high", "critical")
 
 
@@ -56,22 +40,18 @@ def _event_type(value: str) -> str:
 EventType = Annotated[str, AfterValidator(_event_type)]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-
 class Evidence(Part):
     """Raises the severity when the payload's number (of a list: its length) is above the bound. Strictly: the bound itself does not."""
 
     field: str
-    above: float
+    above: float = Field(allow_inf_nan=False)
 
 
 class Cell(Part):
     """What to do. In a list of cells the first whose condition holds is taken."""
 
     condition: dict[str, Scalar] = Field(default={}, alias="if")
-    """Payload fields (or the event's `source`) and the value each must have; null = absent, "*" = any value but null."""
+    """Payload fields (or what is `COMPUTED`) and the value each must have; null = absent, "*" = any value but null."""
     action: ActionKind
     beside: tuple[ActionKind, ...] = Field(default=(), alias="and")
     when: Literal["now", "maintenance_window"] = "now"
@@ -97,7 +77,7 @@ class Rule(Part):
     critical: Cells | None = None
     always: tuple[ActionKind, ...] = ()
     """Beside whatever the cell says."""
-    honours: dict[str, dict[str, Cells]] = {}
+    honours: dict[str, dict[str, Cells]] = Field(default={})
     """Payload field -> its value -> cells taken instead when they are stronger than the severity's own."""
 
     @model_validator(mode="after")
@@ -136,16 +116,6 @@ class Rule(Part):
                     yield ("honours", field, value, position), cell
 
 
-class Hours(Part):
-    start: ClockTime
-    end: ClockTime
-
-
-class Timer(Part):
-    at: ClockTime
-    """Time of day in the policy's zone."""
-
-
 class Policy(Part):
     version: Literal[1]
     timezone: str
@@ -156,8 +126,17 @@ class Policy(Part):
     stale_after: Duration
     min_new_rows: int = Field(ge=0)
     """A retrain after a refused candidate, or while one runs, waits for this many."""
+    working_hours: WorkingHours | None = None
+    """None: somebody always watches."""
+    storm_breaker: StormBreaker = StormBreaker()
+    daily_limits: dict[Literal[ActionKind.RETRAIN, ActionKind.ROLLBACK], Annotated[int, Field(ge=0)]] = Field(default={})
+    """Of a model, within 24 hours; what a person asks for does not count."""
+    approvals: dict[str, Approval] = Field(default={})
+    """Model -> who lets its promotions and rollbacks through; without an entry nobody is asked."""
+    monitoring: Monitoring = Monitoring()
     cooldowns: dict[ActionKind, Duration]
     default_cooldown: Duration
+    failure_backoff: Backoff = Backoff()
     evidence: dict[EventType, dict[Literal["medium", "high", "critical"], tuple[Evidence, ...]]]
     """Event type -> severity -> numbers any of which raises to it."""
     rules: dict[EventType, Rule]
@@ -167,19 +146,32 @@ class Policy(Part):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"no time zone {value!r}; write for example Asia/Seoul") from error
         return value
+
+    @model_validator(mode="after")
+    def _within_a_day(self) -> Policy:
+        """Guards look back over one day of rows."""
+        lengths = {**{f"cooldowns.{kind.value}": length for kind, length in self.cooldowns.items()}, "default_cooldown": self.default_cooldown}
+        lengths |= {"storm_breaker.within": self.storm_breaker.within, "failure_backoff.longest": self.failure_backoff.longest}
+        for place, length in lengths.items():
+            if length > LONGEST:
+                path = tuple(place.split("."))
+                raise PydanticCustomError("too_long", "{message}", {"message": "longer than a day, which is as far as guards look back", "path": path})
+        return self
 
     @model_validator(mode="after")
     def _known_fields(self) -> Policy:
         for event_type, levels in self.evidence.items():
             for level, evidence in levels.items():
                 for position, one in enumerate(evidence):
-                    _refuse_unknown(event_type, one.field, ("evidence", event_type, level, position, "field"))
+                    place = ("evidence", event_type, level, position, "field")
+                    _refuse_unknown(event_type, one.field, place)
+                    _refuse_uncountable(event_type, one.field, place)
         for event_type, rule in self.rules.items():
             for path, cell in rule.placed_cells():
-                for field in cell.condition.keys() - {"source"}:
+                for field in cell.condition.keys() - COMPUTED:
                     _refuse_unknown(event_type, field, ("rules", event_type, *path, "if", field))
             for field in rule.honours:
                 _refuse_unknown(event_type, field, ("rules", event_type, "honours", field))
@@ -196,6 +188,14 @@ class Policy(Part):
     @cached_property
     def window(self) -> DailyHours:
         return DailyHours(self.maintenance_window.start, self.maintenance_window.end, self.zone)
+
+    @cached_property
+    def calendar(self) -> WorkingCalendar | None:
+        hours = self.working_hours
+        if hours is None:
+            return None
+        days = frozenset(WEEKDAYS.index(day) for day in hours.days)
+        return WorkingCalendar(DailyHours(hours.start, hours.end, self.zone), days, frozenset(hours.holidays))
 
     def body(self) -> Mapping[str, Any]:
         """As JSON values; `Policy.model_validate` reads it back to the same hash."""
@@ -217,3 +217,10 @@ def _refuse_unknown(event_type: str, field: str, path: tuple[str | int, ...]) ->
     if field not in fields:
         message = f"{event_type} has no field {field!r}; it has: {', '.join(fields)}"
         raise PydanticCustomError("unknown_field", "{message}", {"message": message, "path": path})
+
+
+def _refuse_uncountable(event_type: str, field: str, path: tuple[str | int, ...]) -> None:
+    kind = PAYLOADS[event_type].model_fields[field].annotation
+    if kind not in (int, float) and get_origin(kind) is not tuple:
+        message = f"{event_type}.{field} is neither a number nor a list"
+        raise PydanticCustomError("no_number", "{message}", {"message": message, "path": path})

@@ -31,6 +31,32 @@ class DailyHours:
         return next_daily(self.end, self.zone, start)
 
 
+@dataclass(frozen=True)
+class WorkingCalendar:
+    """Hours on some days of the week, holidays excepted. Hours over midnight belong to the day they start on."""
+
+    hours: DailyHours
+    days: frozenset[int]
+    """Monday is 0."""
+    holidays: frozenset[date] = frozenset()
+
+    def contains(self, at: datetime) -> bool:
+        return self.hours.contains(at) and self._works(self.hours.last_start(at))
+
+    def next_opening(self, at: datetime) -> datetime:
+        """The first opening after `at`. Raises LookupError when there is none within a year."""
+        opening = at
+        for _ in range(366):
+            opening = next_daily(self.hours.start, self.hours.zone, opening)
+            if self._works(opening):
+                return opening
+        raise LookupError(f"no working day within a year of {at.isoformat()}")
+
+    def _works(self, start: datetime) -> bool:
+        day = start.astimezone(self.hours.zone).date()
+        return day.weekday() in self.days and day not in self.holidays
+
+
 def last_daily(clock_time: time, zone: ZoneInfo, at: datetime) -> datetime:
     """The newest instant not after `at` at which the zone's clocks showed `clock_time`."""
     day = at.astimezone(zone).date()

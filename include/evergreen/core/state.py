@@ -30,6 +30,37 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class Corrective:
+    """A retrain, rollback or scaling that was carried out or is under way (failed ones too): storms and daily limits count these."""
+
+    event_type: str
+    kind: ActionKind
+    target: str
+    at: datetime
+    """Platform time from which it was due."""
+    action_id: UUID
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Actions of this kind and target that failed for good since the last one that succeeded."""
+
+    kind: ActionKind
+    target: str
+    times: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Who serves, as the newest `model_deployed` said."""
+
+    version: str
+    since: datetime
+    kind: Literal["promote", "rollback", "revert"]
+
+
+@dataclass(frozen=True)
 class OpenAction:
     """An action that is not finished. A pending one can absorb another of the same kind and target."""
 
@@ -56,6 +87,13 @@ class State:
     """That feed it."""
     accepted: tuple[Accepted, ...] = ()
     open: tuple[OpenAction, ...] = ()
+    corrective: tuple[Corrective, ...] = ()
+    failing: tuple[Failing, ...] = ()
+    champion: Champion | None = None
+    not_stable: tuple[str, ...] = ()
+    """Versions that are recorded and no rollback may go to: not stable yet, or quarantined."""
+    paused: bool = False
+    """`evergreen policy pause`, for every model at once."""
     refused_at: datetime | None = None
     """When its newest evaluation refused the candidate; None when the newest one approved or none was made."""
     rows_since_refused: int = 0
@@ -68,13 +106,46 @@ class State:
     def opened(self, kind: ActionKind, target: str) -> tuple[OpenAction, ...]:
         return tuple(one for one in self.open if one.kind == kind and one.target == target)
 
+    def waiting(self, action_id: str | None) -> OpenAction | None:
+        return next((one for one in self.open if str(one.id) == action_id and one.status == "pending"), None)
+
+    def failed(self, kind: ActionKind, target: str) -> Failing | None:
+        return next((one for one in self.failing if one.kind == kind and one.target == target), None)
+
+    def baking(self, version: str | None) -> bool:
+        """The version serves and has not earned `stable` yet."""
+        return self.champion is not None and self.champion.version == version and version in self.not_stable
+
     def with_accepted(self, new: Accepted) -> State:
         """In place of the newest of its key, and of what its action was before it was hurried."""
         kept = (one for one in self.accepted if one.key != new.key and (one.action_id is None or one.action_id != new.action_id))
         return replace(self, accepted=(*kept, new))
 
+    def with_corrective(self, new: Corrective) -> State:
+        return replace(self, corrective=(*(one for one in self.corrective if one.action_id != new.action_id), new))
+
     def with_open(self, new: OpenAction) -> State:
         return replace(self, open=(*(one for one in self.open if one.id != new.id), new))
+
+    def without(self, action_id: UUID) -> State:
+        """The action was cancelled: as if it had not been accepted."""
+        return replace(
+            self,
+            accepted=tuple(one for one in self.accepted if one.action_id != action_id),
+            open=tuple(one for one in self.open if one.id != action_id),
+            corrective=tuple(one for one in self.corrective if one.action_id != action_id),
+        )
+
+    def with_end(self, kind: ActionKind, target: str, at: datetime, *, failed: bool) -> State:
+        """An action of this kind and target failed for good, or succeeded: that ends a row of failures."""
+        before = self.failed(kind, target)
+        kept = tuple(one for one in self.failing if one is not before)
+        if not failed:
+            return replace(self, failing=kept)
+        return replace(self, failing=(*kept, Failing(kind, target, (before.times if before else 0) + 1, at)))
+
+    def with_champion(self, new: Champion) -> State:
+        return replace(self, champion=new)
 
     def with_rows(self, rows: int, at: datetime) -> State:
         """More rows were processed at `at`."""

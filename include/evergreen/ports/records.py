@@ -78,6 +78,34 @@ class Absorbed:
 
 
 @dataclass(frozen=True)
+class ShadowRow:
+    """What a candidate policy would have decided; nothing follows from it."""
+
+    policy_hash: str
+    model: str
+    event_source: str
+    event_id: str
+    event_type: str
+    decided_at: datetime
+    severity: str
+    rule: str
+    outcome: str
+    body: str
+    agrees: bool
+    """It would have made the same actions."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The newest turn of the kill switch."""
+
+    paused: bool
+    who: str
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True)
 class AlertRow:
     id: UUID
     grouping: str
@@ -120,6 +148,9 @@ class DecisionLog(Protocol):
     def chain(self, model: str) -> Iterator[DecisionRow]:
         """All of a model, by seq."""
 
+    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Event]]:
+        """Decisions of [since, until) by platform time, each with its event, in the order the events were taken in."""
+
 
 class History(Protocol):
     def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
@@ -138,6 +169,9 @@ class PlannedActions(Protocol):
 
     def absorb(self, row: Absorbed, *, accepted_at: datetime | None) -> bool:
         """False when the action is no longer in the status it was decided in."""
+
+    def cancel(self, action_id: UUID, error: str) -> bool:
+        """False when the action no longer waits."""
 
 
 class Alerts(Protocol):
@@ -173,6 +207,34 @@ class Policies(Protocol):
 
     def activate(self, policy_hash: str, body: Mapping[str, Any]) -> str | None:
         """Returns the hash it takes over from; None when it is the active one already (or the first)."""
+
+    def bodies(self) -> Mapping[str, Mapping[str, Any]]:
+        """Every policy that was ever active, by hash."""
+
+
+class Pauses(Protocol):
+    def current(self) -> Pause | None:
+        """None: nobody ever paused."""
+
+    def turn(self, new: Pause) -> None:
+        """On a resume, whatever was held is due to be rung at once."""
+
+
+class Shadows(Protocol):
+    def active(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Hash and body of the policy that decides in shadow."""
+
+    def start(self, policy_hash: str, body: Mapping[str, Any]) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def record(self, rows: Sequence[ShadowRow]) -> None: ...
+
+    def of(self, policy_hash: str, limit: int) -> list[ShadowRow]:
+        """Newest first."""
+
+    def agreement(self, policy_hash: str) -> tuple[int, int]:
+        """(decided, agreeing)."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +273,10 @@ class RecordTransaction(Transaction, Protocol):
     @property
     def policies(self) -> Policies: ...
     @property
+    def pauses(self) -> Pauses: ...
+    @property
+    def shadows(self) -> Shadows: ...
+    @property
     def work(self) -> WorkInHand: ...
 
     def savepoint(self) -> AbstractContextManager[None]:
@@ -229,4 +295,9 @@ class Plan:
     decisions: list[DecisionRow] = field(default_factory=list)
     actions: dict[UUID, NewAction] = field(default_factory=dict)
     absorbed: dict[UUID, Absorbed] = field(default_factory=dict)
+    released: list[UUID] = field(default_factory=list)
+    """They waited for their time, and it has come."""
+    cancelled: dict[UUID, str] = field(default_factory=dict)
+    """They waited, and a guard stopped them; with its reason."""
+    shadows: list[ShadowRow] = field(default_factory=list)
     alerts: list[AlertRow] = field(default_factory=list)

@@ -129,7 +129,8 @@ class CarryOut:
         for event in events:
             tx.outbox.publish(event)
         tx.actions.finish(claimed.lease, ActionStatus.SUCCEEDED, result=result or {})
-        done = ActionCompleted(action_id=str(action.id), kind=action.kind, model=action.model, run_id=claimed.lease.run_id, result=dict(result or {}))
+        about = {"action_id": str(action.id), "kind": action.kind, "model": action.model, "target": action.target}
+        done = ActionCompleted(**about, run_id=claimed.lease.run_id, result=dict(result or {}))
         tx.outbox.publish(resulting_event(action, "action_completed", done, subject=action.model, time=self._clock.now(), target=str(action.id)))
 
     def fail(self, lease: Lease, error: str) -> bool:
@@ -161,5 +162,5 @@ class CarryOut:
 
 def give_up(tx: Transaction, action: Action, lease: Lease, attempts: int, error: str, now: datetime) -> None:
     tx.actions.finish(lease, ActionStatus.FAILED, error=error)
-    failed = ActionFailed(action_id=str(action.id), kind=action.kind, model=action.model, attempts=attempts, error=error[:500])
+    failed = ActionFailed(action_id=str(action.id), kind=action.kind, model=action.model, target=action.target, attempts=attempts, error=error[:500])
     tx.outbox.publish(resulting_event(action, "action_failed", failed, subject=action.model, time=now, target=str(action.id)))

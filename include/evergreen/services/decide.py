@@ -10,20 +10,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from evergreen.contracts import events as e
 from evergreen.contracts.actions import NO_MODEL, ActionKind, Cause
 from evergreen.core.alerts import alert_text
 from evergreen.core.concerns import Catalogue, models_of
-from evergreen.core.decision import Absorption, Answer, Decision, chain
-from evergreen.core.guards import RESPONSES
+from evergreen.core.decision import Absorption, Answer, Decision, Outcome, chain
+from evergreen.core.evolution import with_event
 from evergreen.core.policy import decide
+from evergreen.core.proposal import CORRECTIVE, RESPONSES
 from evergreen.core.rules import Policy
 from evergreen.core.severity import Severity
-from evergreen.core.state import Accepted, OpenAction, State
-from evergreen.ports.records import Absorbed, AlertRow, DecisionRow, EventRow, Head, NewAction, Plan
+from evergreen.core.state import Accepted, Corrective, OpenAction, State
+from evergreen.ports.records import Absorbed, AlertRow, DecisionRow, EventRow, Head, NewAction, Plan, ShadowRow
 
-DONE_HERE = frozenset({ActionKind.ALERT, ActionKind.MONITOR, ActionKind.SCALE_UP, ActionKind.SCALE_DOWN})
-"""No DAG carries these out: an alert is recorded and logged, the others are recorded for whoever reads them."""
+DONE_HERE = frozenset({ActionKind.ALERT, ActionKind.MONITOR})
+"""Recording these is carrying them out: the notifier delivers what was recorded, the monitor checks more often after it."""
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,27 @@ def concerned(arrived: Sequence[Arrived], catalogue: Catalogue) -> tuple[str, ..
 class Planner:
     """For one batch. `states` and `heads` are what the database holds under the models' locks."""
 
-    def __init__(self, policy: Policy, catalogue: Catalogue, states: Mapping[str, State], heads: Mapping[str, Head], now: datetime) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        catalogue: Catalogue,
+        states: Mapping[str, State],
+        heads: Mapping[str, Head],
+        now: datetime,
+        shadow: Policy | None = None,
+    ) -> None:
         self._policy = policy
+        self._shadow = shadow
         self._catalogue = catalogue
         self._states = dict(states)
         self._heads = dict(heads)
         self._now = now
         self.plan = Plan()
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """As they are after what was added."""
+        return self._states
 
     def add(self, arrived: Arrived) -> list[Decision]:
         self.plan.events.append(arrived.row)
@@ -59,16 +77,26 @@ class Planner:
         event, known = arrived.row.event, model in self._states
         # An unknown name is decided on the model-less chain and its rows: nothing may grow with names somebody makes up.
         state = self._states[model] if known else replace(self._states[NO_MODEL], model=model, known=False)
-        if isinstance(arrived.payload, e.DataProcessed):
-            state = state.with_rows(arrived.payload.rows, event.time)
-        if isinstance(arrived.payload, e.ModelEvaluationCompleted):
-            state = state.with_verdict(event.time, approved=arrived.payload.approved, rows_after=arrived.payload.rows_after_as_of)
+        if known:
+            state = with_event(state, event.time, arrived.payload)
         decision = decide(event, state, self._now, self._policy)
+        if self._shadow is not None:
+            self._decide_in_shadow(arrived, state, decision, self._shadow)
         seq = self._chain(decision)
         for answer in decision.answers:
             state = self._follow(arrived, decision, answer, state, seq)
         self._states[model if known else NO_MODEL] = state if known else replace(state, model=NO_MODEL, known=True)
         return decision
+
+    def _decide_in_shadow(self, arrived: Arrived, state: State, decision: Decision, shadow: Policy) -> None:
+        """Guarantee: a candidate policy harms nothing. Failure: it breaks on an event. Remedy: that is logged, and no row is written."""
+        event = arrived.row.event
+        try:
+            other = decide(event, state, self._now, shadow)
+        except Exception as error:  # noqa: BLE001 - the edge of a candidate that is only looked at
+            log.warning("shadow_policy_failed", policy=shadow.hash, event_id=event.id, error=f"{type(error).__name__}: {error}")
+            return
+        self.plan.shadows.append(_shadow_row(other, agrees=other.gist == decision.gist))
 
     def _chain(self, decision: Decision) -> int:
         head, body = self._heads.get(decision.model, Head()), decision.body()
@@ -95,17 +123,28 @@ class Planner:
         if answer.absorption is not None:
             self._absorb(arrived, answer.absorption)
             return _with_absorbed(state, answer)
+        if answer.releases is not None:
+            return self._release(answer, answer.releases, state)
         if answer.action is None or answer.accepted_at is None:
             return state
         action, event_type = answer.action, decision.event_type
         done = self._done(arrived, decision, answer) if action.kind in DONE_HERE else None
         self.plan.actions[action.id] = NewAction(action, answer.key, event_type, answer.accepted_at, seq, done)
         severity = Severity.parse(action.severity)
+        if action.kind in CORRECTIVE:
+            state = state.with_corrective(Corrective(event_type, action.kind, action.target, answer.accepted_at, action.id))
         if action.kind in RESPONSES:
             state = state.with_accepted(Accepted(event_type, action.kind, action.target, severity, answer.accepted_at, action.id))
         if done is None and action.kind is not ActionKind.INGEST:
             state = state.with_open(_waiting(answer, event_type))
         return state
+
+    def _release(self, answer: Answer, action_id: UUID, state: State) -> State:
+        if answer.outcome is Outcome.ACCEPTED:
+            self.plan.released.append(action_id)
+            return state
+        self.plan.cancelled[action_id] = f"{answer.guards[-1].guard}: {answer.guards[-1].detail}"
+        return state.without(action_id)
 
     def _done(self, arrived: Arrived, decision: Decision, answer: Answer) -> Mapping[str, Any]:
         event, action = arrived.row.event, answer.action
@@ -130,6 +169,11 @@ class Planner:
         self.plan.absorbed[absorption.into] = Absorbed(replace(absorption, runs_now=was_scheduled), causes=(*(earlier.causes if earlier else ()), cause))
 
 
+def _shadow_row(other: Decision, *, agrees: bool) -> ShadowRow:
+    names = ("policy_hash", "model", "event_source", "event_id", "event_type", "decided_at", "severity", "rule")
+    return ShadowRow(**{name: getattr(other, name) for name in names}, outcome=other.outcome.value, body=other.body().decode(), agrees=agrees)
+
+
 def _waiting(answer: Answer, event_type: str) -> OpenAction:
     action = answer.action
     if action is None:
@@ -151,15 +195,18 @@ def _waiting(answer: Answer, event_type: str) -> OpenAction:
 
 def _with_absorbed(state: State, answer: Answer) -> State:
     absorption = answer.absorption
-    for one in state.open:
-        if absorption is not None and one.id == absorption.into:
-            severity = Severity.parse(absorption.severity)
-            for before in state.accepted:
-                if before.action_id == one.id:
-                    state = state.with_accepted(replace(before, severity=severity, at=absorption.due_at if absorption.runs_now else before.at))
-            merged = replace(one, reason=absorption.reason, severity=severity, priority=absorption.priority, due_at=absorption.due_at)
-            return state.with_open(replace(merged, as_of=absorption.as_of, params=absorption.params))
-    return state
+    one = None if absorption is None else next((one for one in state.open if one.id == absorption.into), None)
+    if absorption is None or one is None:
+        return state
+    severity = Severity.parse(absorption.severity)
+    for before in state.accepted:
+        if before.action_id == one.id:
+            state = state.with_accepted(replace(before, severity=severity, at=absorption.due_at if absorption.runs_now else before.at))
+    for counted in state.corrective:
+        if counted.action_id == one.id and absorption.runs_now:
+            state = state.with_corrective(replace(counted, at=absorption.due_at))
+    merged = replace(one, reason=absorption.reason, severity=severity, priority=absorption.priority, due_at=absorption.due_at)
+    return state.with_open(replace(merged, as_of=absorption.as_of, params=absorption.params))
 
 
 def _merged(new: NewAction, absorption: Absorption, cause: Cause) -> NewAction:

@@ -48,11 +48,19 @@ class Taken:
 
 
 class TakeIn:
-    def __init__(self, store: RecordStore, clock: Clock, catalogue: Catalogue, policy: Callable[[], Policy]) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        clock: Clock,
+        catalogue: Catalogue,
+        policy: Callable[[], Policy],
+        shadow: Callable[[], Policy | None] = lambda: None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._catalogue = catalogue
         self._policy = policy
+        self._shadow = shadow
 
     def run(self, messages: Sequence[Received]) -> Taken:
         """Raises Unavailable when Postgres is away: nothing of the batch is written then, call again with the same batch."""
@@ -141,7 +149,8 @@ class TakeIn:
             return Plan()
         policy, models = self._policy(), concerned(arrived, self._catalogue)
         types = sorted({one.row.event.type for one in arrived})
-        planner = Planner(policy, self._catalogue, tx.history.states(models, self._catalogue, types, now), tx.decisions.heads(models), now)
+        states, heads = tx.history.states(models, self._catalogue, types, now), tx.decisions.heads(models)
+        planner = Planner(policy, self._catalogue, states, heads, now, self._shadow())
         for one in arrived:
             planner.add(one)
         write(tx, planner.plan, now)
@@ -157,10 +166,20 @@ def write(tx: RecordTransaction, plan: Plan, now: datetime) -> None:
     tx.planned.insert([plan.actions[action_id] for action_id in at_once], rung=True)
     tx.planned.insert([one for action_id, one in plan.actions.items() if action_id not in set(at_once)], rung=False)
     tx.alerts.record(plan.alerts)
+    tx.shadows.record(plan.shadows)
     requested = [plan.actions[action_id].action for action_id in at_once]
     if plan.absorbed:
         requested += _absorb(tx, plan, now)
-    tx.outbox.publish_all([request_event(action, now) for action in requested])
+    tx.outbox.publish_all([request_event(action, now) for action in [*requested, *_settle_waiting(tx, plan)]])
+
+
+def _settle_waiting(tx: RecordTransaction, plan: Plan) -> list[Action]:
+    """What waited for its time: cancelled, or returned to be rung."""
+    for action_id, why in plan.cancelled.items():
+        if not tx.planned.cancel(action_id, why):
+            raise StateMoved(f"action {action_id} no longer waits")
+    tx.actions.mark_rung(plan.released)
+    return [row.action for row in map(tx.actions.get, plan.released) if row is not None]
 
 
 def _absorb(tx: RecordTransaction, plan: Plan, now: datetime) -> list[Action]:

@@ -16,7 +16,7 @@ from evergreen.core.clock import Clock, wall_now
 from evergreen.core.concerns import Catalogue
 from evergreen.core.rules import Policy
 from evergreen.core.timers import MAINTENANCE, MORE_DATA, SCHEDULED, due_timers
-from evergreen.ports.records import EventRow, RecordStore, RecordTransaction, Trained
+from evergreen.ports.records import EventRow, Plan, RecordStore, RecordTransaction, Trained
 from evergreen.ports.storage import ActionRow
 from evergreen.services.carry_out import request_event
 from evergreen.services.decide import Arrived
@@ -58,10 +58,11 @@ class Tick:
             return sum(one.fires for one in due_timers(self._policy(), now, tx.timers.last(), tx.timers.champions(self._catalogue)))
 
     def call(self, tx: RecordTransaction, row: ActionRow, now: datetime) -> None:
-        """A scheduled action has come due: from now on it is asked for like one that never waited."""
+        """An action that was scheduled or deferred has come due: it is decided again, then asked for like one that never waited, or cancelled."""
         action = row.action
-        self._decide(tx, [timer_due(SCHEDULED, action.model, action.due_at, now, action_id=str(action.id))], now)
-        tx.outbox.publish(request_event(action, now))
+        plan = self._decide(tx, [timer_due(SCHEDULED, action.model, action.due_at, now, action_id=str(action.id))], now)
+        if action.id not in {*plan.released, *plan.cancelled}:
+            tx.outbox.publish(request_event(action, now))
 
     def _doubled(self, trained: Mapping[str, Trained]) -> Iterable[str]:
         """Models trained on too little, whose data is twice what any attempt since has seen."""
@@ -69,11 +70,10 @@ class Tick:
             if days.champion_days < self._full_window_days.get(model, 0) and days.available_days >= 2 * days.longest_days:
                 yield model
 
-    def _decide(self, tx: RecordTransaction, arrived: list[Arrived], now: datetime) -> None:
+    def _decide(self, tx: RecordTransaction, arrived: list[Arrived], now: datetime) -> Plan:
         known = tx.events.known([one.row.key for one in arrived])
         fresh = [one for one in arrived if one.row.key not in known]
-        if fresh:
-            self._take_in.decide_here(tx, fresh, now)
+        return self._take_in.decide_here(tx, fresh, now) if fresh else Plan()
 
 
 def timer_due(timer: str, model: str, due_at: datetime, now: datetime, *, action_id: str | None = None) -> Arrived:

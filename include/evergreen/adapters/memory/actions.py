@@ -38,7 +38,7 @@ class MemoryActions:
         if held is not None:
             return _claimed(held)
         busy = {one.action.model for one in of_kind if one.status in OUT}
-        free = [one for one in of_kind if _is_due(one, now) and one.action.model not in busy and action_id in (None, one.action.id)]
+        free = [one for one in of_kind if self._is_due(one, now) and one.action.model not in busy and action_id in (None, one.action.id)]
         if not free:
             return None
         first = min(free, key=_turn)
@@ -80,7 +80,7 @@ class MemoryActions:
         def is_quiet(one: StoredAction) -> bool:
             return rung_before is None or one.rung_at is None or one.rung_at < wall_now() - rung_before
 
-        found = [one for one in self._tables.actions.values() if _is_due(one, now) and kind in (None, one.action.kind) and is_quiet(one)]
+        found = [one for one in self._tables.actions.values() if self._is_due(one, now) and kind in (None, one.action.kind) and is_quiet(one)]
         return [one.row() for one in sorted(found, key=_turn)]
 
     def quiet(self, now: datetime, rung_before: timedelta) -> list[ActionRow]:
@@ -99,6 +99,14 @@ class MemoryActions:
 
     def mark_all_rung(self, kind: ActionKind, model: str, now: datetime) -> None:
         self.mark_rung([row.action.id for row in self.due(now, kind) if row.action.model == model])
+
+    def _is_due(self, one: StoredAction, now: datetime) -> bool:
+        return (
+            one.status is ActionStatus.PENDING
+            and not self._tables.holds(one)
+            and one.action.due_at <= now
+            and (one.retry_at is None or one.retry_at <= wall_now())
+        )
 
     def _put(self, one: StoredAction) -> StoredAction:
         self._tables.actions[one.action.id] = one
@@ -141,9 +149,12 @@ class MemoryPlannedActions:
         self._tables.actions[action.id] = replace(found, action=action, accepted_at=accepted_at or found.accepted_at)
         return True
 
-
-def _is_due(one: StoredAction, now: datetime) -> bool:
-    return one.status is ActionStatus.PENDING and one.action.due_at <= now and (one.retry_at is None or one.retry_at <= wall_now())
+    def cancel(self, action_id: UUID, error: str) -> bool:
+        found = self._tables.actions.get(action_id)
+        if found is None or found.status is not ActionStatus.PENDING:
+            return False
+        self._tables.actions[action_id] = replace(found, status=ActionStatus.CANCELLED, error=error)
+        return True
 
 
 def _turn(one: StoredAction) -> tuple[bool, datetime]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from evergreen.adapters.memory.tables import OPEN, StoredAction, Tables
-from evergreen.contracts.actions import ActionKind, ActionStatus
+from evergreen.adapters.memory.tables import OPEN, Tables
+from evergreen.contracts.actions import PAUSABLE, ActionStatus
+from evergreen.contracts.envelope import Event
 from evergreen.core.concerns import Catalogue
-from evergreen.core.guards import RESPONSES
-from evergreen.core.severity import Severity
-from evergreen.core.state import Accepted, OpenAction, State
-from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Head, Trained, Work
+from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Head, Pause, ShadowRow, Trained, Work
 
 
 class MemoryEvents:
@@ -61,56 +59,11 @@ class MemoryDecisions:
     def chain(self, model: str) -> Iterator[DecisionRow]:
         return iter(sorted((row for row in self._tables.decisions.values() if row.model == model), key=lambda row: row.seq))
 
-
-class MemoryHistory:
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
-        return {model: self._state(model, catalogue) for model in models}
-
-    def caused_by(self, event_id: str) -> list[UUID]:
-        return [one.action.id for one in self._tables.actions.values() if any(cause.id == event_id for cause in one.action.causes)]
-
-    def _state(self, model: str, catalogue: Catalogue) -> State:
-        rows = [one for one in self._tables.actions.values() if one.action.model == model]
-        waiting = tuple(_open(one) for one in rows if one.status in OPEN and one.action.kind is not ActionKind.INGEST)
-        state = State(model, datasets=tuple(catalogue.get(model, ())), open=waiting)
-        for one in sorted(rows, key=lambda row: row.accepted_at):
-            if one.action.kind in RESPONSES and one.status not in (ActionStatus.FAILED, ActionStatus.CANCELLED):
-                severity = Severity.parse(one.action.severity)
-                state = state.with_accepted(Accepted(one.event_type, one.action.kind, one.action.target, severity, one.accepted_at, one.action.id))
-        for row in self._tables.events.values():
-            event = row.event
-            if event.type == "model_evaluation_completed" and event.data["model_name"] == model:
-                after = event.data.get("rows_after_as_of", 0) + self._processed(catalogue.get(model, ()), event.time)
-                state = state.with_verdict(event.time, approved=event.data["approved"], rows_after=after)
-            elif event.type == "data_processed" and event.data["dataset"] in catalogue.get(model, ()):
-                retraining = [one.as_of for one in waiting if one.kind is ActionKind.RETRAIN and one.status == "running"]
-                if retraining and event.time > max(retraining):
-                    state = State(**{**vars(state), "rows_since_retrain": state.rows_since_retrain + event.data["rows"]})
-        return state
-
-    def _processed(self, datasets: Sequence[str], since: datetime) -> int:
-        rows = (row.event for row in self._tables.events.values() if row.event.type == "data_processed" and row.event.time > since)
-        return sum(int(event.data["rows"]) for event in rows if event.data["dataset"] in datasets)
-
-
-def _open(one: StoredAction) -> OpenAction:
-    action = one.action
-    return OpenAction(
-        id=action.id,
-        kind=action.kind,
-        target=action.target,
-        status="pending" if one.status is ActionStatus.PENDING else "running",
-        reason=action.reason,
-        severity=Severity.parse(action.severity),
-        priority=action.priority,
-        due_at=action.due_at,
-        as_of=action.as_of,
-        event_type=one.event_type,
-        params=action.params,
-    )
+    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Event]]:
+        place = {key: number for number, key in enumerate(self._tables.events)}
+        rows = [row for row in self._tables.decisions.values() if (since is None or row.decided_at >= since) and (until is None or row.decided_at < until)]
+        for row in sorted(rows, key=lambda row: (place[row.event_source, row.event_id], row.model)):
+            yield row, self._tables.events[row.event_source, row.event_id].event
 
 
 class MemoryAlerts:
@@ -138,6 +91,47 @@ class MemoryTimers:
         return dict(self._tables.champions)
 
 
+class MemoryPauses:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def current(self) -> Pause | None:
+        return self._tables.pauses[max(self._tables.pauses)] if self._tables.pauses else None
+
+    def turn(self, new: Pause) -> None:
+        self._tables.pauses[len(self._tables.pauses) + 1] = new
+        if not new.paused:
+            for action_id, one in self._tables.actions.items():
+                if one.status is ActionStatus.PENDING and one.action.kind in PAUSABLE:
+                    self._tables.actions[action_id] = replace(one, rung_at=None)
+
+
+class MemoryShadows:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def active(self) -> tuple[str, Mapping[str, Any]] | None:
+        return next(((digest, body) for digest, (body, decides) in self._tables.shadow_policies.items() if decides), None)
+
+    def start(self, policy_hash: str, body: Mapping[str, Any]) -> None:
+        self.stop()
+        self._tables.shadow_policies[policy_hash] = (body, True)
+
+    def stop(self) -> None:
+        self._tables.shadow_policies = {digest: (body, False) for digest, (body, _) in self._tables.shadow_policies.items()}
+
+    def record(self, rows: Sequence[ShadowRow]) -> None:
+        for row in rows:
+            self._tables.shadow_decisions.setdefault((row.policy_hash, row.event_source, row.event_id, row.model), row)
+
+    def of(self, policy_hash: str, limit: int) -> list[ShadowRow]:
+        return [row for row in reversed(self._tables.shadow_decisions.values()) if row.policy_hash == policy_hash][:limit]
+
+    def agreement(self, policy_hash: str) -> tuple[int, int]:
+        rows = self.of(policy_hash, len(self._tables.shadow_decisions))
+        return len(rows), sum(row.agrees for row in rows)
+
+
 class MemoryPolicies:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -153,6 +147,9 @@ class MemoryPolicies:
         self._tables.policies[policy_hash] = body
         return active[0] if active else None
 
+    def bodies(self) -> Mapping[str, Mapping[str, Any]]:
+        return dict(self._tables.policies)
+
 
 class MemoryWork:
     def __init__(self, tables: Tables) -> None:
@@ -161,8 +158,9 @@ class MemoryWork:
     def count(self, now: datetime) -> Work:
         decided = {(row.event_source, row.event_id) for row in self._tables.decisions.values()}
         pending = [one.action.due_at for one in self._tables.actions.values() if one.status is ActionStatus.PENDING]
+        held = sum(self._tables.holds(one) and one.action.due_at <= now for one in self._tables.actions.values())
         out = sum(one.status in OPEN and one.status is not ActionStatus.PENDING for one in self._tables.actions.values())
         unsent = sum(one.sent_at is None for one in self._tables.outbox.values())
         later = [due_at for due_at in pending if due_at > now]
         mark = (len(self._tables.events), self._tables.last_message)
-        return Work(len(set(self._tables.events) - decided), unsent, len(pending) - len(later), out, min(later, default=None), mark)
+        return Work(len(set(self._tables.events) - decided), unsent, len(pending) - len(later) - held, out, min(later, default=None), mark)

@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedActions
+from evergreen.adapters.memory.history import MemoryHistory
 from evergreen.adapters.memory.outbox import MemoryOutbox
-from evergreen.adapters.memory.records import MemoryAlerts, MemoryDecisions, MemoryEvents, MemoryHistory, MemoryPolicies, MemoryTimers, MemoryWork
+from evergreen.adapters.memory.records import (
+    MemoryAlerts,
+    MemoryDecisions,
+    MemoryEvents,
+    MemoryPauses,
+    MemoryPolicies,
+    MemoryShadows,
+    MemoryTimers,
+    MemoryWork,
+)
 from evergreen.adapters.memory.tables import OUT, Tables
 from evergreen.core.errors import Fenced
 from evergreen.ports.storage import Lease
@@ -26,6 +36,8 @@ class MemoryTransaction:
         self.alerts = MemoryAlerts(tables)
         self.timers = MemoryTimers(tables)
         self.policies = MemoryPolicies(tables)
+        self.pauses = MemoryPauses(tables)
+        self.shadows = MemoryShadows(tables)
         self.work = MemoryWork(tables)
 
     @contextmanager

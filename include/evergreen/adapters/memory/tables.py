@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from evergreen.contracts.actions import Action, ActionStatus
+from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
 from evergreen.ports.messaging import Headers, Outgoing
-from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Trained
+from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Pause, ShadowRow, Trained
 from evergreen.ports.storage import ActionRow
 
 OPEN = frozenset({ActionStatus.PENDING, ActionStatus.CLAIMED, ActionStatus.RUNNING})
@@ -69,6 +69,20 @@ class Tables:
     """In the order they were activated."""
     champions: dict[str, Trained] = field(default_factory=dict)
     """Set by a test: training and promotion have no twin here."""
+    not_stable: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Set by a test, likewise."""
+    pauses: dict[int, Pause] = field(default_factory=dict)
+    shadow_policies: dict[str, tuple[Mapping[str, Any], bool]] = field(default_factory=dict)
+    """Body, and whether it decides now."""
+    shadow_decisions: dict[tuple[str, str, str, str], ShadowRow] = field(default_factory=dict)
+
+    @property
+    def paused(self) -> bool:
+        return bool(self.pauses) and self.pauses[max(self.pauses)].paused
+
+    def holds(self, one: StoredAction) -> bool:
+        """The kill switch does; what a person asked for goes on."""
+        return self.paused and one.status is ActionStatus.PENDING and one.action.kind in PAUSABLE and one.event_type != "manual"
 
     def copy(self) -> Tables:
         return replace(self, **self._dictionaries())

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg2.extensions
 import psycopg2.extras
 
+from evergreen.adapters.postgres.pauses import FREE
 from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.core.errors import Fenced, NotFound
 from evergreen.ports.storage import MAX_ATTEMPTS, ActionRow, ClaimedAction, Lease
@@ -66,7 +67,7 @@ class PostgresActions:
                         claimed_at = clock_timestamp(), lease_until = clock_timestamp() + %(lease)s
                     WHERE id = (
                         SELECT id FROM actions a
-                        WHERE kind = %(kind)s AND status = 'pending' AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
+                        WHERE kind = %(kind)s AND status = 'pending' AND {FREE} AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
                           AND (%(id)s::uuid IS NULL OR id = %(id)s)
                           AND NOT EXISTS (SELECT FROM actions o WHERE o.kind = a.kind AND o.model = a.model AND o.status IN ('claimed', 'running'))
                         ORDER BY priority = 'high' DESC, due_at, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -131,7 +132,7 @@ class PostgresActions:
     def due(self, now: datetime, kind: ActionKind | None = None, rung_before: timedelta | None = None) -> list[ActionRow]:
         with self._cursor() as cursor:
             cursor.execute(
-                f"""SELECT {_ROW} FROM actions WHERE status = 'pending' AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
+                f"""SELECT {_ROW} FROM actions WHERE status = 'pending' AND {FREE} AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
                       AND (%(kind)s::text IS NULL OR kind = %(kind)s)
                       AND (%(ago)s::interval IS NULL OR coalesce(rung_at < clock_timestamp() - %(ago)s::interval, true))
                     ORDER BY priority = 'high' DESC, due_at, created_at, id""",
@@ -143,7 +144,7 @@ class PostgresActions:
         with self._cursor() as cursor:
             cursor.execute(
                 f"""SELECT DISTINCT ON (kind, model) {_ROW} FROM actions
-                    WHERE status = 'pending' AND due_at <= %s AND coalesce(retry_at <= clock_timestamp(), true)
+                    WHERE status = 'pending' AND {FREE} AND due_at <= %s AND coalesce(retry_at <= clock_timestamp(), true)
                       AND coalesce(rung_at < clock_timestamp() - %s, true)
                     ORDER BY kind, model, priority = 'high' DESC, due_at, created_at, id""",
                 (now, rung_before),

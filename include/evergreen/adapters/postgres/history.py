@@ -14,12 +14,13 @@ from psycopg2.extras import RealDictCursor
 
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.concerns import Catalogue
-from evergreen.core.guards import RESPONSES
+from evergreen.core.proposal import CORRECTIVE, RESPONSES
 from evergreen.core.severity import Severity
-from evergreen.core.state import Accepted, OpenAction, State
+from evergreen.core.state import Accepted, Champion, Corrective, OpenAction, State
 
 _HORIZON = timedelta(days=1)
-"""No cooldown is longer."""
+"""No cooldown, no storm and no back-off is longer (the policy refuses it), and limits are daily."""
+_NEWEST_VERSIONS = 200
 _OPEN = "status IN ('pending', 'claimed', 'running')"
 
 
@@ -28,7 +29,8 @@ class PostgresHistory:
         self._connection = connection
 
     def states(self, models: Sequence[str], catalogue: Catalogue, event_types: Sequence[str], now: datetime) -> dict[str, State]:
-        waiting, accepted = self._open(models), self._accepted(models, event_types, now)
+        waiting, accepted, corrective = self._open(models), self._accepted(models, event_types, now), self._corrective(models, now)
+        champions, not_stable, paused = self._champions(models), self._not_stable(models), self._paused()
         states = {}
         for model in models:
             states[model] = State(
@@ -36,9 +38,13 @@ class PostgresHistory:
                 datasets=tuple(catalogue.get(model, ())),
                 accepted=tuple(accepted[model]),
                 open=tuple(waiting[model]),
+                corrective=tuple(corrective[model]),
+                champion=champions.get(model),
+                not_stable=tuple(not_stable[model]),
+                paused=paused,
                 **(self._rows(model, catalogue[model], waiting[model]) if model in catalogue else {}),
             )
-        return states
+        return self._with_failures(states, now)
 
     def caused_by(self, event_id: str) -> list[UUID]:
         """Actions an event led to or was absorbed by, oldest first."""
@@ -71,6 +77,54 @@ class PostgresHistory:
             kind, severity, at = ActionKind(row["kind"]), Severity.parse(row["severity"]), row["accepted_at"].astimezone(UTC)
             found[row["model"]].append(Accepted(row["event_type"], kind, row["target"], severity, at, row["id"]))
         return found
+
+    def _corrective(self, models: Sequence[str], now: datetime) -> Mapping[str, list[Corrective]]:
+        found: dict[str, list[Corrective]] = defaultdict(list)
+        rows = self._all(
+            """SELECT model, event_type, kind, target, accepted_at, id FROM actions
+               WHERE model = ANY(%s) AND kind = ANY(%s) AND accepted_at > %s AND event_type <> 'manual' AND status <> 'cancelled'
+               ORDER BY accepted_at, id""",
+            (list(models), [kind.value for kind in CORRECTIVE], now - _HORIZON),
+        )
+        for row in rows:
+            at = row["accepted_at"].astimezone(UTC)
+            found[row["model"]].append(Corrective(row["event_type"], ActionKind(row["kind"]), row["target"], at, row["id"]))
+        return found
+
+    def _with_failures(self, states: dict[str, State], now: datetime) -> dict[str, State]:
+        rows = self._all(
+            """SELECT type, time, data->>'model' AS model, data->>'kind' AS kind, coalesce(data->>'target', '-') AS target FROM events
+               WHERE type IN ('action_failed', 'action_completed') AND data->>'model' = ANY(%s) AND data->>'kind' = ANY(%s) AND time > %s ORDER BY seq""",
+            (list(states), [kind.value for kind in CORRECTIVE], now - _HORIZON),
+        )
+        for row in rows:
+            failed, at = row["type"] == "action_failed", row["time"].astimezone(UTC)
+            states[row["model"]] = states[row["model"]].with_end(ActionKind(row["kind"]), row["target"], at, failed=failed)
+        return states
+
+    def _champions(self, models: Sequence[str]) -> Mapping[str, Champion]:
+        rows = self._all(
+            """SELECT m.model, e.data->>'model_version' AS version, e.time, e.data->>'kind' AS kind FROM unnest(%s::text[]) m(model)
+               CROSS JOIN LATERAL (SELECT data, time FROM events WHERE type = 'model_deployed' AND data->>'model_name' = m.model
+                                   ORDER BY seq DESC LIMIT 1) e WHERE m.model <> '-'""",
+            (list(models),),
+        )
+        return {row["model"]: Champion(row["version"], row["time"].astimezone(UTC), row["kind"]) for row in rows}
+
+    def _not_stable(self, models: Sequence[str]) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        rows = self._all(
+            """SELECT model, version FROM model_versions WHERE model = ANY(%s) AND (NOT stable OR quarantined IS NOT NULL)
+               ORDER BY model, version DESC LIMIT %s""",
+            (list(models), _NEWEST_VERSIONS),
+        )
+        for row in rows:
+            found[row["model"]].append(f"{row['model']}@{row['version']}")
+        return found
+
+    def _paused(self) -> bool:
+        rows = self._all("SELECT paused FROM policy_pauses ORDER BY seq DESC LIMIT 1", ())
+        return bool(rows and rows[0]["paused"])
 
     def _rows(self, model: str, datasets: Sequence[str], waiting: Sequence[OpenAction]) -> dict[str, Any]:
         verdicts = self._all(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg2.extensions
 from psycopg2.extras import execute_values
@@ -49,6 +50,12 @@ class PostgresPlannedActions:
                     *(accepted_at, change.into, list(_OF_STATUS[change.status])),
                 ),
             )
+            return cursor.rowcount == 1
+
+    def cancel(self, action_id: UUID, error: str) -> bool:
+        with self._connection.cursor() as cursor:
+            statement = "UPDATE actions SET status = 'cancelled', error = %s, finished_at = clock_timestamp() WHERE id = %s AND status = 'pending'"
+            cursor.execute(statement, (error, action_id))
             return cursor.rowcount == 1
 
 

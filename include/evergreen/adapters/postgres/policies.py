@@ -30,3 +30,8 @@ class PostgresPolicies:
                 (policy_hash, json.dumps(body)),
             )
         return active[0] if active else None
+
+    def bodies(self) -> Mapping[str, Mapping[str, Any]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT hash, body FROM policies")
+            return dict(cursor.fetchall())

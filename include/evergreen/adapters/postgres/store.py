@@ -25,10 +25,12 @@ from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.history import PostgresHistory
 from evergreen.adapters.postgres.outbox import PostgresOutbox
+from evergreen.adapters.postgres.pauses import PostgresPauses
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.planned import PostgresPlannedActions
 from evergreen.adapters.postgres.policies import PostgresPolicies
 from evergreen.adapters.postgres.redriven import PostgresRedriven
+from evergreen.adapters.postgres.shadows import PostgresShadows
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
 from evergreen.adapters.postgres.timers import PostgresTimers
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
@@ -82,6 +84,14 @@ class PostgresTransaction:
     @cached_property
     def policies(self) -> PostgresPolicies:
         return PostgresPolicies(self.connection)
+
+    @cached_property
+    def pauses(self) -> PostgresPauses:
+        return PostgresPauses(self.connection)
+
+    @cached_property
+    def shadows(self) -> PostgresShadows:
+        return PostgresShadows(self.connection)
 
     @cached_property
     def redriven(self) -> PostgresRedriven:
