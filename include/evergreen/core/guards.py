@@ -37,7 +37,7 @@ def cooldown(proposal: Proposal, about: Circumstances) -> Verdict:
     ]
     if not running:
         return _backing_off(proposal, about)
-    last = max(running, key=lambda one: one.at)
+    last = max(running, key=lambda one: (one.at, one.severity))
     detail = f"{proposal.kind} of severity {last.severity.word} at {last.at.isoformat()}, again after {int(length.total_seconds())} s"
     return Stop(failed("cooldown", detail), allowed_at=last.at + length)
 
