@@ -14,6 +14,7 @@ from evergreen.services.intake import TakeIn
 from evergreen.services.quiescence import Quiescence
 from evergreen.services.relay import Relay
 from evergreen.services.running_policy import ActivePolicy, RunningPolicy
+from evergreen.services.shadow_policy import ShadowPolicy
 from evergreen.services.sweep import Sweep
 from evergreen.services.tick import Tick
 
@@ -37,7 +38,11 @@ class IntakeParts:
 
     @cached_property
     def take_in(self) -> TakeIn:
-        return TakeIn(self._parts.store, self._parts.clock, self.catalogue, self.running_policy.current)
+        return TakeIn(self._parts.store, self._parts.clock, self.catalogue, self.running_policy.current, self.shadow_policy.current)
+
+    @cached_property
+    def shadow_policy(self) -> ShadowPolicy:
+        return ShadowPolicy(self._parts.store)
 
     @cached_property
     def tick(self) -> Tick:

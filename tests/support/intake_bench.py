@@ -9,7 +9,7 @@ from typing import Any
 
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.adapters.policy_file import load_policy
-from evergreen.contracts.actions import ActionKind
+from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.contracts.envelope import Event, decode, encode
 from evergreen.contracts.topics import ACTIONS, DEAD_LETTER, TOPIC_OF
 from evergreen.core.clock import FixedClock, wall_now
@@ -95,6 +95,14 @@ class Bench:
             row = tx.actions.get(claimed.action.id)
             assert row is not None
             return row
+
+    def carry_out_due(self) -> None:
+        """What is due succeeds."""
+        with self.store.transaction() as tx:
+            for row in tx.actions.due(self.clock.now()):
+                claimed = tx.actions.claim(row.action.kind, f"run-{row.action.id}", self.clock.now(), timedelta(minutes=1))
+                if claimed is not None:
+                    tx.actions.finish(claimed.lease, ActionStatus.SUCCEEDED, result={})
 
 
 def champion(bench: Bench, **days: int) -> None:

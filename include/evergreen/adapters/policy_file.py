@@ -48,6 +48,12 @@ def load_policy(path: Path) -> Policy:
     return parse_policy(text, str(path))
 
 
+def line_of(path: Path, place: tuple[int | str, ...]) -> int:
+    """Where in a policy file a part of it stands."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return 1 if root is None else _line(root, place)
+
+
 def parse_policy(text: str, name: str = "policy") -> Policy:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -12,14 +12,34 @@ if TYPE_CHECKING:
 
 def parts() -> Parts:
     """Of the running stack. Raises StackError when none runs."""
-    from evergreen.bootstrap import Parts
     from evergreen.core.errors import StackError
+    from evergreen.local_stack.choose import find_home
+
+    found = running_parts()
+    if found is None:
+        raise StackError(f"no stack runs in {find_home()[0]}: start one with `make up` or `make demo`")
+    return found
+
+
+def running_parts() -> Parts | None:
+    """Of the running stack; None when none runs."""
+    from evergreen.bootstrap import Parts
     from evergreen.local_stack.choose import find_home, is_running
     from evergreen.settings import load_settings
 
     home, notice = find_home()
     if not is_running(home):
-        raise StackError(f"no stack runs in {home}: start one with `make up` or `make demo`")
+        return None
     if notice:
         typer.echo(notice, err=True)
     return Parts(load_settings(home))
+
+
+def whoever() -> str:
+    """The person at this terminal, as records name them."""
+    import getpass
+
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a uid without a name
+        return "cli:unknown"

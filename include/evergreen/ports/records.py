@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -159,6 +159,9 @@ class History(Protocol):
     def caused_by(self, event_id: str) -> list[UUID]:
         """Actions an event led to or was absorbed by, oldest first."""
 
+    def typical_durations(self) -> Mapping[ActionKind, timedelta]:
+        """Median wall time from claim to end of those that succeeded, by kind."""
+
 
 class PlannedActions(Protocol):
     def insert(self, rows: Sequence[NewAction], *, rung: bool) -> None:
@@ -230,7 +233,7 @@ class Shadows(Protocol):
 
     def record(self, rows: Sequence[ShadowRow]) -> None: ...
 
-    def of(self, policy_hash: str, limit: int) -> list[ShadowRow]:
+    def differing(self, policy_hash: str, limit: int) -> list[ShadowRow]:
         """Newest first."""
 
     def agreement(self, policy_hash: str) -> tuple[int, int]:

@@ -71,9 +71,9 @@ class Planner:
 
     def add(self, arrived: Arrived) -> list[Decision]:
         self.plan.events.append(arrived.row)
-        return [self._decide(arrived, model) for model in models_of(arrived.payload, self._catalogue)]
+        return [self.decide_for(arrived, model) for model in models_of(arrived.payload, self._catalogue)]
 
-    def _decide(self, arrived: Arrived, model: str) -> Decision:
+    def decide_for(self, arrived: Arrived, model: str) -> Decision:
         event, known = arrived.row.event, model in self._states
         # An unknown name is decided on the model-less chain and its rows: nothing may grow with names somebody makes up.
         state = self._states[model] if known else replace(self._states[NO_MODEL], model=model, known=False)

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from evergreen.contracts.actions import NO_MODEL
 from evergreen.core.concerns import Catalogue
 from evergreen.core.decision import GENESIS, Decision, chain
 from evergreen.core.errors import NotFound
 from evergreen.core.rules import Policy
+from evergreen.core.state import State
 from evergreen.ports.records import DecisionRow, EventRow, RecordStore, RecordTransaction
 from evergreen.ports.storage import ActionRow
 from evergreen.services.decide import Arrived, Planner, concerned
@@ -49,6 +51,12 @@ class Simulate:
         with self._store.transaction() as tx:
             states = tx.history.states(models, self._catalogue, [arrived.row.event.type], now)
             return Planner(self._policy, self._catalogue, states, tx.decisions.heads(models), now).add(arrived)
+
+
+def decide_on_nothing(arrived: Arrived, catalogue: Catalogue, policy: Policy, now: datetime) -> list[Decision]:
+    """The same where nothing was ever recorded."""
+    states = {model: State(model=model, datasets=tuple(catalogue.get(model, ()))) for model in [*catalogue, NO_MODEL]}
+    return Planner(policy, catalogue, states, {}, now).add(arrived)
 
 
 class Verify:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from evergreen.contracts.envelope import Event, new_id
+from evergreen.contracts.envelope import Event, decode, new_id
 from evergreen.contracts.events import Payload
-from evergreen.contracts.topics import DEAD_LETTER, TOPICS
+from evergreen.contracts.topics import DEAD_LETTER, TOPIC_OF, TOPICS
 from evergreen.core.errors import InvalidEvent, NotFound
 
 _SUBJECTS = ("dataset", "model_name", "model_version", "service_name", "user_id", "entity", "model")
@@ -30,6 +31,20 @@ def wrap(topic: str, flat: Mapping[str, Any], *, now: Callable[[], datetime], ev
         time=_time(given) if given is not None else now(),
         data=data,
     )
+
+
+def unwrapped(said: bytes, *, now: Callable[[], datetime]) -> Event:
+    """A CloudEvent, or flat JSON that names its `event_type`. Raises InvalidEvent, NotFound."""
+    try:
+        flat = json.loads(said)
+    except (ValueError, RecursionError):
+        flat = None
+    if not isinstance(flat, dict) or "specversion" in flat or not isinstance(flat.get("event_type"), str):
+        return decode(said)
+    topic = TOPIC_OF.get(flat["event_type"])
+    if topic is None:
+        raise InvalidEvent("unknown_type", f"no event type {flat['event_type']!r} on any topic; known: {', '.join(sorted(TOPIC_OF))}")
+    return wrap(topic, flat, now=now)
 
 
 def _type(topic: str, name: str | None) -> tuple[str, type[Payload]]:

@@ -106,6 +106,7 @@ class IntakeWorker:
         self._policy_seen_at = now
         try:
             self._parts.intake.running_policy.refresh()
+            self._parts.intake.shadow_policy.refresh()
         except (Unavailable, InvalidPolicy) as error:
             log.warning("policy_not_read", error=str(error))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -29,6 +29,10 @@ class MemoryHistory:
 
     def caused_by(self, event_id: str) -> list[UUID]:
         return [one.action.id for one in self._tables.actions.values() if any(cause.id == event_id for cause in one.action.causes)]
+
+    def typical_durations(self) -> Mapping[ActionKind, timedelta]:
+        """No wall times are kept here."""
+        return {}
 
     def _state(self, model: str, catalogue: Catalogue, now: datetime) -> State:
         rows = [one for one in self._tables.actions.values() if one.action.model == model]

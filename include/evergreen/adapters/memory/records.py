@@ -124,11 +124,11 @@ class MemoryShadows:
         for row in rows:
             self._tables.shadow_decisions.setdefault((row.policy_hash, row.event_source, row.event_id, row.model), row)
 
-    def of(self, policy_hash: str, limit: int) -> list[ShadowRow]:
-        return [row for row in reversed(self._tables.shadow_decisions.values()) if row.policy_hash == policy_hash][:limit]
+    def differing(self, policy_hash: str, limit: int) -> list[ShadowRow]:
+        return [row for row in reversed(self._tables.shadow_decisions.values()) if row.policy_hash == policy_hash and not row.agrees][:limit]
 
     def agreement(self, policy_hash: str) -> tuple[int, int]:
-        rows = self.of(policy_hash, len(self._tables.shadow_decisions))
+        rows = [row for row in self._tables.shadow_decisions.values() if row.policy_hash == policy_hash]
         return len(rows), sum(row.agrees for row in rows)
 
 

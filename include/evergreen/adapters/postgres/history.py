@@ -51,6 +51,14 @@ class PostgresHistory:
         wanted = json.dumps([{"id": event_id}])
         return [row["id"] for row in self._all("SELECT id FROM actions WHERE causes @> %s::jsonb ORDER BY created_at, id", (wanted,))]
 
+    def typical_durations(self) -> Mapping[ActionKind, timedelta]:
+        rows = self._all(
+            """SELECT kind, percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - claimed_at)) AS seconds
+               FROM actions WHERE status = 'succeeded' AND claimed_at IS NOT NULL GROUP BY kind""",
+            (),
+        )
+        return {ActionKind(row["kind"]): timedelta(seconds=row["seconds"]) for row in rows}
+
     def _open(self, models: Sequence[str]) -> Mapping[str, list[OpenAction]]:
         found: dict[str, list[OpenAction]] = defaultdict(list)
         rows = self._all(

@@ -45,9 +45,9 @@ class PostgresShadows:
             values = [tuple(getattr(row, name) for name in _NAMES) for row in rows]
             execute_values(cursor, f"INSERT INTO shadow_decisions ({_COLUMNS}) VALUES %s ON CONFLICT DO NOTHING", values, page_size=500)
 
-    def of(self, policy_hash: str, limit: int) -> list[ShadowRow]:
+    def differing(self, policy_hash: str, limit: int) -> list[ShadowRow]:
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(f"SELECT {_COLUMNS} FROM shadow_decisions WHERE policy_hash = %s ORDER BY seq DESC LIMIT %s", (policy_hash, limit))
+            cursor.execute(f"SELECT {_COLUMNS} FROM shadow_decisions WHERE policy_hash = %s AND NOT agrees ORDER BY seq DESC LIMIT %s", (policy_hash, limit))
             return [ShadowRow(**found) for found in cursor.fetchall()]
 
     def agreement(self, policy_hash: str) -> tuple[int, int]:

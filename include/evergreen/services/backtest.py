@@ -1,0 +1,140 @@
+"""`evergreen policy backtest`: what another policy would have done with the recorded events.
+
+The events are given; what the candidate asks for is carried out in a model of the work: an action ends after the median time that its
+kind took, and succeeds. Events that the recorded actions led to (a training completed) stay as they are, so the further a candidate's
+actions part from the recorded ones, the rougher the picture."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from evergreen.contracts.actions import NO_MODEL, ActionKind
+from evergreen.contracts.envelope import Event
+from evergreen.contracts.events import ModelTrainingCompleted
+from evergreen.contracts.topics import payload_of
+from evergreen.core.blast_radius import DAY
+from evergreen.core.concerns import Catalogue
+from evergreen.core.decision import Decision, Outcome
+from evergreen.core.rules import Policy
+from evergreen.core.state import State
+from evergreen.ports.records import DecisionRow, EventRow, RecordStore
+from evergreen.services.backtest_tally import Comparison, Tally, told_by
+from evergreen.services.decide import Arrived, Planner
+from evergreen.services.tick import timer_due
+
+TELL_EVERY = 1000
+TYPICAL = timedelta(minutes=2)
+"""For a kind that was never carried out."""
+
+
+@dataclass
+class _World:
+    """The candidate's: states as its own actions make them."""
+
+    policy: Policy
+    catalogue: Catalogue
+    takes: Mapping[ActionKind, timedelta]
+    states: dict[str, State] = field(default_factory=dict)
+    ends: list[tuple[datetime, int, str, UUID]] = field(default_factory=list)
+    dues: list[tuple[datetime, int, str, UUID]] = field(default_factory=list)
+    number: int = 0
+
+    def decide(self, event: Event, model: str, recorded: State, now: datetime) -> list[tuple[Event, Decision]]:
+        """What comes due before `now`, then the event; each with its decision."""
+        decided = self._pass_time(now)
+        self.states.setdefault(NO_MODEL, State())
+        known = model in self.catalogue or model == NO_MODEL
+        chain = model if known else NO_MODEL
+        state = self.states.setdefault(chain, State(model=chain, datasets=tuple(self.catalogue.get(chain, ()))))
+        # What the world outside decided is taken as it was.
+        self.states[chain] = replace(state, paused=recorded.paused, not_stable=recorded.not_stable)
+        return [*decided, (event, self._decided(event, model, now))]
+
+    def _decided(self, event: Event, model: str, now: datetime) -> Decision:
+        arrived = Arrived(EventRow(event, "", received_at=now), payload_of(event))
+        planner = Planner(self.policy, self.catalogue, self.states, {}, now)
+        decision = planner.decide_for(arrived, model)
+        self.states = dict(planner.states)
+        for answer in decision.answers:
+            if answer.action is not None:
+                self._follow(decision.model, answer.action.id, answer.action.kind, answer.action.due_at, now)
+            elif answer.releases is not None and answer.outcome is Outcome.ACCEPTED:
+                self._ends(decision.model, answer.releases, answer.kind, now)
+        return decision
+
+    def _follow(self, model: str, action_id: UUID, kind: ActionKind, due_at: datetime, now: datetime) -> None:
+        if due_at > now:
+            self.number += 1
+            heapq.heappush(self.dues, (due_at, self.number, model, action_id))
+        else:
+            self._ends(model, action_id, kind, now)
+
+    def _ends(self, model: str, action_id: UUID, kind: ActionKind, now: datetime) -> None:
+        self.number += 1
+        heapq.heappush(self.ends, (now + self.takes.get(kind, TYPICAL), self.number, model, action_id))
+
+    def _pass_time(self, now: datetime) -> list[tuple[Event, Decision]]:
+        decided = []
+        while self.ends and self.ends[0][0] <= now:
+            _, _, model, action_id = heapq.heappop(self.ends)
+            state = self.states[model]
+            self.states[model] = replace(state, open=tuple(one for one in state.open if one.id != action_id))
+        while self.dues and self.dues[0][0] <= now:
+            due_at, _, model, action_id = heapq.heappop(self.dues)
+            waiting = self.states[model].waiting(str(action_id))
+            if waiting is not None:  # hurried or cancelled meanwhile
+                event = timer_due("scheduled", model, waiting.due_at, due_at, action_id=str(action_id)).row.event
+                decided.append((event, self._decided(event, model, due_at)))
+        self._forget(now)
+        return decided
+
+    def _forget(self, now: datetime) -> None:
+        """What no guard looks back to any more."""
+        for model, state in self.states.items():
+            if len(state.corrective) > 100:
+                self.states[model] = replace(state, corrective=tuple(one for one in state.corrective if one.at > now - DAY))
+
+
+class Backtest:
+    def __init__(self, store: RecordStore, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+
+    def run(self, candidate: Policy, since: datetime | None = None, until: datetime | None = None, told: Callable[[int], None] = lambda _: None) -> Comparison:
+        """Of [since, until) by platform time, everything recorded by default."""
+        with self._store.transaction() as tx:
+            world = _World(candidate, self._catalogue, tx.history.typical_durations())
+            recorded, tally, costs = Tally(), Tally(), list[float]()
+            done = 0
+            for row, event in tx.decisions.recorded(since, until):
+                done += 1
+                if done % TELL_EVERY == 0:
+                    told(done)
+                body: dict[str, Any] = json.loads(row.body)
+                recorded.add(event, body)
+                if event.type == "model_training_completed":
+                    costs.append(ModelTrainingCompleted.model_validate(event.data).cost_seconds)
+                if _is_release(event):
+                    continue  # of an action of the recorded policy; the candidate's come due by themselves
+                for about, decision in world.decide(event, _asked_model(row, body), _outside(body), row.decided_at):
+                    tally.add(about, json.loads(decision.body()))
+        return told_by(recorded, tally, events=done, cost=sum(costs) / len(costs) if costs else None)
+
+
+def _is_release(event: Event) -> bool:
+    return event.type == "timer_due" and event.data.get("action_id") is not None
+
+
+def _asked_model(row: DecisionRow, body: Mapping[str, Any]) -> str:
+    return str(body["state"]["model"]) if body["state"]["known"] else row.model
+
+
+def _outside(body: Mapping[str, Any]) -> State:
+    facts = body["state"]
+    return State(paused=facts["paused"], not_stable=tuple(facts["not_stable"]))

@@ -1,0 +1,222 @@
+"""Replay, back-test, shadow and the kill switch, on every store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from evergreen.adapters.memory.store import MemoryStore
+from evergreen.adapters.policy_file import parse_policy
+from evergreen.core.rules import Policy
+from evergreen.services.backtest import Backtest
+from evergreen.services.pause import TurnSwitch
+from evergreen.services.replay_decisions import ReplayDecisions
+from evergreen.services.shadow_policy import ShadowPolicy
+from evergreen.settings import CHECKOUT
+from tests.support.events import MODEL, event
+from tests.support.intake_bench import CATALOGUE, POLICY, Bench
+
+TEXT = (CHECKOUT / "policies" / "default.yaml").read_text(encoding="utf-8")
+
+
+def changed(old: str, new: str) -> Policy:
+    assert old in TEXT
+    return parse_policy(TEXT.replace(old, new))
+
+
+def a_day(bench: Bench, hours: int = 24) -> None:
+    """Drift of every severity, a deployment, overload; one event an hour."""
+    said: list[tuple[str, dict[str, Any]]] = [
+        ("data_drift_detected", {"severity": "low"}),
+        ("data_drift_detected", {"severity": "medium"}),
+        ("system_overload", {}),
+        ("data_drift_detected", {"drift_score": 0.7}),
+        ("model_training_completed", {"cost_seconds": 10.0}),
+        ("model_performance_degraded", {"performance_drop": 0.5}),
+    ]
+    for hour in range(hours):
+        name, changes = said[hour % len(said)]
+        bench.send(event(name, at=bench.clock.now(), **changes))
+        bench.clock.advance(timedelta(hours=1))
+        bench.sweep.ring()
+
+
+# Replay
+
+
+def test_everything_is_decided_again_byte_for_byte(bench: Bench) -> None:
+    a_day(bench)
+
+    replayed = ReplayDecisions(bench.store).run()
+
+    assert replayed.difference is None
+    assert replayed.decisions >= 24
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"drift_score": 0.9}, "answers was", id="another-payload"),
+        pytest.param({"drift_score": "x"}, "cannot be read back: InvalidEvent", id="a-payload-that-is-none"),
+    ],
+)
+def test_a_changed_event_is_found(change: dict[str, Any], said: str) -> None:
+    bench = Bench(MemoryStore())
+    a_day(bench, 4)
+    key, row = next((key, row) for key, row in bench.store.tables.events.items() if row.event.data.get("drift_score") == 0.7)  # type: ignore[attr-defined]
+    bench.store.tables.events[key] = replace(row, event=row.event.model_copy(update={"data": {**row.event.data, **change}}))  # type: ignore[attr-defined]
+
+    difference = ReplayDecisions(bench.store).run().difference
+
+    assert difference is not None
+    assert said in difference
+    assert row.event.id in difference
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param('"severity":{"final":"high"', '"severity":{"final":"low"', 'severity was {"final": "low"', id="another-severity"),
+        pytest.param('"corrective":[]', '"corrective":[["2025-08-06T03:00:00+00:00","x","retrain","m","' + str(UUID(int=0)) + '"]]', "state.corrective", id="an-action-nobody-made"),
+        pytest.param('"champion":null', '"champion":["video_performance@9","2025-08-01T00:00:00+00:00","promote"]', "state.champion", id="another-champion"),
+    ],
+)  # fmt: skip
+def test_a_changed_decision_is_found(old: str, new: str, said: str) -> None:
+    bench = Bench(MemoryStore())
+    bench.send(event("system_overload"), event("data_drift_detected", severity="low"), event("data_drift_detected", drift_score=0.7))
+    tables = bench.store.tables  # type: ignore[attr-defined]
+    row = tables.decisions[MODEL, 2]
+    assert old in row.body
+    tables.decisions[MODEL, 2] = replace(row, body=row.body.replace(old, new))
+
+    replayed = ReplayDecisions(bench.store).run()
+
+    assert (replayed.model, replayed.seq) == (MODEL, 2)
+    assert said in (replayed.difference or "")
+
+
+def test_a_changed_policy_is_found() -> None:
+    bench = Bench(MemoryStore())
+    a_day(bench, 2)
+    tables = bench.store.tables  # type: ignore[attr-defined]
+    tables.policies[POLICY.hash] = {**tables.policies[POLICY.hash], "min_new_rows": 5}
+
+    assert "is not on record as it was" in (ReplayDecisions(bench.store).run().difference or "")
+
+
+def test_each_decision_is_replayed_with_the_policy_of_its_time(bench: Bench) -> None:
+    a_day(bench, 6)
+    bench.source.policy = changed("{field: drift_score, above: 0.6}", "{field: drift_score, above: 0.1}")
+    bench.policy.refresh()
+    a_day(bench, 6)
+
+    assert ReplayDecisions(bench.store).run().difference is None
+
+
+# Back-test
+
+
+def test_the_same_policy_differs_in_nothing(bench: Bench) -> None:
+    a_day(bench, 4)
+
+    found = Backtest(bench.store, CATALOGUE).run(POLICY)
+
+    assert (found.differing, found.missed, found.gained) == (0, [], 0)
+    assert all(was == would for was, would in found.actions.values())
+    assert all(was == would for was, would in found.stopped.values())
+
+
+def test_a_deafer_policy_misses_incidents_and_says_which(bench: Bench) -> None:
+    a_day(bench)
+    deaf = parse_policy(TEXT.replace("high: {action: retrain, priority: high, reason: data_drift_high}", "high: {action: monitor}").replace(
+        "medium: {action: retrain, when: maintenance_window, reason: data_drift_medium}", "medium: {action: monitor}"
+    ).replace("- {action: retrain, priority: high, reason: performance_degraded, note: no_better_target}", "- {action: monitor}"))  # fmt: skip
+
+    found = Backtest(bench.store, CATALOGUE).run(deaf)
+
+    assert found.actions["retrain"][0] > 0
+    assert found.actions["retrain"][1] == 0
+    assert found.missed
+    assert {one["severity"] for one in found.missed} <= {"high", "critical"}
+    assert found.training_seconds == (10.0 * found.actions["retrain"][0], 0.0)
+    assert found.examples[0]["recorded"] != found.examples[0]["candidate"]
+
+
+def test_a_more_eager_policy_reacts_sooner(bench: Bench) -> None:
+    a_day(bench)
+    eager = changed("medium: {action: retrain, when: maintenance_window, reason: data_drift_medium}", "medium: {action: retrain, reason: data_drift_medium}")
+
+    was, would = Backtest(bench.store, CATALOGUE).run(eager).minutes_to_react
+
+    assert was is not None
+    assert would is not None
+    assert would < was
+
+
+def test_a_candidate_without_limits_is_seen_to_do_more(bench: Bench) -> None:
+    for _ in range(9):
+        bench.send(event("data_drift_detected", drift_score=0.7, at=bench.clock.now()))
+        bench.carry_out_due()
+        bench.clock.advance(timedelta(minutes=61))
+
+    found = Backtest(bench.store, CATALOGUE).run(changed("daily_limits: {retrain: 6, rollback: 3}", "daily_limits: {}"))
+
+    assert found.actions["retrain"][0] <= 6 < found.actions["retrain"][1]
+    assert found.stopped["blast_radius"][0] > 0
+
+
+# Shadow
+
+
+def test_a_shadow_policy_decides_and_does_nothing(bench: Bench) -> None:
+    shadow = ShadowPolicy(bench.store)
+    shadow.start(changed("{field: drift_score, above: 0.6}", "{field: drift_score, above: 0.1}"))
+    shadow.refresh()
+    bench.take_in._shadow = shadow.current
+
+    bench.send(event("data_drift_detected", drift_score=0.2), event("data_drift_detected", drift_score=0.05))
+
+    assert bench.requested() == []
+    report = shadow.report(10)
+    assert (report["decisions"], report["agreeing"]) == (2, 1)
+    assert report["differing"][0]["answers"] == ["retrain accepted", "alert accepted"]
+
+    shadow.stop()
+    shadow.refresh()
+    bench.send(event("data_drift_detected", drift_score=0.2))
+    assert shadow.report(10)["shadow"] is None
+    with bench.store.transaction() as tx:
+        assert tx.shadows.agreement(report["shadow"]) == (2, 1)
+
+
+def test_a_shadow_policy_that_breaks_harms_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate = changed("min_new_rows: 100", "min_new_rows: 7")
+    monkeypatch.setattr(Policy, "rule", lambda self, name: 1 / 0 if self.min_new_rows == 7 else self.rules[name])
+    bench.take_in._shadow = lambda: candidate
+
+    taken = bench.send(event("data_drift_detected", drift_score=0.7))
+
+    assert (taken.new, taken.poison) == (1, {})
+    assert [one["kind"] for one in bench.requested()] == ["retrain"]
+
+
+# The switch
+
+
+def test_the_switch_is_turned_once_and_somebody_is_told(bench: Bench) -> None:
+    switch = TurnSwitch(bench.store, bench.clock)
+
+    assert [switch.run(paused=True, who="me", reason="night"), switch.run(paused=True, who="you", reason="again")] == [True, False]
+    bench.send(event("data_drift_detected", drift_score=0.7))
+    assert [switch.run(paused=False, who="me", reason="day"), switch.run(paused=False, who="me", reason="day")] == [True, False]
+
+    (row,) = bench.decisions()
+    assert row.outcome == "paused"
+    assert json.loads(row.body)["state"]["paused"] is True
+    with bench.store.transaction() as tx:
+        assert [alert.title for alert in tx.alerts.newest(10) if alert.grouping == "policy|pause"] == ["[high] Policy resumed", "[high] Policy paused"]
