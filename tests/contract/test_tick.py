@@ -10,6 +10,7 @@ import pytest
 from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.contracts.envelope import decode, encode
 from evergreen.contracts.topics import ACTIONS
+from evergreen.services.carry_out import CAUSES_SAID
 from tests.support.events import NOON, event
 from tests.support.intake_bench import Bench, champion
 
@@ -83,6 +84,16 @@ def test_a_scheduled_action_is_rung_when_it_becomes_due(bench: Bench) -> None:
     assert bench.sweep.ring() == 0
     assert [one["reason"] for one in bench.requested()] == ["data_drift_medium"]
     assert [(row.rule, row.outcome) for row in bench.decisions()][-1] == ("timer_due.release", "accepted")
+
+
+def test_an_action_that_took_in_thousands_of_events_is_rung_and_keeps_every_cause(bench: Bench) -> None:
+    bench.send(*(event("data_drift_detected", severity="medium") for _ in range(3_000)))
+
+    bench.clock.at = datetime(2025, 8, 6, 18, 0, tzinfo=UTC)
+    assert bench.sweep.ring() == 1
+    (said,) = bench.requested()
+    assert len(said["causes"]) == CAUSES_SAID
+    assert len(bench.claim(ActionKind.RETRAIN).action.causes) == 3_000
 
 
 def test_a_new_action_is_not_rung_twice(bench: Bench) -> None:

@@ -26,6 +26,8 @@ from evergreen.ports.storage import MAX_ATTEMPTS, ClaimedAction, Lease, Store, T
 LEASE = timedelta(seconds=90)
 RENEW_EVERY = timedelta(seconds=20)
 _BACKOFF = timedelta(seconds=30)
+CAUSES_SAID = 50
+"""In a doorbell: whatever their sources are called, so many fit into a message. The row keeps all of them."""
 log = structlog.get_logger(__name__)
 
 
@@ -43,14 +45,15 @@ def resulting_event(action: Action, event_type: str, payload: Payload, *, subjec
 
 
 def request_event(action: Action, time: datetime) -> Event:
-    """The doorbell of an action."""
+    """The doorbell of an action. Its first causes go with it: one that waited long may have thousands, more than a message holds."""
+    said = action.model_copy(update={"causes": action.causes[:CAUSES_SAID]})
     return Event(
         id=derived_id(action.id, "action_requested"),
         source="/policy",
         type="action_requested",
         subject=action.model if action.model != NO_MODEL else action.kind.value,
         time=time,
-        data=ActionRequested(action=action).model_dump(mode="json"),
+        data=ActionRequested(action=said).model_dump(mode="json"),
         extensions={"traceparent": action.traceparent} if action.traceparent else {},
     )
 

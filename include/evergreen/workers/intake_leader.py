@@ -11,7 +11,7 @@ import structlog
 from evergreen.adapters.postgres.leadership import Leadership
 from evergreen.bootstrap import Parts
 from evergreen.core.clock import wall_now
-from evergreen.core.errors import InvalidPolicy, Unavailable
+from evergreen.core.errors import EvergreenError
 
 RELAY_POLL = 0.25
 """A notification comes sooner; this is the net under it."""
@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 
 class LeaderThread:
-    """Runs `step` again and again while this process leads. A part that is away is waited for; anything else ends the process, and the
-    supervisor starts it anew."""
+    """Runs `step` again and again while this process leads. What fails with an error of ours (a part that is away, a state that moved
+    while it was decided on) is tried again; anything else ends the process, and the supervisor starts it anew."""
 
     def __init__(self, lead: Leadership, step: Callable[[], None], stop: threading.Event, failed: Callable[[BaseException], None]) -> None:
         self._lead = lead
@@ -48,8 +48,8 @@ class LeaderThread:
                     continue
                 try:
                     self._step()
-                except (Unavailable, InvalidPolicy) as error:
-                    log.warning("leader_waits", error=str(error))
+                except EvergreenError as error:
+                    log.warning("leader_waits", step=self._thread.name, exception_class=type(error).__name__, error=str(error))
                     self._stop.wait(PATIENCE)
         except BaseException as error:  # noqa: BLE001 - the edge of a thread: a silent death would stop the loop unseen
             self._failed(error)
