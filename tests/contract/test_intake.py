@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
 
 from evergreen.contracts.actions import ActionKind
 from evergreen.contracts.envelope import Event, encode
-from evergreen.contracts.topics import DEAD_LETTER
+from evergreen.contracts.topics import DEAD_LETTER, payload_of
 from evergreen.core.rules import Policy
 from evergreen.ports.messaging import Received
 from evergreen.ports.records import RecordStore
@@ -64,6 +65,27 @@ def test_the_same_id_of_another_source_is_another_event(bench: Bench) -> None:
 
     assert taken.new == 2
     assert bench.letters() == []
+
+
+def test_what_was_said_leniently_is_recorded_as_it_was_understood(bench: Bench) -> None:
+    window = {"first_day": 1735689600, "last_day": "2025-01-07T00:00:00Z"}
+    verdict = event("model_evaluation_completed", approved=0.0, rows_after_as_of=True, gates=[])
+    processed = event("data_processed", rows="12", window=window, at=NOON + timedelta(minutes=1))
+    drift = event("data_drift_detected", window=window, drift_score="0.2")
+
+    assert bench.send(verdict, processed, drift).poison == {}
+    assert bench.send(verdict, processed, drift).repeated == 3  # a repeat is known by what the producer said
+
+    assert bench.send(event("data_drift_detected", severity="critical"), event("data_processed", rows=3, at=NOON + timedelta(hours=1))).new == 2
+    assert json.loads(bench.decisions()[-1].body)["state"]["rows_since_refused"] == 16
+    with bench.store.transaction() as tx:
+        rows = [tx.events.find(one.id)[0] for one in (verdict, processed, drift)]
+    said = [row.event.data for row in rows]
+    assert (said[0]["approved"], said[0]["rows_after_as_of"], said[1]["rows"], said[2]["drift_score"]) == (False, 1, 12, 0.2)
+    assert said[1]["window"] == said[2]["window"] == {"first_day": "2025-01-01", "last_day": "2025-01-07"}
+    for row, event_ in zip(rows, (verdict, processed, drift), strict=True):
+        assert payload_of(row.event) == payload_of(event_)
+        assert row.content_hash == event_.content_hash()
 
 
 # Several models

@@ -214,7 +214,8 @@ def _arrived(message: Received, now: datetime) -> Arrived | None:
     if too_far_ahead(event, now):
         raise InvalidEvent("future_time", f"time {event.time.isoformat()} is more than 24 h after platform time {now.isoformat()}")
     row = EventRow(
-        event=event,
+        # As the payload was understood: a lenient `"approved": 1.0` would break whoever reads the recorded field as what it is.
+        event=event.model_copy(update={"data": payload.model_dump(mode="json")}),
         content_hash=event.content_hash(),
         received_at=message.received_at,
         produced_at=_produced_at(event, message),
