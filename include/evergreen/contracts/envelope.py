@@ -20,6 +20,8 @@ from evergreen.contracts.errors import InvalidEvent
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = 100
+"""Of nested objects and lists: deeper ones exceed what readers can recurse into."""
 NAMESPACE = uuid.UUID("6f0d9a52-5f8e-5a6e-9f0e-3c1d2b7a4e10")
 """Of every UUIDv5 here: an event made by an action or the tick has the same id however often the step is repeated."""
 SCHEMA_URI = "urn:evergreen:{type}/v1"
@@ -129,7 +131,7 @@ def _from_attributes(text: str, raw: dict[str, Any]) -> Event:
         raise InvalidEvent("schema_violation", "time is missing")
     try:
         parsed = _FORMAT.read(CloudEvent, text)
-    except (CloudEventValidationError, ValueError, TypeError, AttributeError) as error:
+    except (CloudEventValidationError, ValueError, TypeError, AttributeError, OverflowError) as error:
         if "time" in raw and "timezone" in str(error).lower():
             raise InvalidEvent("naive_time", f"time {raw['time']!r} has no time zone") from error
         raise InvalidEvent("not_cloudevents", f"not a CloudEvents 1.0 envelope: {error}") from error
@@ -160,20 +162,24 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _refuse_unfit(value: object, reason: str = "schema_violation") -> None:
-    """NaN and Infinity have no JSON form (but `1e999` is read as one); NUL and half a surrogate pair have none in Postgres: such an
-    event would fail again at every write, so it is refused before it is sent or taken in."""
+def _refuse_unfit(value: object, reason: str = "schema_violation", depth: int = 0) -> None:
+    """NaN and Infinity have no JSON form (but `1e999` is read as one); NUL and half a surrogate pair have none in Postgres, a whole
+    number beyond 64 bits none in most readers: such an event would fail again at every write, so it is refused before it is sent or taken in."""
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidEvent(reason, "NaN and Infinity do not belong into an event")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InvalidEvent(reason, "whole numbers beyond 64 bits do not belong into an event")
+    if depth > MAX_DEPTH:
+        raise InvalidEvent(reason, f"more than {MAX_DEPTH} objects and lists inside each other do not belong into an event")
     if isinstance(value, str) and _UNFIT.search(value):
         raise InvalidEvent(reason, "NUL characters and lone surrogates do not belong into an event")
     if isinstance(value, dict):
         for name, item in value.items():
-            _refuse_unfit(name, reason)
-            _refuse_unfit(item, reason)
+            _refuse_unfit(name, reason, depth + 1)
+            _refuse_unfit(item, reason, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_unfit(item, reason)
+            _refuse_unfit(item, reason, depth + 1)
 
 
 def too_far_ahead(event: Event, now: datetime, limit: timedelta = timedelta(hours=24)) -> bool:

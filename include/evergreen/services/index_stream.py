@@ -10,7 +10,7 @@ import structlog
 from evergreen.contracts.envelope import decode
 from evergreen.contracts.events import DataProcessed
 from evergreen.contracts.topics import payload_of
-from evergreen.core.errors import InvalidEvent, Unavailable
+from evergreen.core.errors import Unavailable
 from evergreen.ports.index import IndexStore
 from evergreen.ports.messaging import Received
 from evergreen.services.dead_letters import Poison
@@ -57,6 +57,6 @@ class IndexStream:
 def _batch_of(message: Received) -> DataProcessed | None:
     try:
         payload = payload_of(decode(message.value or b""))
-    except InvalidEvent:
+    except Exception:  # noqa: BLE001 - the edge where messages enter: whatever is wrong with this one, intake says so
         return None
     return payload if isinstance(payload, DataProcessed) else None

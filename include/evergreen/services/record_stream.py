@@ -27,6 +27,8 @@ TOPICS = ("prediction.completed", "prediction.feedback", "system.metrics")
 ATTEMPTS = 3
 OLDEST = timedelta(days=400)
 """Older than any retention: a row would make a partition only to be dropped."""
+_DIGITS = 9
+"""Of a version's number: more have no place in its column."""
 Row = PredictionRow | FeedbackRow | MetricsRow
 Place = tuple[str, int, int]
 log = structlog.get_logger(__name__)
@@ -56,6 +58,8 @@ class RecordStream:
                 row = self._row(message, now)
             except InvalidEvent as error:
                 self._refuse(recorded, Poison(message, error.reason, type(error.__cause__ or error).__name__, str(error)))
+            except Exception as error:  # noqa: BLE001 - the edge where messages enter: one nobody foresaw must not stop the rest
+                self._refuse(recorded, Poison(message, "handler_failed", type(error).__name__, str(error)))
             else:
                 if row is None:
                     recorded.passed_over += 1
@@ -161,4 +165,7 @@ def store_rows(tx: IndexTransaction, rows: Sequence[Row]) -> int:
 
 
 def _number(version_name: str) -> int:
-    return int(version_name.rpartition("@")[2])
+    number = version_name.rpartition("@")[2]
+    if len(number) > _DIGITS:
+        raise InvalidEvent("schema_violation", f"version {version_name[:80]}: its number has more than {_DIGITS} digits")
+    return int(number)

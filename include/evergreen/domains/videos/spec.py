@@ -56,7 +56,7 @@ def model_name(region: str) -> str:
 def label_of(outcome: Mapping[str, Any]) -> float:
     """log10 of the views a video was first listed with, from feedback such as `{"view_count": 1000}`."""
     count = outcome.get("view_count")
-    if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < float("inf"):
+    if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < 2**63:
         raise ValueError(f"view_count must be a number of views, not {count!r}")
     return log_views(float(count))
 

@@ -196,7 +196,15 @@ def test_spec_answers_the_loops_questions(spec: ModelSpec, table: pd.DataFrame) 
     assert not set(spec.feature_names) & set(COUNT_FEATURES)
     assert set(FACTS) | set(COUNT_FEATURES) == set(spec.request_facts)
     assert spec.baseline(table) == pytest.approx(float(table[TARGET].median()))
-    for outcome in ({}, {"view_count": None}, {"view_count": -1}, {"view_count": "12"}, {"view_count": True}, {"view_count": float("nan")}):
+    for outcome in (
+        {},
+        {"view_count": None},
+        {"view_count": -1},
+        {"view_count": "12"},
+        {"view_count": True},
+        {"view_count": float("nan")},
+        {"view_count": 10**400},
+    ):
         with pytest.raises(ValueError, match="view_count must be a number of views"):
             spec.label_of(outcome)
 
