@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
+from airflow.providers.apache.kafka.triggers.shared_stream import KafkaBrokerPayload
 from airflow.sdk.module_loading import import_string
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamManager, SharedStreamProducer
 from hypothesis import given
@@ -18,8 +19,10 @@ from hypothesis import strategies as st
 from evergreen.contracts.actions import DAG_KINDS, Action, ActionKind
 from evergreen.contracts.envelope import encode
 from evergreen.orchestration.doorbell import Unreadable, read_message
-from evergreen.orchestration.trigger import ActionTrigger, DoorbellStream
+from evergreen.orchestration.trigger import ActionTrigger, DoorbellStream, _why
+from evergreen.ports.messaging import Received
 from evergreen.services.carry_out import request_event
+from evergreen.services.dead_letters import OURS, Poison, read_letter, redrive
 
 NOW = datetime(2025, 7, 24, 9, tzinfo=UTC)
 HOSTILE = [
@@ -152,6 +155,16 @@ def test_the_stream_is_made_from_the_serialized_form() -> None:
     stream = ActionTrigger.create_shared_stream_producer(keywords)
     assert isinstance(stream, DoorbellStream)
     assert stream.dlq_topic == "dead.letter"
+
+
+@pytest.mark.parametrize(("body", "reason"), HOSTILE)
+def test_its_dead_letter_is_the_one_intake_writes_of_the_same_message(body: bytes | None, reason: str) -> None:
+    letter = read_letter(Received("dead.letter", 0, 1, b"k", body, _why(KafkaBrokerPayload("mlops.actions", 2, 7, body, b"k")), NOW))
+
+    assert letter.id == Poison(Received("mlops.actions", 2, 7, b"k", body, (), NOW), reason, "", "").letter_id
+    assert set(letter.facts) == set(OURS)
+    assert (letter.source_topic, letter.facts["reason"], letter.original) == ("mlops.actions", reason, ())
+    assert redrive(letter).topic == "mlops.actions"
 
 
 def test_a_kind_without_a_dag_is_refused() -> None:

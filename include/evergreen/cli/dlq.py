@@ -95,7 +95,11 @@ def _chosen(here: Parts, letter_ids: list[str], *, every: bool, reason: str | No
     if not every:
         return [_letter(here, one) for one in dict.fromkeys(letter_ids)]
     done = _redriven(here)
-    return [one for one in _letters(here) if one.id not in done and reason in (None, one.facts.get("reason"))]
+    waiting = [one for one in _letters(here) if one.id not in done and reason in (None, one.facts.get("reason"))]
+    for one in waiting:
+        if not one.source_topic:
+            typer.echo(f"warning: {one.id} stays: it does not say which topic it came from", err=True)
+    return [one for one in waiting if one.source_topic]
 
 
 def _letters(here: Parts) -> list[DeadLetter]:
@@ -104,14 +108,19 @@ def _letters(here: Parts) -> list[DeadLetter]:
     from evergreen.services.dead_letters import read_letter
 
     messages = read_topics(here.settings.kafka.bootstrap_servers, [DEAD_LETTER], from_beginning=True, until_end=True)
-    letters = sorted(((one.sent_at, one.partition, one.offset), read_letter(one)) for one in messages if one.sent_at is not None)
-    return list({letter.id: letter for _, letter in letters}.values())
+    letters: dict[str, DeadLetter] = {}
+    for message in sorted(messages, key=lambda one: (one.sent_at or one.received_at, one.partition, one.offset)):
+        letter = read_letter(message)
+        # Of a topic with two readers each writes the letter, but Airflow's does not know the headers.
+        letters[letter.id] = max(letter, letters.get(letter.id, letter), key=lambda one: len(one.original))
+    return list(letters.values())
 
 
 def _letter(here: Parts, letter_id: str) -> DeadLetter:
     from evergreen.core.errors import NotFound
 
-    found = [one for one in _letters(here) if one.id == letter_id or one.id.startswith(letter_id)]
+    letters = _letters(here)
+    found = [one for one in letters if one.id == letter_id] or [one for one in letters if one.id.startswith(letter_id)]
     if len(found) != 1:
         raise NotFound(f"{'no' if not found else len(found)} dead letters named {letter_id}")
     return found[0]

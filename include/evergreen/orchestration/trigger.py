@@ -14,6 +14,8 @@ from evergreen.contracts.topics import ACTIONS, DEAD_LETTER
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import PublishFailed
 from evergreen.orchestration.doorbell import Unreadable, read_message
+from evergreen.ports.messaging import Received
+from evergreen.services.dead_letters import Poison
 
 CONNECTION = "kafka_default"
 DEAD_LETTER_SECONDS = 10.0
@@ -75,17 +77,9 @@ class DoorbellStream(KafkaSharedStreamProducer):
 
 
 def _why(payload: KafkaBrokerPayload) -> list[tuple[str, bytes]]:
+    """As intake says it, which reads the topic too: the letter of the same message has the same id."""
     said = read_message(payload.value)
     fault = said if isinstance(said, Unreadable) else Unreadable("rejected", "rejected by a watcher", "")
-    headers = {
-        "reason": fault.reason,
-        "detail": fault.detail[:500],
-        "exception": fault.exception,
-        "topic": payload.topic,
-        "partition": str(payload.partition),
-        "offset": str(payload.offset),
-        "attempts": "1",
-        "first_seen": wall_now().isoformat(),
-        "consumer": "airflow-doorbell",
-    }
-    return [(name, value.encode()) for name, value in headers.items()]
+    message = Received(payload.topic, payload.partition, payload.offset, payload.key, payload.value, (), wall_now())
+    poison = Poison(message, fault.reason, fault.exception, fault.detail)
+    return [(name, value.encode()) for name, value in poison.headers().items()]

@@ -64,6 +64,11 @@ class DeadLetter:
         """Ours if it has one; a letter of another writer is named by where it stands."""
         return self.facts.get("dead_letter_id") or f"{self.partition}:{self.offset}"
 
+    @property
+    def source_topic(self) -> str | None:
+        """None for a letter of another writer that does not say."""
+        return self.facts.get("source_topic") or None
+
 
 def read_letter(message: Received) -> DeadLetter:
     """Our headers are the last of their names: the original may have had some of the same."""
@@ -80,8 +85,8 @@ def read_letter(message: Received) -> DeadLetter:
 def redrive(letter: DeadLetter, *, changes: Mapping[str, Any] | None = None, value: bytes | None = None) -> Outgoing:
     """The message for its source topic: byte for byte, or with another `value`, or with fields of its JSON changed
     (`data.rows` -> 3). Raises NotFound when it does not say where it came from, InvalidEvent when there is no JSON to change."""
-    topic = letter.facts.get("source_topic")
-    if not topic:
+    topic = letter.source_topic
+    if topic is None:
         raise NotFound(f"dead letter {letter.id} does not say which topic it came from")
     body = value if value is not None else letter.value
     if changes:
