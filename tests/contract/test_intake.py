@@ -13,9 +13,9 @@ from evergreen.contracts.topics import DEAD_LETTER, payload_of
 from evergreen.core.rules import Policy
 from evergreen.ports.messaging import Received
 from evergreen.ports.records import RecordStore
-from evergreen.services.dead_letters import read_letter
+from evergreen.services.dead_letters import read_letter, redrive
 from evergreen.services.intake import TakeIn
-from tests.support.events import NOON, event
+from tests.support.events import MODEL, NOON, event
 from tests.support.intake_bench import CATALOGUE, POLICY, Bench
 
 # Once in effect
@@ -114,6 +114,18 @@ def test_an_unknown_model_is_an_alert_and_a_dead_letter(bench: Bench) -> None:
     with bench.store.transaction() as tx:
         assert [alert.model for alert in tx.alerts.newest(10)] == ["-"]
     assert bench.due() == []
+
+
+def test_repaired_it_is_taken_in_like_any_other(bench: Bench) -> None:
+    bench.send(event("data_drift_detected", model_version="nobody@1"))
+    (said,) = bench.outbox(DEAD_LETTER)
+    letter = read_letter(bench.message(said.value, DEAD_LETTER, said.headers))
+
+    back = redrive(letter, changes={"data.model_version": f"{MODEL}@1"})
+    taken = bench.take_in.run([bench.message(back.value, back.topic)])
+
+    assert (taken.new, taken.poison) == (1, {})
+    assert [row.rule for row in bench.decisions()] == ["data_drift_detected.low"]
 
 
 # Poison

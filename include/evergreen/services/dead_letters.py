@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evergreen.contracts.envelope import derived_id
+from evergreen.contracts.topics import CONTROL_TOPICS
 from evergreen.core.errors import InvalidEvent, NotFound
 from evergreen.ports.messaging import Headers, Outgoing, Received
 
@@ -84,11 +85,14 @@ def read_letter(message: Received) -> DeadLetter:
 
 def redrive(letter: DeadLetter, *, changes: Mapping[str, Any] | None = None, value: bytes | None = None) -> Outgoing:
     """The message for its source topic: byte for byte, or with another `value`, or with fields of its JSON changed
-    (`data.rows` -> 3). Raises NotFound when it does not say where it came from, InvalidEvent when there is no JSON to change."""
+    (`data.rows` -> 3). A control event of an unknown model was recorded under its id, so it goes back under another, the same each time.
+    Raises NotFound when it does not say where it came from, InvalidEvent when there is no JSON to change."""
     topic = letter.source_topic
     if topic is None:
         raise NotFound(f"dead letter {letter.id} does not say which topic it came from")
     body = value if value is not None else letter.value
+    if value is None and letter.facts.get(REASON) == "unknown_model" and topic in CONTROL_TOPICS:
+        changes = {"id": derived_id("redriven", letter.id), **(changes or {})}
     if changes:
         body = _changed(body, changes)
     return Outgoing(0, topic, letter.key, body, letter.original)

@@ -13,8 +13,8 @@ from evergreen.services.dead_letters import DeadLetter, Poison, read_letter, red
 from tests.support.events import NOON, event
 
 
-def letter(value: bytes | None = b"{", headers: Headers = (("a", b"\xff"), ("a", None))) -> DeadLetter:
-    poison = Poison(Received("data.ingested", 2, 7, b"\xfe", value, headers, NOON), "bad_json", "ValueError", "not JSON")
+def letter(value: bytes | None = b"{", headers: Headers = (("a", b"\xff"), ("a", None)), reason: str = "bad_json") -> DeadLetter:
+    poison = Poison(Received("data.ingested", 2, 7, b"\xfe", value, headers, NOON), reason, "ValueError", "not JSON")
     ours = tuple((name, text.encode()) for name, text in poison.headers().items())
     return read_letter(Received("dead.letter", 0, 1, b"\xfe", value, (*headers, *ours), NOON))
 
@@ -53,6 +53,18 @@ def test_a_field_is_repaired() -> None:
 
 def test_a_whole_value_takes_its_place() -> None:
     assert redrive(letter(), value=b"new").value == b"new"
+
+
+def test_an_event_of_an_unknown_model_goes_back_under_an_id_of_its_own() -> None:
+    said = event("data_drift_detected", model_version="nobody@1")
+    stranded = letter(encode(said), reason="unknown_model")
+
+    unchanged, repaired = (decode(redrive(stranded, changes=changes).value or b"") for changes in ({}, {"data.model_version": "video_performance@1"}))
+
+    assert unchanged.id == repaired.id != said.id
+    assert (unchanged.data, repaired.data["model_version"]) == (said.data, "video_performance@1")
+    assert decode(redrive(stranded, changes={"id": "mine"}).value or b"").id == "mine"
+    assert redrive(stranded, value=b"whole").value == b"whole"
 
 
 @pytest.mark.parametrize(("value", "changes"), [(b"{", {"a": 1}), (json.dumps({"a": 1}).encode(), {"a.b": 1}), (b"[1]", {"a": 1}), (None, {"a": 1})])
