@@ -61,15 +61,21 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InvalidPolicy(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from error
+    except (ValueError, RecursionError) as error:  # a day that is in no calendar, lists within lists without end
+        raise InvalidPolicy(f"{name}: cannot be read: {error}") from error
     if not isinstance(content, dict) or root is None:
         raise InvalidPolicy(f"{name}:1: a policy is a mapping")
     twice = [f"{name}:{line}: {key!r} stands here twice" for key, line in _duplicates(root, set())]
     if twice:
         raise InvalidPolicy("\n".join(twice))
     try:
-        return Policy.model_validate(content)
+        policy = Policy.model_validate(content)
+        policy.hash  # noqa: B018 - a value without a JSON form is found here, not by whoever decides with it
     except ValidationError as error:
         raise InvalidPolicy("\n".join(f"{name}:{_line(root, _path(fault))}: {_where(_path(fault))}{_what(fault)}" for fault in error.errors())) from error
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidPolicy(f"{name}: a value cannot be used: {error}") from error
+    return policy
 
 
 def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int]]:

@@ -60,6 +60,25 @@ def test_a_mistake_is_named_by_its_line(good: str, bad: str, why: str) -> None:
     assert min(abs(line - found) for found in faults) <= 6
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "why"),
+    [
+        pytest.param("Asia/Seoul", "Asia", "Is a directory", id="zone-that-is-a-folder"),
+        pytest.param("stale_after: 24h", "stale_after: 99999999999d", "duration|too large", id="duration-without-end"),
+        pytest.param("above: 0.8}", "above: .inf}", "not JSON compliant", id="number-without-json"),
+        pytest.param("above: 0.8}", "above: 2025-99-99}", "month must be in 1..12", id="day-of-no-calendar"),
+        pytest.param("above: 0.8}", f"above: {'[' * 2_000}{']' * 2_000}}}", "recursion", id="lists-without-end"),
+    ],
+)
+def test_a_value_nothing_can_be_made_of_is_a_mistake_too(good: str, bad: str, why: str) -> None:
+    assert good in TEXT
+
+    with pytest.raises(InvalidPolicy, match=why) as refused:
+        parse_policy(TEXT.replace(good, bad, 1), "p.yaml")
+
+    assert str(refused.value).startswith("p.yaml:")
+
+
 def test_several_mistakes_are_all_named() -> None:
     with pytest.raises(InvalidPolicy) as refused:
         parse_policy(TEXT.replace("Asia/Seoul", "Mars").replace("stale_after: 24h", "stale_after: soon"))
