@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from evergreen.contracts.envelope import Event
     from evergreen.ports.messaging import Received
 
 app = typer.Typer(help="Publish events and watch topics.", no_args_is_help=True)
@@ -33,7 +36,7 @@ def publish(
     from evergreen.ports.messaging import Outgoing
 
     here = parts()
-    event = _event(topic, sys.stdin.read() if message == "-" else message, event_type, source, here.clock.now)
+    event = _event(topic, sys.stdin.buffer.read() if message == "-" else message.encode("utf-8", "surrogateescape"), event_type, source, here.clock.now)
     try:
         payload_of(event)
     except InvalidEvent as error:
@@ -47,18 +50,22 @@ def publish(
     typer.echo(json.dumps(facts) if as_json else f"{event.type} {event.id} is on {topic}")
 
 
-def _event(topic: str, text: str, event_type: str | None, source: str, now: Any) -> Any:
+def _event(topic: str, text: bytes, event_type: str | None, source: str, now: Callable[[], datetime]) -> Event:
     from evergreen.contracts.envelope import decode
     from evergreen.core.errors import InvalidEvent
-    from evergreen.services.wrap import wrap
+    from evergreen.services.wrap import type_on, wrap
 
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidEvent("bad_json", f"not JSON: {error}") from error
     if not isinstance(content, dict):
         raise InvalidEvent("bad_json", "an event is a JSON object")
-    return decode(text.encode()) if "specversion" in content else wrap(topic, content, now=now, event_type=event_type, source=source)
+    if "specversion" not in content:
+        return wrap(topic, content, now=now, event_type=event_type, source=source)
+    event = decode(text)
+    type_on(topic, event.type)
+    return event
 
 
 @app.command()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from evergreen.contracts.envelope import Event, decode, new_id
 from evergreen.contracts.events import Payload
 from evergreen.contracts.topics import DEAD_LETTER, TOPIC_OF, TOPICS
@@ -18,19 +20,24 @@ _SUBJECTS = ("dataset", "model_name", "model_version", "service_name", "user_id"
 def wrap(topic: str, flat: Mapping[str, Any], *, now: Callable[[], datetime], event_type: str | None = None, source: str = "/cli") -> Event:
     """`event_id` -> id, `timestamp` -> time, `key` -> subject; the rest is the payload, which is not checked here: intake does that.
     A field the payload itself has (a system alert's timestamp) stays in it. `now` is asked only when no time is given.
-    Raises NotFound for a topic or type that does not exist, InvalidEvent when a time cannot be read."""
+    Raises NotFound for a topic or type that does not exist, InvalidEvent when a time cannot be read or a name has no place in an envelope."""
     data = dict(flat)
     named = data.pop("event_type", None)
-    name, payload = _type(topic, event_type or named)
+    if not isinstance(named, str | None):
+        raise InvalidEvent("schema_violation", f"event_type {named!r} is no text")
+    name, payload = type_on(topic, event_type or named)
     given = data.get("timestamp") if "timestamp" in payload.model_fields else data.pop("timestamp", None)
-    return Event(
-        id=str(data.pop("event_id", None) or new_id()),
-        source=str(data.pop("event_source", None) or source),
-        type=name,
-        subject=str(data.pop("key", None) or _subject(data)),
-        time=_time(given) if given is not None else now(),
-        data=data,
-    )
+    try:
+        return Event(
+            id=str(data.pop("event_id", None) or new_id()),
+            source=str(data.pop("event_source", None) or source),
+            type=name,
+            subject=str(data.pop("key", None) or _subject(data)),
+            time=_time(given) if given is not None else now(),
+            data=data,
+        )
+    except ValidationError as error:
+        raise InvalidEvent("schema_violation", "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())) from error
 
 
 def unwrapped(said: bytes, *, now: Callable[[], datetime]) -> Event:
@@ -47,7 +54,8 @@ def unwrapped(said: bytes, *, now: Callable[[], datetime]) -> Event:
     return wrap(topic, flat, now=now)
 
 
-def _type(topic: str, name: str | None) -> tuple[str, type[Payload]]:
+def type_on(topic: str, name: str | None) -> tuple[str, type[Payload]]:
+    """The type and its payload; without a name, the topic's only one. Raises NotFound when the topic does not carry it."""
     found = next((one for one in TOPICS if one.name == topic), None)
     if found is None or topic == DEAD_LETTER:
         raise NotFound(f"no topic {topic!r} to publish on; there are: {', '.join(one.name for one in TOPICS if one.types)}")
