@@ -111,11 +111,15 @@ class IntakeWorker:
             log.warning("policy_not_read", error=str(error))
 
     def _pause_where_poisoned(self, consumer: BatchConsumer, messages: Sequence[Received], taken: Taken) -> None:
+        resting: set[tuple[str, int]] = set()
         for message in messages:
             partition = (message.topic, message.partition)
+            if partition in resting:  # one batch is one burst: it is not to pause the partition again and for longer
+                continue
             watch = self._watches.setdefault(partition, PoisonWatch())
             pause = watch.note(poison=(*partition, message.offset) in taken.poison)
             if pause is not None:
+                resting.add(partition)
                 consumer.pause(partition, wall_now() + pause)
                 self._parts.intake.take_in.raise_alarm(partition, pause)
 

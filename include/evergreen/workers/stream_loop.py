@@ -95,10 +95,14 @@ class StreamLoop:
         return False
 
     def _watch(self, consumer: BatchConsumer, messages: Sequence[Received], poison: set[Place]) -> None:
+        resting: set[tuple[str, int]] = set()
         for message in messages:
-            bad = (message.topic, message.partition, message.offset) in poison
-            pause = self._watches[message.topic, message.partition].note(poison=bad)
+            partition = (message.topic, message.partition)
+            if partition in resting:  # one batch is one burst: it is not to pause the partition again and for longer
+                continue
+            pause = self._watches[partition].note(poison=(*partition, message.offset) in poison)
             if pause is not None:
-                consumer.pause((message.topic, message.partition), wall_now() + pause)
+                resting.add(partition)
+                consumer.pause(partition, wall_now() + pause)
                 log.error("partition_paused", topic=message.topic, partition=message.partition, seconds=pause.total_seconds())
                 self._on_pause(message.topic, message.partition, pause)

@@ -146,6 +146,18 @@ def test_an_unforeseen_error_ends_the_loop_and_commits_nothing(bench: Bench):
     assert bench.consumers[0].told == ["closed"]
 
 
+def test_a_batch_of_nothing_but_poison_is_one_pause(bench: Bench):
+    bench.run([[message(offset) for offset in range(1_000)]], handle=lambda messages: [(one.topic, one.partition, one.offset) for one in messages])
+    assert bench.paused == [(0, timedelta(seconds=30))]
+    assert bench.consumers[0].told.count("pause 0") == 1
+
+
+def test_poison_after_the_pause_is_a_longer_one(bench: Bench):
+    batches = [[message(offset) for offset in range(start, start + 1_000)] for start in (0, 1_000)]
+    bench.run(batches, handle=lambda messages: [(one.topic, one.partition, one.offset) for one in messages])
+    assert bench.paused == [(0, timedelta(seconds=30)), (0, timedelta(seconds=60))]
+
+
 def test_a_partition_of_poison_rests_and_the_others_go_on(bench: Bench):
     batch = [message(offset, partition) for offset in range(60) for partition in (0, 1)]
     bench.run([batch], handle=lambda messages: [(one.topic, one.partition, one.offset) for one in messages if one.partition == 1])
