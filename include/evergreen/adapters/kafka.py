@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from evergreen.adapters.kafka_admin import DEAD_LETTER_MAX_BYTES
+from evergreen.adapters.kafka_admin import DEAD_LETTER_PRODUCER_BYTES
 from evergreen.contracts.envelope import CONTENT_TYPE, Event, encode, stamped
 from evergreen.contracts.topics import TOPIC_OF
 from evergreen.core.clock import wall_now
@@ -169,8 +169,7 @@ class KafkaMessenger:
     new producer. (The library's own gap-less mode is no choice: its fatal error breaks the delivery reports of this binding.)"""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        # The limit counts the whole message: the original, its headers and ours.
-        self._config = producer_config(settings) | {"message.max.bytes": DEAD_LETTER_MAX_BYTES + 65_536, "error_cb": _ignore, "logger": _silent}
+        self._config = producer_config(settings) | {"message.max.bytes": DEAD_LETTER_PRODUCER_BYTES, "error_cb": _ignore, "logger": _silent}
         self._timeout = settings.delivery_timeout_seconds + 1
         self._producer: Producer | None = None
 

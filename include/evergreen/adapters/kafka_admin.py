@@ -10,6 +10,8 @@ from evergreen.core.errors import Unavailable
 
 DEAD_LETTER_MAX_BYTES = 8 * 1024 * 1024
 """A dead letter is the original message plus headers, and oversize is one of the reasons a message becomes one."""
+DEAD_LETTER_PRODUCER_BYTES = DEAD_LETTER_MAX_BYTES + 65_536
+"""A producer counts the whole message: the original, its headers and ours."""
 _SECONDS = 15.0
 
 

@@ -76,7 +76,9 @@ def airflow_environment(settings: Settings, credentials: Credentials, *, airflow
 
 
 def _doorbell_connection(settings: Settings) -> str:
-    consumer = {
+    from evergreen.adapters.kafka_admin import DEAD_LETTER_PRODUCER_BYTES
+
+    client = {
         "bootstrap.servers": settings.kafka.bootstrap_servers,
         "group.id": "evergreen-doorbell",
         "enable.auto.commit": False,
@@ -84,8 +86,10 @@ def _doorbell_connection(settings: Settings) -> str:
         # A killed triggerer leaves its place in the group after this: until then the next one hears nothing.
         "session.timeout.ms": 6000,
         "heartbeat.interval.ms": 1500,
+        # Its dead letters go out through the same connection: one as large as the topic takes, with its headers, would be refused and come again for ever.
+        "message.max.bytes": DEAD_LETTER_PRODUCER_BYTES,
     }
-    return json.dumps({"conn_type": "kafka", "extra": consumer})
+    return json.dumps({"conn_type": "kafka", "extra": client})
 
 
 def database_url(context: StackContext) -> str:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from evergreen.core.errors import StackError
 from evergreen.local_stack import airflow, mlflow
@@ -79,6 +80,16 @@ def test_airflow_is_told_everything_by_environment(context: StackContext) -> Non
     doorbell = json.loads(variables["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
     assert (doorbell["bootstrap.servers"], doorbell["group.id"]) == ("127.0.0.1:9792", "evergreen-doorbell")
     assert (doorbell["enable.auto.commit"], doorbell["auto.offset.reset"]) == (False, "earliest")
+
+
+def test_the_doorbells_dead_letters_may_be_as_large_as_any_message(context: StackContext) -> None:
+    doorbell = json.loads(airflow.stack_environment(context)["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
+    producer = Producer(doorbell | {"log_level": 0, "error_cb": lambda _: None})
+
+    producer.produce("dead.letter", b"x" * 1_048_500, headers=[("detail", b"y" * 500)])
+
+    assert len(producer) >= 1  # taken into its queue; its errors about the broker that is not there count too
+    producer.purge()
 
 
 def test_dags_are_tested_on_a_database_of_their_own(context: StackContext, tmp_path: Path) -> None:
