@@ -12,7 +12,7 @@ import typer
 
 from evergreen.cli.playing import announcer, replay
 from evergreen.core.errors import EvergreenError
-from evergreen.core.release import released_at, week_batches
+from evergreen.core.release import last_released_day, released_at, week_batches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +36,12 @@ def register(app: typer.Typer) -> None:
 
 @load_app.command("videos")
 def load_videos(path: Path, region: Region = None, first: First = None, last: Last = None, batch_days: BatchDays = 7, as_json: Json = False) -> None:
-    """Announce video lists (Parquet, CSV, JSON; a file or a folder). Loading the same again changes nothing."""
+    """Announce video lists (Parquet, CSV, JSON; a file or a folder) of released days. Loading the same again changes nothing."""
     from evergreen.cli.context import parts
 
     made = parts()
     region = fed_region(made, region)
-    for batch in read_batches(made, path, region, first, last, batch_days):
+    for batch in released(read_batches(made, path, region, first, last, batch_days), made.clock.now()):
         event = announcer(made).run(f"videos.{region}", batch.rows, batch.first_day, batch.last_day)
         _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
     if not as_json:
@@ -117,6 +117,26 @@ def read_batches(
     if not batches:
         raise EvergreenError(f"{path} holds no list of region {region} in {low}…{high}; it has {days.min().date()}…{days.max().date()}")
     return batches
+
+
+def released(batches: Sequence[Batch], now: datetime) -> list[Batch]:
+    """Without the days that are not released yet: ingest would set their rows aside, and the same batch announced later is a repeat.
+    Raises EvergreenError when nothing is left."""
+    newest = last_released_day(now)
+    known: list[Batch] = []
+    for batch in batches:
+        if batch.last_day <= newest:
+            known.append(batch)
+        elif batch.first_day <= newest:
+            known += cut(batch.rows, batch.first_day, newest, (newest - batch.first_day).days + 1)
+    early = next((batch.first_day for batch in batches if batch.last_day > newest), None)
+    if early is not None:
+        day = max(newest + timedelta(days=1), early)
+        why = f"the lists of {day} and later are left out: that day's is released at {released_at(day):%Y-%m-%dT%H:%MZ}, load it then"
+        if not known:
+            raise EvergreenError(why)
+        typer.echo(f"warning: {why}", err=True)
+    return known
 
 
 def cut(rows: pd.DataFrame, first: date, last: date, batch_days: int, anchor: date | None = None) -> list[Batch]:
