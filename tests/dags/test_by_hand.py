@@ -57,6 +57,7 @@ def test_nothing_runs_without_a_reason(kind: ActionKind, reason: str | None) -> 
         pytest.param(ActionKind.PROMOTE, {"model": MODEL, "version": "three"}, "version must be a version number", id="version-in-words"),
         pytest.param(ActionKind.RETRAIN, {}, "model is required", id="no-model"),
         pytest.param(ActionKind.DRIFT_CHECK, {"model": MODEL, "first_day": "24.7."}, "first_day must be a day", id="no-iso-day"),
+        pytest.param(ActionKind.DRIFT_CHECK, {"model": MODEL, "first_day": "0001-01-01", "last_day": "2025-07-23"}, "years 1970 to 9998", id="no-such-lists"),
         pytest.param(ActionKind.INGEST, {"path": ""}, "path is required", id="no-path"),
     ],
 )

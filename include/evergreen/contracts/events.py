@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from evergreen.contracts.actions import Action, SeverityWord
+from evergreen.contracts.days import ListDay
 
 
 class Payload(BaseModel):
@@ -28,8 +28,8 @@ VersionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*@[0-9]+$", descript
 class Window(Payload):
     """List days, both inclusive."""
 
-    first_day: date
-    last_day: date
+    first_day: ListDay
+    last_day: ListDay
 
 
 class DataIngested(Payload):

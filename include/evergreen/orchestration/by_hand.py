@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from evergreen.contracts.actions import NO_MODEL, ActionKind
 from evergreen.contracts.events import DataIngested, Window
 from evergreen.core.errors import DataRejected, EvergreenError
@@ -44,7 +46,7 @@ def _ingest(form: Form) -> Wish:
         raise DataRejected(f"there is no file {path}")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     batch_id = f"{path.stem}.{sha256[:8]}"
-    window = Window(first_day=_day(form, "first_day"), last_day=_day(form, "last_day"))
+    window = _window(form)
     batch = DataIngested(batch_id=batch_id, dataset=_required(form, "dataset"), path=str(path), rows=_rows(path), window=window, sha256=sha256)
     return Wish(NO_MODEL, batch_id, batch.model_dump(mode="json"))
 
@@ -61,8 +63,8 @@ def _rows(path: Path) -> int:
 
 def _drift_check(form: Form) -> Wish:
     model = _required(form, "model")
-    window = {"first_day": _day(form, "first_day").isoformat(), "last_day": _day(form, "last_day").isoformat()}
-    return Wish(model, model, {"dataset": _required(form, "dataset"), "windows": [window]})
+    window = _window(form)
+    return Wish(model, model, {"dataset": _required(form, "dataset"), "windows": [window.model_dump(mode="json")]})
 
 
 def _of_model(form: Form) -> Wish:
@@ -111,6 +113,14 @@ def _day(form: Form, name: str) -> date:
         return date.fromisoformat(value)
     except ValueError as error:
         raise IncompleteForm(f"{name} must be a day such as 2025-07-24, not {value!r}") from error
+
+
+def _window(form: Form) -> Window:
+    days = {name: _day(form, name) for name in ("first_day", "last_day")}
+    try:
+        return Window(**days)
+    except ValidationError as error:
+        raise IncompleteForm(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def _version(form: Form, name: str) -> int:

@@ -112,6 +112,15 @@ def test_an_unknown_type_is_refused_by_name() -> None:
         pytest.param("data_ingested", {"colour": "red"}, "data_ingested.colour", id="extra-field"),
         pytest.param("data_ingested", {"rows": -1}, "data_ingested.rows", id="negative-count"),
         pytest.param("data_ingested", {"window": {"first_day": "2025-07-24"}}, "data_ingested.window.last_day", id="half-a-window"),
+        pytest.param(
+            "data_ingested", {"window": {"first_day": "9999-12-31", "last_day": "2025-07-24"}}, "data_ingested.window.first_day", id="after-every-calendar"
+        ),
+        pytest.param(
+            "data_ingested", {"window": {"first_day": "0001-01-01", "last_day": "2025-07-24"}}, "data_ingested.window.first_day", id="before-every-calendar"
+        ),
+        pytest.param(
+            "data_ingested", {"window": {"first_day": "2025-07-24", "last_day": "9999-12-31"}}, "data_ingested.window.last_day", id="the-last-day-there-is"
+        ),
         pytest.param("data_drift_detected", {"drift_score": 1.01}, "data_drift_detected.drift_score", id="score-above-one"),
         pytest.param("data_drift_detected", {"drift_score": float("nan")}, "data_drift_detected.drift_score", id="nan"),
         pytest.param("data_drift_detected", {"model_version": "video_performance"}, "data_drift_detected.model_version", id="version-without-number"),
