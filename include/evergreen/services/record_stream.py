@@ -27,8 +27,6 @@ TOPICS = ("prediction.completed", "prediction.feedback", "system.metrics")
 ATTEMPTS = 3
 OLDEST = timedelta(days=400)
 """Older than any retention: a row would make a partition only to be dropped."""
-_DIGITS = 9
-"""Of a version's number: more have no place in its column."""
 Row = PredictionRow | FeedbackRow | MetricsRow
 Place = tuple[str, int, int]
 log = structlog.get_logger(__name__)
@@ -165,7 +163,4 @@ def store_rows(tx: IndexTransaction, rows: Sequence[Row]) -> int:
 
 
 def _number(version_name: str) -> int:
-    number = version_name.rpartition("@")[2]
-    if len(number) > _DIGITS:
-        raise InvalidEvent("schema_violation", f"version {version_name[:80]}: its number has more than {_DIGITS} digits")
-    return int(number)
+    return int(version_name.rpartition("@")[2])
