@@ -271,10 +271,8 @@ TestLoop.settings = settings(deadline=None, max_examples=30, stateful_step_count
 )
 def test_a_flood_of_low_events_never_disarms_a_critical_rollback(flood: int, kinds: list[str], minutes: int) -> None:
     bench = Bench(MemoryStore())
-    low = [
-        event(kinds[number % len(kinds)], severity="low", **({"performance_drop": 0.01} if kinds[number % len(kinds)] == DEGRADED else {}))
-        for number in range(flood)
-    ]
+    mild: dict[str, dict[str, Any]] = {DEGRADED: {"performance_drop": 0.01}}
+    low = [event(name, severity="low", **mild.get(name, {})) for name in (kinds[number % len(kinds)] for number in range(flood))]
     if low:
         bench.send(*low)
     bench.clock.advance(timedelta(minutes=minutes))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST = timedelta(days=365)
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -17,7 +18,10 @@ def _duration(value: object) -> object:
     found = re.fullmatch(r"(\d{1,6})\s*([smhd])", str(value).strip())
     if found is None:
         raise ValueError(f"{value!r} is no duration; write for example 30s, 60m, 24h or 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    length = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if length > _LONGEST:
+        raise ValueError(f"{value!r} is longer than {_LONGEST.days} days")
+    return length
 
 
 def _clock_time(value: object) -> object:

@@ -319,7 +319,7 @@ def test_a_day_later_it_counts_no_longer() -> None:
 )
 def test_no_rollback_of_a_rollback_without_new_evidence(version: str, at: datetime, outcome: Outcome) -> None:
     state = KNOWN.with_champion(Champion(f"{MODEL}@1", NOON - timedelta(hours=1), "rollback"))
-    target = {"rollback_target": f"{MODEL}@0", "rollback_helps": True}
+    target: dict[str, Any] = {"rollback_target": f"{MODEL}@0", "rollback_helps": True}
 
     assert answer(asked(DEGRADED, state, at=at, model_version=version, **CRITICAL, **target), ActionKind.ROLLBACK).outcome is outcome
 
