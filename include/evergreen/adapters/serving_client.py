@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import httpx
 import stamina
+import structlog
 
 from evergreen.core.errors import EvergreenError, Unavailable
 from evergreen.ports.app import Asked
 
 _PARALLEL = 6
+_UNFIT = 422
+_SHOWN = 300
+log = structlog.get_logger(__name__)
 
 
 class _TryAgain(Exception):
     """503 with Retry-After, or a connection that a dying worker dropped."""
 
 
+@dataclass(frozen=True)
+class _Unfit:
+    """A request that serving would not take, with its reason."""
+
+    entity: str
+    reason: str
+
+
 class ServingClient:
     """Guarantee: every request is answered or raised; a worker that dies mid-request costs a retry, not an answer
-    (predictions are pure, feedback carries an idempotency key). Thread-safe."""
+    (predictions are pure, feedback carries an idempotency key). Thread-safe. Failure: serving finds one request unfit (422).
+    Remedy: that one counts as not asked or not told and is logged with serving's reason; the others go on."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=10, limits=httpx.Limits(max_connections=_PARALLEL))
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(base_url=url, timeout=10, limits=httpx.Limits(max_connections=_PARALLEL), transport=transport)
 
     def __enter__(self) -> ServingClient:
         return self
@@ -35,21 +49,26 @@ class ServingClient:
 
     def ask(self, requests: Sequence[Mapping[str, Any]]) -> list[Asked | None]:
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            return list(pool.map(self._ask, requests))
+            answers = list(pool.map(self._ask, requests))
+        _say_unfit("/predict/video", answers)
+        return [answer if isinstance(answer, Asked) else None for answer in answers]
 
     def tell(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            list(pool.map(self._tell, outcomes))
+            _say_unfit("/feedback", list(pool.map(self._tell, outcomes)))
 
-    def _ask(self, request: Mapping[str, Any]) -> Asked | None:
-        answer = self._post("/predict/video", request, {}, expected={200, 503})
+    def _ask(self, request: Mapping[str, Any]) -> Asked | _Unfit | None:
+        answer = self._post("/predict/video", request, {}, expected={200, 503, _UNFIT})
         if answer.status_code == 503:
             return None
+        if answer.status_code == _UNFIT:
+            return _Unfit(str(request.get("video_id")), answer.text[:_SHOWN])
         body = answer.json()
         return Asked(entity=body["video_id"], prediction_id=body["prediction_id"], model_version=body["model_version"])
 
-    def _tell(self, outcome: Mapping[str, Any]) -> None:
-        self._post("/feedback", outcome, {"Idempotency-Key": f"feedback-{outcome['video_id']}"}, expected={202})
+    def _tell(self, outcome: Mapping[str, Any]) -> _Unfit | None:
+        answer = self._post("/feedback", outcome, {"Idempotency-Key": f"feedback-{outcome['video_id']}"}, expected={202, _UNFIT})
+        return _Unfit(str(outcome["video_id"]), answer.text[:_SHOWN]) if answer.status_code == _UNFIT else None
 
     def _post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], expected: set[int]) -> httpx.Response:
         try:
@@ -59,7 +78,7 @@ class ServingClient:
         except _TryAgain as error:
             raise Unavailable(f"serving does not answer {path}: {error}; see `evergreen status` and `evergreen logs serving`") from error
         if answer.status_code not in expected:
-            raise EvergreenError(f"serving refused {path} with {answer.status_code}: {answer.text[:300]}")
+            raise EvergreenError(f"serving refused {path} with {answer.status_code}: {answer.text[:_SHOWN]}")
         return answer
 
     def _once(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], expected: set[int]) -> httpx.Response:
@@ -70,3 +89,9 @@ class ServingClient:
         if answer.status_code >= 500 and answer.status_code not in expected:
             raise _TryAgain(f"{answer.status_code} {answer.text[:200]}")
         return answer
+
+
+def _say_unfit(path: str, answers: Sequence[Asked | _Unfit | None]) -> None:
+    unfit = [answer for answer in answers if isinstance(answer, _Unfit)]
+    if unfit:
+        log.warning("requests_refused", path=path, refused=len(unfit), of=len(answers), first=unfit[0].entity, reason=unfit[0].reason)

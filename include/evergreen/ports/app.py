@@ -18,7 +18,8 @@ class Asked:
 
 class PredictionApp(Protocol):
     def ask(self, requests: Sequence[Mapping[str, Any]]) -> list[Asked | None]:
-        """One `POST /predict/video` each, in order; None where no champion serves yet. Raises Unavailable after its retries."""
+        """One `POST /predict/video` each, in order; None where no champion serves yet or serving finds the request unfit.
+        Raises Unavailable after its retries."""
 
     def tell(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
-        """One `POST /feedback` each, with an idempotency key per entity. Raises Unavailable after its retries."""
+        """One `POST /feedback` each, with an idempotency key per entity; an unfit one is left out. Raises Unavailable after its retries."""

@@ -36,11 +36,14 @@ class TrendingApp:
         self._first: pd.DataFrame | None = None
 
     def first_listed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows of videos not in an earlier call, with the history of their channels."""
+        """Rows of videos not in an earlier call, with the history of their channels. Only rows that are fit for silver: an application
+        shows no broken row, and serving would refuse it."""
         import pandas as pd
 
-        whole = rows.dropna(subset=["video_id", "list_date"])
-        fresh = first_listings(whole[~whole["video_id"].isin(self._shown)])
+        from evergreen.domains.videos.quality import validate
+
+        clean = validate(rows).clean
+        fresh = first_listings(clean[~clean["video_id"].isin(self._shown)])
         self._shown.update(fresh["video_id"])
         self._first = fresh if self._first is None else pd.concat([self._first, fresh], ignore_index=True)
         return with_history(self._first).iloc[len(self._first) - len(fresh) :].reset_index(drop=True)
