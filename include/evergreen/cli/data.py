@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergreen.cli.batches import cut, read_lists, released, with_the_rest
 from evergreen.cli.playing import announcer, replay
+from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
-from evergreen.core.release import last_released_day, released_at, week_batches
+from evergreen.core.release import released_at
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from evergreen.bootstrap import Parts
     from evergreen.services.replay import Batch
 
@@ -41,9 +42,13 @@ def load_videos(path: Path, region: Region = None, first: First = None, last: La
 
     made = parts()
     region = fed_region(made, region)
-    for batch in released(read_batches(made, path, region, first, last, batch_days), made.clock.now()):
+    batches = released(read_batches(path, region, first, last, batch_days), made.clock.now(), say=partial(typer.echo, err=True))
+    for batch in batches:
         event = announcer(made).run(f"videos.{region}", batch.rows, batch.first_day, batch.last_day)
+        for file in batch.unreadable:
+            announcer(made).run(f"videos.{region}", file, batch.first_day, batch.last_day)
         _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
+    _fail_over_unreadable(batches)
     if not as_json:
         typer.echo("Airflow's DAG `ingest` takes them in; see `evergreen events tail` and the Airflow UI.")
 
@@ -64,8 +69,9 @@ def replay_data(
 
     made = parts()
     region = fed_region(made, region)
-    batches = read_batches(made, path, region, first, last, batch_days, anchor)
+    batches = read_batches(path, region, first, last, batch_days, anchor)
     _play(made, region, batches, pace, app_calls, as_json)
+    _fail_over_unreadable(batches)
 
 
 def simulate_days(
@@ -101,56 +107,13 @@ def fed_region(made: Parts, region: str | None) -> str:
     return wanted
 
 
-def read_batches(
-    made: Parts, path: Path, region: str, first: datetime | None, last: datetime | None, batch_days: int, anchor: datetime | None = None
-) -> list[Batch]:
+def read_batches(path: Path, region: str, first: datetime | None, last: datetime | None, batch_days: int, anchor: datetime | None = None) -> list[Batch]:
     """The folder's days cut into batches; days without a list are in none. Raises DataRejected, or EvergreenError when nothing is left."""
-    from evergreen.domains.videos.loaders import load_lists
-
-    rows = load_lists(path, region)
-    days = rows["list_date"].dropna()
-    if days.empty:
-        raise EvergreenError(f"{path} holds no list of region {region}")
-    low = first.date() if first else days.min().date()
-    high = last.date() if last else days.max().date()
-    batches = cut(rows, low, high, batch_days, anchor.date() if anchor else None)
-    if not batches:
-        raise EvergreenError(f"{path} holds no list of region {region} in {low}…{high}; it has {days.min().date()}…{days.max().date()}")
-    return batches
-
-
-def released(batches: Sequence[Batch], now: datetime) -> list[Batch]:
-    """Without the days that are not released yet: ingest would set their rows aside, and the same batch announced later is a repeat.
-    Raises EvergreenError when nothing is left."""
-    newest = last_released_day(now)
-    known: list[Batch] = []
-    for batch in batches:
-        if batch.last_day <= newest:
-            known.append(batch)
-        elif batch.first_day <= newest:
-            known += cut(batch.rows, batch.first_day, newest, (newest - batch.first_day).days + 1)
-    early = next((batch.first_day for batch in batches if batch.last_day > newest), None)
-    if early is not None:
-        day = max(newest + timedelta(days=1), early)
-        why = f"the lists of {day} and later are left out: that day's is released at {released_at(day):%Y-%m-%dT%H:%MZ}, load it then"
-        if not known:
-            raise EvergreenError(why)
-        typer.echo(f"warning: {why}", err=True)
-    return known
-
-
-def cut(rows: pd.DataFrame, first: date, last: date, batch_days: int, anchor: date | None = None) -> list[Batch]:
-    """Rows of [first, last] in batches of `batch_days` list days; empty ones are left out."""
-    import pandas as pd
-
-    from evergreen.services.replay import Batch
-
-    made = []
-    for low, high in week_batches(first, last, anchor or first, batch_days):
-        within = rows[(rows["list_date"] >= pd.Timestamp(low)) & (rows["list_date"] < pd.Timestamp(high + timedelta(days=1)))]
-        if len(within):
-            made.append(Batch(low, high, within.reset_index(drop=True)))
-    return made
+    ends = {"first": first.date() if first else None, "last": last.date() if last else None}
+    lists = read_lists(path, region, **ends, today=wall_now().date(), say=partial(typer.echo, err=True))
+    days = lists.rows["list_date"]
+    low, high = ends["first"] or days.min().date(), ends["last"] or days.max().date()
+    return with_the_rest(cut(lists.rows, low, high, batch_days, anchor.date() if anchor else None), lists)
 
 
 def _play(made: Parts, region: str, batches: Sequence[Batch], pace: float, app_calls: bool, as_json: bool) -> None:
@@ -165,6 +128,15 @@ def _play(made: Parts, region: str, batches: Sequence[Batch], pace: float, app_c
     with replay(made, region, app=app_calls) as driver:
         for number, batch in enumerate(driver.play(batches, pace), 1):
             _say(batch, as_json, f"digested ({number} of {len(batches)})")
+
+
+def _fail_over_unreadable(batches: Sequence[Batch]) -> None:
+    files = [file.name for batch in batches for file in batch.unreadable]
+    if files:
+        raise EvergreenError(
+            f"{len(files)} files could not be read: {', '.join(files[:5])}{', …' if len(files) > 5 else ''}; the others are in. "
+            "Repair or remove them and load again: what is in already changes nothing"
+        )
 
 
 def _say(batch: Batch, as_json: bool, said: str, **more: Any) -> None:

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergreen.cli.batches import Lists, cut, read_lists, with_the_rest
 from evergreen.cli.figures import BOOTSTRAP, BREAK, CALM, PROMOTED_BY, QUARTILE_TEST
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 from evergreen.settings import CHECKOUT, chosen_home, load_settings
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from evergreen.bootstrap import Parts
-    from evergreen.services.replay import Batch
     from evergreen.services.story import Step, Story
 
 LAST_STORY_DAY = date(2025, 10, 31)
@@ -57,9 +56,9 @@ def demo(
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     began = wall_now()
     region = load_settings(demo_home(), with_stack=False).videos.region
-    rows = _rows(console, data, region)
+    lists = read_story(console, data, region)
     parts = _start(console)
-    story, figures = _play(console, parts, rows, region, began)
+    story, figures = _play(console, parts, lists, region, began)
     report = _report(parts, story, figures, region, (wall_now() - began).total_seconds())
     home = parts.settings.home
     target = (home.parent if home == demo_home(named=False) else home) / "demo.json"
@@ -74,27 +73,25 @@ def demo_home(named: bool = True) -> Path:
     return (chosen_home() if named else None) or CHECKOUT / ".evergreen" / "demo"
 
 
-def _rows(console: Console, data: Path | None, region: str) -> pd.DataFrame:
+def read_story(console: Console, data: Path | None, region: str) -> Lists:
     """Every list of the story's time. Raises EvergreenError where the data does not cover it."""
     import pandas as pd
 
     if data is None:
+        from evergreen.domains.videos.schema import empty_batch
         from evergreen.domains.videos.simulator import simulate
 
         console.print("data      simulated lists (DATA=folder plays real ones)")
-        return simulate(BOOTSTRAP[0], QUARTILE_TEST[1], seed=SEED, region=region, break_on=BREAK)
-    from evergreen.domains.videos.loaders import load_lists
-
-    rows = load_lists(data, region)
-    rows = rows[rows["list_date"] >= pd.Timestamp(BOOTSTRAP[0])].reset_index(drop=True)
-    last = rows["list_date"].max()
-    if rows.empty or last < pd.Timestamp(PROMOTED_BY):
+        return Lists(simulate(BOOTSTRAP[0], QUARTILE_TEST[1], seed=SEED, region=region, break_on=BREAK), empty_batch(), ())
+    lists = read_lists(data, region, first=BOOTSTRAP[0], last=None, today=wall_now().date(), say=lambda text: console.print(f"data      {text}", markup=False))
+    days = lists.rows["list_date"]
+    if days.min() > pd.Timestamp(BOOTSTRAP[1]) or days.max() < pd.Timestamp(PROMOTED_BY):
         raise EvergreenError(
-            f"{data} does not cover the story ({BOOTSTRAP[0]}…{PROMOTED_BY}) for region {region}; "
+            f"{data} does not cover the story ({BOOTSTRAP[0]}…{PROMOTED_BY}) for region {region}: it has {days.min().date()}…{days.max().date()}; "
             "use `evergreen load videos` with `make up` for other days, or leave DATA out for the simulator"
         )
-    console.print(f"data      {len(rows)} rows of {data} ({region}, read in place)")
-    return rows
+    console.print(f"data      {len(lists.rows)} rows of {data} ({region}, read in place)")
+    return lists
 
 
 def _start(console: Console) -> Parts:
@@ -118,9 +115,8 @@ def _start(console: Console) -> Parts:
     return Parts(load_settings(home))
 
 
-def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str, began: datetime) -> tuple[Story, dict[str, float | None]]:
+def _play(console: Console, parts: Parts, lists: Lists, region: str, began: datetime) -> tuple[Story, dict[str, float | None]]:
     from evergreen.adapters.postgres.chronicle import PostgresChronicle
-    from evergreen.cli.data import cut
     from evergreen.cli.drills import BadModelDrill
     from evergreen.cli.figures import figures
     from evergreen.cli.playing import replay
@@ -130,8 +126,9 @@ def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str, began
     (spec,) = (each for each in parts.specs.values() if f"videos.{region}" in each.datasets)
     chronicle = PostgresChronicle(parts.store)
     story = Story(chronicle, began)
-    (bootstrap,) = cut(rows, *BOOTSTRAP, batch_days=(BOOTSTRAP[1] - BOOTSTRAP[0]).days + 1)
-    weeks: list[Batch] = cut(rows, CALM[0], LAST_STORY_DAY, 7, anchor=BREAK)
+    first_months = cut(lists.rows, *BOOTSTRAP, batch_days=(BOOTSTRAP[1] - BOOTSTRAP[0]).days + 1)
+    # What has no day goes with the first months: how many of the weeks are played depends on the story.
+    bootstrap, *weeks = with_the_rest([*first_months, *cut(lists.rows, CALM[0], LAST_STORY_DAY, 7, anchor=BREAK)], lists, catch_all=0)
     with replay(parts, region) as driver:
         PlayStory(
             model=spec.name,
@@ -144,7 +141,7 @@ def _play(console: Console, parts: Parts, rows: pd.DataFrame, region: str, began
         ).run(bootstrap, weeks, PROMOTED_BY)
     console.print("          figures, by the same services outside Airflow …")
     first = parts.registry.load(spec, 1).predictor
-    return story, figures(spec, rows, first)
+    return story, figures(spec, lists.rows, first)
 
 
 def _narrate(console: Console, steps: Sequence[Step], progress: str) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen.core.clock import wall_now
@@ -24,6 +25,8 @@ class Batch:
     first_day: date
     last_day: date
     rows: pd.DataFrame
+    unreadable: tuple[Path, ...] = ()
+    """Files of these days that hold no list anybody can read. They are announced as they are: ingest says so where everybody looks."""
 
     @property
     def release(self) -> datetime:
@@ -106,6 +109,8 @@ class Replay:
         if self._app is not None:
             self._app.ask([self._domain.request(row) for row in fresh])
         self._announce.run(self._dataset, batch.rows, batch.first_day, batch.last_day)
+        for file in batch.unreadable:
+            self._announce.run(self._dataset, file, batch.first_day, batch.last_day)
         self.settle()
         if self._app is not None:
             outcomes = (self._domain.outcome(row) for row in fresh)
@@ -116,6 +121,8 @@ class Replay:
         """History from before the app existed: no predictions, no feedback."""
         self._domain.first_listed(batch.rows)
         self._announce.run(self._dataset, batch.rows, batch.first_day, batch.last_day)
+        for file in batch.unreadable:
+            self._announce.run(self._dataset, file, batch.first_day, batch.last_day)
         self.settle()
 
     def advance_to(self, target: datetime) -> None:

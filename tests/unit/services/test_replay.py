@@ -1,7 +1,9 @@
 """The replay driver moves the clock only when the loop is idle, and stops at scheduled work on its way."""
 
+import hashlib
 from collections import deque
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -152,3 +154,17 @@ def test_a_loop_that_stands_still_is_named(tmp_path):
     driver, _ = replay(tmp_path, Clock(datetime(2025, 7, 20, tzinfo=UTC)), lambda: Backlog({"outbox": 2, "lag": 0}, None), [], patience=0.3)
     with pytest.raises(EvergreenError, match="stands still: outbox 2"):
         driver.settle()
+
+
+def test_a_file_nobody_can_read_is_announced_as_it_is_with_its_batch(tmp_path):
+    clock = Clock(datetime(2025, 7, 1, tzinfo=UTC))
+    (tmp_path / "half.json").write_text("[{")
+    for silently in (False, True):
+        driver, publisher = replay(tmp_path / "inbox", clock, lambda: IDLE, [])
+        batch = Batch(DAY, DAY, rows(), unreadable=(tmp_path / "half.json",))
+        driver.digest_silently(batch) if silently else driver.digest(batch)
+        whole, half = publisher.events
+        assert (whole.data["rows"], half.data["rows"], half.data["window"]) == (3, 0, whole.data["window"])
+        assert Path(half.data["path"]).read_text() == "[{"
+        assert half.data["sha256"] == hashlib.sha256(b"[{").hexdigest()
+        assert half.id != whole.id

@@ -6,8 +6,7 @@ a folder of daily JSON lists as YouTube's `videos.list` answers them (`trending_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +18,7 @@ from evergreen.domains.videos.readers import SUFFIXES, read_rows
 from evergreen.domains.videos.schema import KEY, LOAD_ERROR, empty_batch
 
 
-def load_lists(path: Path, region: str, on_rejected: Callable[[DataRejected], None] | None = None) -> pd.DataFrame:
+def load_lists(path: Path, region: str, on_rejected: Callable[[Path, DataRejected], None] | None = None) -> pd.DataFrame:
     """Every list of `region` below `path`, ordered by day and rank. A day without a list is absent.
 
     Guarantee: a row that was in a readable file is in the result, with `load_error` when a value of it could not be read.
@@ -33,21 +32,12 @@ def load_lists(path: Path, region: str, on_rejected: Callable[[DataRejected], No
         except DataRejected as error:
             if on_rejected is None:
                 raise
-            on_rejected(error)
+            on_rejected(file, error)
     filled = [batch for batch in batches if len(batch)]
     if not filled:
         return empty_batch()
     whole = pd.concat(filled, ignore_index=True)
     return whole.sort_values(["list_date", "rank"], kind="stable", na_position="last", ignore_index=True)
-
-
-def iter_days(batch: pd.DataFrame) -> Iterator[tuple[date, pd.DataFrame]]:
-    """(day, its rows) in order; rows without a day go with the last one, so that they are quarantined and not lost."""
-    if batch.empty:
-        return
-    days = batch["list_date"].fillna(batch["list_date"].max())
-    for day, rows in batch.groupby(days, sort=True, dropna=False):
-        yield pd.Timestamp(str(day)).date(), rows.reset_index(drop=True)
 
 
 def _files(path: Path, region: str) -> list[Path]:
