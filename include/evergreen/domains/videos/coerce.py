@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,10 @@ from evergreen.domains.videos.parse import parse_day, parse_duration, parse_flag
 from evergreen.domains.videos.schema import BATCH_COLUMNS, LOAD_ERROR, Column, Kind
 
 _MAX_SHOWN = 60
+_UNFIT = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL has no place in Postgres, half a surrogate pair none in UTF-8: a text with one can be stored nowhere."""
+_MOST_BITS = 1000
+"""What still is a float."""
 _WHAT: dict[Kind, str] = {
     "text": "text",
     "whole": "a whole number",
@@ -28,14 +33,13 @@ def coerce_batch(raw: pd.DataFrame) -> pd.DataFrame:
     if LOAD_ERROR in raw.columns:
         for row, text in enumerate(raw[LOAD_ERROR].tolist()):
             if isinstance(text, str) and text:
-                reasons[row].append(text)
+                reasons[row].append(_UNFIT.sub("\ufffd", text))
     columns: dict[str, pd.Series[Any]] = {}
     for column in BATCH_COLUMNS:
         values, bad = _coerce(column, raw)
         columns[column.name] = values
         for at in np.flatnonzero(bad).tolist():
-            shown = str(raw[column.name].iloc[at])[:_MAX_SHOWN]
-            reasons[at].append(f"{column.name}: not {_WHAT[column.kind]}: {shown!r}")
+            reasons[at].append(f"{column.name}: not {_WHAT[column.kind]}: {_shown(raw[column.name].iloc[at])}")
     errors = pd.Series(["; ".join(found) or None for found in reasons], dtype="str")
     return pd.DataFrame({**columns, LOAD_ERROR: errors})
 
@@ -48,13 +52,29 @@ def _coerce(column: Column, raw: pd.DataFrame) -> tuple[pd.Series[Any], np.ndarr
     if not pd.api.types.is_numeric_dtype(given.dtype) and not pd.api.types.is_datetime64_any_dtype(given.dtype):
         given = given.astype("object")
         given = given.where(given.map(_holds_something), None)
-    values = _BY_KIND[column.kind](given)
+        values = _BY_KIND[column.kind](given.where(given.map(_storable), None))
+    else:
+        values = _BY_KIND[column.kind](given)
     bad = (given.notna() & values.isna()).to_numpy(dtype=bool)
     return values, bad
 
 
 def _holds_something(value: object) -> bool:
-    return value is not None and value is not pd.NA and value == value and (not isinstance(value, str) or value.strip() != "")
+    if isinstance(value, str):
+        return value.strip() != ""
+    if not pd.api.types.is_scalar(value):  # a list is something, though never what a column wants
+        return True
+    return not pd.isna(value)
+
+
+def _storable(value: object) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() <= _MOST_BITS
+    return not isinstance(value, str) or _UNFIT.search(value) is None
+
+
+def _shown(value: object) -> str:
+    return repr(str(value)[:_MAX_SHOWN]) if not isinstance(value, int) or _storable(value) else f"{value.bit_length()} bits"
 
 
 def _text(given: pd.Series[Any]) -> pd.Series[Any]:

@@ -35,12 +35,12 @@ def parse_day(text: str) -> date | None:
 def parse_duration(text: str) -> float | None:
     """Seconds of an ISO 8601 duration such as `PT1H2M3S` (YouTube's form) or of a plain number, else None."""
     match = _DURATION.match(text.strip())
-    if match and any(match.groups()):
-        part = {name: int(value or 0) for name, value in match.groupdict().items()}
-        return float(part["d"] * 86400 + part["h"] * 3600 + part["m"] * 60 + part["s"])
     try:
+        if match and any(match.groups()):
+            part = {name: int(value or 0) for name, value in match.groupdict().items()}
+            return float(part["d"] * 86400 + part["h"] * 3600 + part["m"] * 60 + part["s"])
         return float(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, one of thousands of digits, or one beyond a float
         return None
 
 

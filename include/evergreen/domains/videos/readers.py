@@ -26,12 +26,17 @@ def read_rows(path: Path) -> pd.DataFrame:
     if suffix not in SUFFIXES:
         raise DataRejected(f"{path.name}: not a Parquet, CSV or JSON file")
     try:
-        frame = _read_parquet(path) if suffix == ".parquet" else pd.DataFrame(list(_read_csv(path) if suffix == ".csv" else _read_json(path)))
+        frame = _read_parquet(path) if suffix == ".parquet" else _as_found(_read_csv(path) if suffix == ".csv" else _read_json(path))
     except OSError as error:
         raise DataRejected(f"{path.name}: cannot be read: {error.strerror or error}") from error
     if len(frame):
         _refuse_schema(path, list(frame.columns))
     return frame
+
+
+def _as_found(rows: Iterator[dict[str, Any]]) -> pd.DataFrame:
+    """As objects: pandas must not judge values here, it raises over half a surrogate pair."""
+    return pd.DataFrame(list(rows), dtype="object")
 
 
 def _refuse_schema(path: Path, source: list[str]) -> None:
@@ -94,6 +99,8 @@ def _json_items(path: Path, text: str) -> Iterator[Any]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataRejected(f"{path.name}: not whole JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a list …
+        raise DataRejected(f"{path.name}: not a list anybody can read: {error}") from error
     items = document.get("items") if isinstance(document, Mapping) else document
     if not isinstance(items, list):
         raise DataRejected(f"{path.name}: not a trending list: neither a JSON list nor an object with `items`")
@@ -104,5 +111,5 @@ def _json_lines(path: Path, text: str) -> Iterator[Any]:
     for number, line in enumerate(filter(str.strip, text.splitlines()), start=1):
         try:
             yield json.loads(line)
-        except json.JSONDecodeError as error:
-            yield f"line {number}: {error.msg}"
+        except (ValueError, RecursionError) as error:
+            yield f"line {number}: {getattr(error, 'msg', error)}"

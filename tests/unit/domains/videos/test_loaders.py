@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,7 @@ from evergreen.core.errors import DataRejected
 from evergreen.domains.videos.coerce import coerce_batch
 from evergreen.domains.videos.loaders import load_lists
 from evergreen.domains.videos.parse import count_tags, day_of, parse_day, parse_duration, region_of
+from evergreen.domains.videos.quality import validate
 from evergreen.domains.videos.schema import BATCH_COLUMNS, LOAD_ERROR, NAMES, empty_batch
 
 ROW_2025 = {
@@ -221,6 +223,11 @@ def test_a_broken_json_line_is_a_broken_row(tmp_path: Path) -> None:
     assert batch[LOAD_ERROR].str.contains("line 2", na=False).tolist() == [False, True]
 
 
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def half(path: Path) -> Path:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
@@ -234,6 +241,8 @@ def test_files_that_cannot_be_read_are_named_with_the_cause(tmp_path: Path) -> N
         write_csv(tmp_path / "other_KR.csv", {"a": 1, "b": 2}): "no column for video_id",
         write_json(tmp_path / "other_KR_20250301.json", [{"a": 1}]): "no column for video_id",
         write_json(tmp_path / "number_KR.json", 5): "neither a JSON list",
+        written(tmp_path / "digits_KR.json", "[" + "9" * 5000 + "]"): "not a list anybody can read",
+        written(tmp_path / "deep_KR.json", "[" * 100_000): "not a list anybody can read",
         write_json(tmp_path / "dateless_KR.json", [api_item()]): "no list date",
         write_parquet(tmp_path / "us.parquet", {**ROW_2025, "region": "US"}): r"no rows of region KR \(has US\)",
         write_csv(tmp_path / "USvideos.csv", KAGGLE_2020): "holds region US, not KR",
@@ -272,6 +281,49 @@ def test_any_value_is_read_or_named_never_raised() -> None:
     assert batch[LOAD_ERROR].str.startswith("region: not text").tolist()[5]
 
 
+ODD = (
+    "half a pair \ud83d",
+    "nul \x00 inside",
+    "PT" + "9" * 400 + "S",
+    "PT" + "9" * 5000 + "S",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+09:00",
+    np.array([1, 2]),
+    np.array([]),
+    10**400,
+    10**5000,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_of_a_file_stops_the_others(name: str) -> None:
+    batch = coerce_batch(pd.DataFrame({name: pd.Series([*ODD, None], dtype="object")}))
+    check_typed(batch)
+    unfit = batch[LOAD_ERROR].str.startswith(f"{name}: not ").fillna(False).tolist()
+    assert unfit[:2] == [True, True]  # in no column: nothing can store them
+    assert unfit[6:10] == [True] * 4
+    json.dumps(batch[LOAD_ERROR].dropna().tolist(), ensure_ascii=False).encode()
+
+
+def test_half_a_surrogate_pair_in_a_json_list_is_one_broken_row(tmp_path: Path) -> None:
+    items = [api_item("a"), api_item("b"), api_item("c")]
+    items[1]["snippet"]["title"] = "half \ud83d"
+    items[2]["snippet"]["title"] = "nul \x00"
+    path = tmp_path / "trending_videos_KR_20250301.json"
+    path.write_text(json.dumps(items))
+    checked = validate(load_lists(path, "KR"))
+    assert checked.clean["video_id"].tolist() == ["a"]
+    assert [reason.split("; ")[0] for reason in checked.quarantined["reason"]] == ["title: not text: 'half \\ud83d'", "title: not text: 'nul \\x00'"]
+
+
+def test_a_list_where_a_parquet_file_should_have_a_text_is_one_broken_row(tmp_path: Path) -> None:
+    batch = load_lists(write_parquet(tmp_path / "a_KR.parquet", ROW_2025, {**ROW_2025, "video_id": "b"}), "KR")
+    lists = pd.DataFrame([{**ROW_2025, "channel_title": ["a", "b"]}])
+    lists.to_parquet(tmp_path / "b_KR.parquet")
+    assert load_lists(tmp_path / "b_KR.parquet", "KR")[LOAD_ERROR].str.startswith("channel_title: not text").all()
+    assert batch[LOAD_ERROR].isna().all()
+
+
 @pytest.mark.parametrize(
     ("text", "day"),
     [
@@ -298,6 +350,7 @@ def test_small_forms() -> None:
     assert [day_of(name) for name in ("trending_videos_KR_20250301.json", "trending_KR_2025-02_2026-02.parquet")] == [date(2025, 3, 1), None]
     assert [count_tags(value) for value in ("[none]", "[None]", "", None, 'a|"b c"', ["a", "b"])] == [0, 0, 0, 0, 2, 2]
     assert [parse_duration(text) for text in ("PT1H2M3S", "P1DT1S", "12.5", "PT", "long")] == [3723.0, 86401.0, 12.5, None, None]
+    assert [parse_duration(f"PT{'9' * digits}S") for digits in (400, 5000)] == [None, None]
 
 
 @pytest.mark.parametrize(("region", "rows", "days"), [("KR", 17_948 + 992, 367), ("US", 17_946 + 872 + 5_792, 393), ("JP", 17_146 + 658, 347)])
