@@ -16,6 +16,8 @@ from evergreen.domains.videos.names import CHANNEL_FEATURES, COUNT_FEATURES, FEA
 from evergreen.domains.videos.parse import parse_day, parse_duration, parse_flag
 
 NAN = math.nan
+_FIRST_YEAR, _LAST_YEAR = 1, 9999
+"""Within them every instant has a place in every zone; the outer ones overflow in some."""
 NO_HISTORY: Mapping[str, float] = {"channel_videos": 0.0}
 """What the feature store says of a channel it has never seen: known to be new, not unknown."""
 
@@ -95,7 +97,8 @@ def _instant(value: Any) -> datetime | None:
             return None
     if not isinstance(value, datetime) or value != value:  # NaT is a datetime that differs from itself
         return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    return aware if _FIRST_YEAR < aware.year < _LAST_YEAR else None
 
 
 def _day(value: Any) -> date | None:
