@@ -22,10 +22,11 @@ from rich.console import Console
 from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.launch import LaunchPlan
+from evergreen.local_stack.lock import StartUnderWay, start_lock
 from evergreen.local_stack.ports import Ports, is_free
 from evergreen.local_stack.processes import await_true, of_home, recorded
 from evergreen.local_stack.progress import StartProgress
-from evergreen.local_stack.start import StartUnderWay, start, start_lock
+from evergreen.local_stack.start import start
 from evergreen.local_stack.status import ServiceStatus, stack_status
 from evergreen.local_stack.stop import stop
 from evergreen.local_stack.testing import port_offset, short_home, stack

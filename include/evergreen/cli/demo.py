@@ -48,20 +48,26 @@ def demo(
 ) -> None:
     """From nothing to a promoted challenger: start the stack, train on the first months, replay calm weeks and the break of 2025-07-24,
     retrain until a challenger wins, then two drills. Its own home and data (`.evergreen/demo`), reset at each run; the stack stays up.
-    Lists of another region: set EVERGREEN_VIDEOS__REGION."""
+    Lists of another region: set EVERGREEN_VIDEOS__REGION. Exit code 4: another demo or start of this home is under way."""
     from rich.console import Console
+
+    from evergreen.local_stack.home import Home
+    from evergreen.local_stack.lock import demo_lock
+    from evergreen.local_stack.ownership import refuse_to_reset
 
     if drill not in {None, "bad-model"}:
         raise EvergreenError(f"no drill {drill!r}; there is bad-model")
+    home = Home(demo_home())
+    refuse_to_reset(home)
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     began = wall_now()
-    region = load_settings(demo_home(), with_stack=False).videos.region
+    region = load_settings(home.path, with_stack=False).videos.region
     lists = read_story(console, data, region)
-    parts = _start(console)
-    story, figures = _play(console, parts, lists, region, began)
-    report = _report(parts, story, figures, region, (wall_now() - began).total_seconds())
-    home = parts.settings.home
-    target = (home.parent if home == demo_home(named=False) else home) / "demo.json"
+    with demo_lock(home):
+        parts = _start(console, home.path)
+        story, figures = _play(console, parts, lists, region, began)
+        report = _report(parts, story, figures, region, (wall_now() - began).total_seconds())
+    target = (home.path.parent if home.path == demo_home(named=False) else home.path) / "demo.json"
     target.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
@@ -94,24 +100,13 @@ def read_story(console: Console, data: Path | None, region: str) -> Lists:
     return lists
 
 
-def _start(console: Console) -> Parts:
+def _start(console: Console, home: Path) -> Parts:
     from evergreen.bootstrap import Parts
-    from evergreen.local_stack.home import Home
-    from evergreen.local_stack.ports import free_port_offset
     from evergreen.local_stack.progress import StartProgress
-    from evergreen.local_stack.start import start
-    from evergreen.local_stack.stop import stop
-    from evergreen.local_stack.wipe import wipe
+    from evergreen.local_stack.start import start_anew
 
-    home = demo_home()
-    if stop(Home(home)):
-        console.print("stopped   the stack of the last demo")
-    wipe(Home(home))
-    offset = free_port_offset()
-    if offset:
-        console.print(f"ports     the usual ones are taken: all are moved by {offset}")
     with StartProgress(console) as progress:
-        start(home, progress, port_offset=offset)
+        start_anew(home, progress)
     return Parts(load_settings(home))
 
 

@@ -103,17 +103,23 @@ def logs(
 
 
 def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Stop the stack and delete its data, logs and secrets. Jars and the virtual environment stay."""
+    """Stop the stack and delete its data, logs and secrets. Jars and the virtual environment stay. Exit code 4: a start is under way."""
     from evergreen.local_stack.home import Home
+    from evergreen.local_stack.lock import start_lock
+    from evergreen.local_stack.ownership import maker
     from evergreen.local_stack.stop import stop
     from evergreen.local_stack.wipe import wipe
     from evergreen.settings import CHECKOUT, chosen_home
 
     home = Home(chosen_home() or CHECKOUT / ".evergreen")
+    if maker(home) is None:
+        typer.echo(f"there is no stack's data in {home.path}")
+        return
     if not yes:
         typer.confirm(f"Delete all data of the stack in {home.path}?", abort=True)
-    stop(home)
-    wipe(home)
+    with start_lock(home):
+        stop(home)
+        wipe(home)
     typer.echo(f"deleted the data in {home.path}")
 
 

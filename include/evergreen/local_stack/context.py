@@ -32,7 +32,8 @@ def running_context(path: Path) -> StackContext:
         raise StackError(f"no stack runs in {home.path}; start one with `make up`")
     settings = load_settings(home.path)
     manifest = json.loads(home.manifest_file.read_text())
-    return StackContext(home, Ports(settings.port_offset), load_credentials(home), settings, frozenset(manifest["external"]))
+    offset = manifest.get("port_offset", settings.port_offset)  # as it runs, whatever the caller's environment says now
+    return StackContext(home, Ports(offset), load_credentials(home), settings, frozenset(manifest["external"]))
 
 
 def external_parts(given: Settings) -> frozenset[str]:

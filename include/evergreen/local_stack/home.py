@@ -52,6 +52,11 @@ class Home:
         return self.run / "stack.json"
 
     @property
+    def mark_file(self) -> Path:
+        """Says that this folder is a stack's, and what made it: see `ownership`."""
+        return self.path / ".evergreen-home"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "start.lock"
 

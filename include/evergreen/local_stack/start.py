@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from evergreen.core.clock import wall_now
@@ -20,41 +17,20 @@ from evergreen.local_stack.choose import is_running
 from evergreen.local_stack.context import new_context, running_context
 from evergreen.local_stack.convergence import Convergence, PartGaveUp
 from evergreen.local_stack.home import Home
+from evergreen.local_stack.lock import StartUnderWay, start_lock
+from evergreen.local_stack.ownership import Maker, claim, maker, refuse_to_reset
 from evergreen.local_stack.part import Part, StackContext
-from evergreen.local_stack.ports import refuse_taken
+from evergreen.local_stack.ports import free_port_offset, refuse_taken
 from evergreen.local_stack.processes import await_true
 from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.stop import stop
 from evergreen.local_stack.supervision import Supervisor, start_supervisor, wanted_processes, write_configuration
+from evergreen.local_stack.wipe import wipe
+from evergreen.settings import load_settings
 
 SUPERVISOR_SECONDS = 20.0
 INTERRUPT_SECONDS = 90.0
 NEEDED_BYTES = 1_000_000_000
-
-
-class StartUnderWay(StackError):
-    """Another start of this home holds the lock."""
-
-    exit_code = 4
-
-
-@contextmanager
-def start_lock(home: Home) -> Iterator[None]:
-    """Held while a start is under way; the holder's pid stands in the file. Raises `StartUnderWay`."""
-    home.path.mkdir(parents=True, exist_ok=True)
-    with home.lock_file.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise StartUnderWay(
-                f"another start of {home.path} is under way (pid {file.read().strip() or 'unknown'}); `make status` shows how far it is"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-        file.truncate(0)
 
 
 def interrupt_start(home: Home) -> None:
@@ -75,13 +51,15 @@ def _lock_is_free(home: Home) -> bool:
         return False
 
 
-def start(path: Path, progress: StartProgress, only: frozenset[str] | None = None, port_offset: int | None = None) -> StackContext:
+def start(path: Path, progress: StartProgress, only: frozenset[str] | None = None, port_offset: int | None = None, *, by: Maker = "up") -> StackContext:
     """Bring the stack of a home up and wait until every part is ready; on a running one, start what is down. Raises `StackError`.
 
     A first start that is broken off, by a signal or an error, stops what it had started; a part that gave up leaves the rest standing, so
     that it can be looked at."""
     home = Home(path)
+    maker(home)
     with start_lock(home):
+        claim(home, by)
         if is_running(home.path) and home.manifest_file.exists():
             progress.say(f"the stack in {home.path} is running already")
             context = running_context(home.path)
@@ -89,15 +67,36 @@ def start(path: Path, progress: StartProgress, only: frozenset[str] | None = Non
             Supervisor(home).revive(wanted_processes(home))
             Convergence(context, parts, progress).run()
             return context
-        try:
-            context, parts = _begin(home, progress, only, port_offset)
-            Convergence(context, parts, progress).run()
-        except PartGaveUp:
-            raise
-        except BaseException:
-            progress.say("stopping what was started")
-            stop(home)
-            raise
+        return _start_all(home, progress, only, port_offset)
+
+
+def start_anew(path: Path, progress: StartProgress) -> StackContext:
+    """For a demo: stop the home's stack, delete its data and start, on the next free ports from the caller's on, all under one lock. Raises
+    `StackError`, also where the home is not a demo's."""
+    home = Home(path)
+    refuse_to_reset(home)
+    with start_lock(home):
+        if stop(home):
+            progress.say("stopped the stack of the last demo")
+        wipe(home)
+        claim(home, "demo")
+        wanted = load_settings(home.path, with_stack=False).port_offset
+        offset = free_port_offset(wanted)
+        if offset != wanted:
+            progress.say(f"the usual ports are taken: all are moved by {offset}")
+        return _start_all(home, progress, None, offset)
+
+
+def _start_all(home: Home, progress: StartProgress, only: frozenset[str] | None, port_offset: int | None) -> StackContext:
+    try:
+        context, parts = _begin(home, progress, only, port_offset)
+        Convergence(context, parts, progress).run()
+    except PartGaveUp:
+        raise
+    except BaseException:
+        progress.say("stopping what was started")
+        stop(home)
+        raise
     return context
 
 
@@ -119,7 +118,7 @@ def _begin(home: Home, progress: StartProgress, only: frozenset[str] | None, por
     refuse_taken(context.ports, port_names(parts))
     write_configuration(home, parts)
     processes = {part.name: context.settings.serving.min_workers if part.socket else 1 for part in parts if part.name not in HIDDEN}
-    manifest = {"processes": processes, "external": sorted(context.external), "started": wall_now().isoformat()}
+    manifest = {"processes": processes, "port_offset": context.ports.offset, "external": sorted(context.external), "started": wall_now().isoformat()}
     home.manifest_file.write_text(json.dumps(manifest))
     start_supervisor(home)
     if not await_true(Supervisor(home).answers, SUPERVISOR_SECONDS):

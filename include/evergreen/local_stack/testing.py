@@ -18,6 +18,7 @@ from rich.console import Console
 
 from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home
+from evergreen.local_stack.ownership import claim
 from evergreen.local_stack.ports import BASE, OFFSET_STEP, Ports, taken
 from evergreen.local_stack.processes import record_self
 from evergreen.local_stack.progress import StartProgress
@@ -53,6 +54,7 @@ def short_home() -> Iterator[Path]:
     """A folder for a stack, with a path short enough for Unix sockets; whatever runs in it is ended, then it is removed."""
     folder = Path(tempfile.mkdtemp(prefix="eg-"))
     folder.chmod(0o755)  # the account Postgres runs under passes through
+    claim(Home(folder), "test")
     try:
         yield folder
     finally:
@@ -73,7 +75,7 @@ def stack(parts: set[str], home: Path | None = None) -> Iterator[Settings]:
         return
     try:
         with port_offset() as offset, StartProgress(Console(quiet=True), quiet=True) as progress:
-            settings = start(home, progress, frozenset(parts), offset).settings
+            settings = start(home, progress, frozenset(parts), offset, by="test").settings
             record_self(Home(home).owner_file)
             yield settings
     finally:

@@ -69,6 +69,19 @@ def test_no_stack_says_how_to_start_one(tmp_path: Path) -> None:
         running_context(tmp_path)
 
 
+def test_a_running_stack_keeps_its_ports_whatever_the_caller_says_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = new_context(tmp_path, 700)
+    context.home.manifest_file.write_text(json.dumps({"processes": {}, "port_offset": 700, "external": []}))
+    monkeypatch.setenv("EVERGREEN_PORT_OFFSET", "300")
+    assert running_context(tmp_path).ports == context.ports
+
+
+def test_a_stack_from_before_the_manifest_named_its_ports_is_found(tmp_path: Path) -> None:
+    context = new_context(tmp_path, 700)
+    context.home.manifest_file.write_text(json.dumps({"processes": {}, "external": []}))
+    assert running_context(tmp_path).ports == context.ports
+
+
 def test_airflow_is_told_everything_by_environment(context: StackContext) -> None:
     variables = airflow.stack_environment(context)
     assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("postgresql+psycopg2://airflow:")
