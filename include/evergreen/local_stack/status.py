@@ -8,13 +8,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evergreen.core.errors import StackError
 from evergreen.local_stack.catalogue import HIDDEN, build_parts
 from evergreen.local_stack.context import running_context
+from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.supervision import ProcessState, Supervisor
 
 STARTING_SECONDS = 60
 """A part that runs but is not ready is starting for this long, and unhealthy afterwards."""
+
+SILENT = "it runs but does not answer: nothing that ends is started again"
 
 
 @dataclass
@@ -58,17 +62,28 @@ def stack_status(home: Path) -> StackStatus:
     context = running_context(home)
     manifest = json.loads(context.home.manifest_file.read_text())
     parts = [part for part in build_parts(context, frozenset(manifest["processes"])) if part.name not in HIDDEN]
-    supervisor = Supervisor(context.home)
-    processes = supervisor.processes() if supervisor.answers() else []
+    processes = _processes(context.home)
     with ThreadPoolExecutor(len(parts) + 1) as pool:
         ready = dict(zip((part.name for part in parts), pool.map(lambda part: part.probe(), parts), strict=True))
-    services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name]) for part in parts}
+    if processes is None:
+        services = {part.name: ServiceStatus("healthy" if ready[part.name] else "unhealthy", url=part.url) for part in parts}
+        services["supervisor"] = ServiceStatus("unhealthy")
+    else:
+        services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name]) for part in parts}
     services |= {name: ServiceStatus("external", url=_external_url(context, name)) for name in manifest["external"]}
     urls = {name: status.url for name, status in services.items() if status.url and status.url.startswith("http")}
     database_answers = services.get("postgres", ServiceStatus("stopped")).state in {"healthy", "external"}
     models, clock = _records(context) if database_answers else ({}, None)
     logins = {"airflow": context.credentials.airflow_users} if "airflow-api" in services else {}
     return StackStatus(str(context.home.path), services, models, clock, urls, logins)
+
+
+def _processes(home: Home) -> list[ProcessState] | None:
+    """None where the supervisor does not answer: then only the parts themselves can be asked."""
+    try:
+        return Supervisor(home).processes()
+    except StackError:
+        return None
 
 
 def _service(part: Part, processes: list[ProcessState], ready: bool) -> ServiceStatus:

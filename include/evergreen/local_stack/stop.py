@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -45,7 +46,9 @@ def _stop_in_order(home: Home, main: psutil.Process) -> None:
         await_true(lambda: all(each.pid is None for each in supervisor.processes() if each.group not in STORES), SHUTDOWN_SECONDS)
         supervisor.shutdown()
     except StackError:
-        main.send_signal(signal.SIGTERM)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            main.send_signal(signal.SIGTERM)
+            main.send_signal(signal.SIGCONT)  # a stopped process hears nothing else
     await_true(lambda: recorded(home.pid_file("supervisor")) is None, SHUTDOWN_SECONDS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import xmlrpc.client
@@ -14,10 +15,13 @@ from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home, write_private
 from evergreen.local_stack.launch import LaunchPlan
 from evergreen.local_stack.part import Part
+from evergreen.local_stack.unix_http import UnixConnection
 from evergreen.settings import child_environment
 
 START_RETRIES = 8
 """Failed starts in a row, each a second further apart, before the supervisor gives up and says so."""
+ANSWER_SECONDS = 10.0
+"""It answers within milliseconds, but does one thing at a time and shares the machine with a start."""
 DOWN = frozenset({"STOPPED", "EXITED", "FATAL"})
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 3
@@ -42,7 +46,7 @@ def _section(home: Home, part: Part) -> str:
     many = part.socket is not None
     name = f"{part.name}-%(process_num)02d" if many else part.name
     lines = {
-        "command": f"{sys.executable} -m evergreen.local_stack.launch {_quoted(home)} {name}",
+        "command": f"{_quoted(sys.executable)} -m evergreen.local_stack.launch {_quoted(home.path)} {name}",
         "process_name": name,
         "numprocs": str(part.processes),
         "autostart": "false" if many else "true",
@@ -68,8 +72,9 @@ def _escaped(home: Home) -> str:
     return str(home.path).replace("%", "%%")
 
 
-def _quoted(home: Home) -> str:
-    return f'"{_escaped(home)}"'
+def _quoted(word: object) -> str:
+    """One word of a command, whatever stands in it: the supervisor splits as a shell does and expands `%`."""
+    return shlex.quote(str(word)).replace("%", "%%")
 
 
 def write_configuration(home: Home, parts: list[Part]) -> None:
@@ -136,15 +141,20 @@ class Supervisor:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    def _call(self, method: str, *arguments: Any) -> Any:
-        from supervisor.xmlrpc import SupervisorTransport
+    def _call(self, method: str, *arguments: Any, seconds: float | None = ANSWER_SECONDS) -> Any:
+        from supervisor.xmlrpc import Faults, SupervisorTransport
 
         transport = SupervisorTransport(None, None, f"unix://{self._home.supervisor_socket}")
+        transport._get_connection = lambda: UnixConnection(self._home.supervisor_socket, seconds)
         try:
             proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
             return getattr(proxy.supervisor, method)(*arguments)
         except (OSError, HTTPException) as error:
             raise StackError(f"the supervisor of {self._home.path} does not answer ({error})") from None
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == Faults.SHUTDOWN_STATE:
+                raise StackError(f"the supervisor of {self._home.path} is ending; wait for it, or look with `make status`") from None
+            raise
         finally:
             transport.close()
 
@@ -166,7 +176,7 @@ class Supervisor:
     def stop(self, process: str, *, wait: bool = True) -> None:
         """`GROUP:NAME`; not an error when it does not run."""
         try:
-            self._call("stopProcess", process, wait)
+            self._call("stopProcess", process, wait, seconds=None if wait else ANSWER_SECONDS)
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise StackError(f"{process} cannot be stopped: {fault.faultString}") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import configparser
 import json
+import shlex
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,13 @@ def test_the_supervisor_keeps_no_secret_and_a_percent_sign_in_the_home(tmp_path:
     plan = context.home.plan_file("one")
     assert json.loads(plan.read_text())["environment"]["SECRET"] == "s3cret"
     assert stat.S_IMODE(plan.stat().st_mode) == 0o600
+
+
+def test_a_checkout_path_with_a_space_and_a_percent_sign_is_one_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/home/my user/50% 'done'/.venv/bin/python")
+    context = new_context(tmp_path / "my home", 0)
+    write_configuration(context.home, [Part(name="one", command=("/bin/true",), probe=lambda: True)])
+    parsed = configparser.RawConfigParser()
+    parsed.read_string(context.home.supervisor_config.read_text())
+    expanded = parsed["program:one"]["command"] % {}
+    assert shlex.split(expanded) == [sys.executable, "-m", "evergreen.local_stack.launch", str(context.home.path), "one"]

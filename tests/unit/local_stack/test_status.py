@@ -8,6 +8,7 @@ import pytest
 
 from evergreen.local_stack import doctor
 from evergreen.local_stack.jars import jar_folder
+from evergreen.local_stack.ports import BASE, Ports
 from evergreen.local_stack.readiness import get_json, kafka_acknowledges, mark_ready, mlflow_answers, postgres_answers, redis_answers
 from evergreen.local_stack.status import ServiceStatus, StackStatus, state_of
 from evergreen.local_stack.supervision import ProcessState
@@ -96,3 +97,15 @@ def test_the_doctor_names_an_unfit_python(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(doctor, "OLDEST_PYTHON", (3, 14))
     found = [finding for finding in doctor.diagnose(tmp_path / "home") if finding.part == "python"]
     assert "is needed" in found[0].problem
+
+
+def test_the_doctor_names_the_port_of_kafkas_controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[str]] = []
+
+    def none_taken(_ports: Ports, parts: set[str]) -> dict[str, int]:
+        asked.append(parts)
+        return {}
+
+    monkeypatch.setattr(doctor, "taken", none_taken)
+    doctor.diagnose(tmp_path / "home")
+    assert asked == [set(BASE) - {"dashboard"}]

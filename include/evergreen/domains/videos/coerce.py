@@ -59,7 +59,7 @@ def _coerce(column: Column, raw: pd.DataFrame) -> tuple[pd.Series[Any], np.ndarr
     return values, bad
 
 
-def _holds_something(value: object) -> bool:
+def _holds_something(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip() != ""
     if not pd.api.types.is_scalar(value):  # a list is something, though never what a column wants

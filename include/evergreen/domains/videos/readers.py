@@ -49,7 +49,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         schema = pq.read_schema(path)
         _refuse_schema(path, schema.names)
         wanted = [name for name in schema.names if name in ALIASES or name in {"tags", "description", LOAD_ERROR}]
-        frame = pq.read_table(path, columns=wanted).to_pandas(types_mapper=_nullable)
+        frame = pq.read_table(path, columns=wanted).to_pandas(types_mapper=_nullable, ignore_metadata=True)  # or a column that was an index would be no column
     except (pa.ArrowException, ValueError) as error:  # half a file, a broken page
         raise DataRejected(f"{path.name}: not a whole Parquet file: {error}") from error
     if "tags" in frame.columns and "tag_count" not in frame.columns:

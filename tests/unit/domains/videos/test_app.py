@@ -40,8 +40,8 @@ def test_a_video_is_asked_for_once_and_its_outcome_is_the_count(silver: pd.DataF
 
 def test_a_row_that_is_unfit_for_silver_is_never_sent(silver: pd.DataFrame) -> None:
     day = silver[silver["list_date"] == "2025-03-01"].head(5).reset_index(drop=True)
-    good = day.at[0, "video_id"]
-    broken = day.assign(video_id=[good, "with space", "\uc601\uc0c1", "x" * 65, day.at[4, "video_id"]], view_count=[100, 100, 100, 100, -5])
+    good, last = str(day.at[0, "video_id"]), str(day.at[4, "video_id"])
+    broken = day.assign(video_id=[good, "with space", "\uc601\uc0c1", "x" * 65, last], view_count=[100, 100, 100, 100, -5])
     app = TrendingApp()
     assert app.first_listed(broken)["video_id"].tolist() == [good]
     again = app.first_listed(day)

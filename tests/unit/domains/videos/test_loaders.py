@@ -204,6 +204,11 @@ def test_our_own_batches_load_again_unchanged(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(load_lists(tmp_path / "again.parquet", "KR"), batch)
 
 
+def test_a_column_that_was_pandas_index_is_a_column(tmp_path: Path) -> None:
+    pd.DataFrame([ROW_2025, {**ROW_2025, "video_id": "second"}]).set_index("video_id").to_parquet(tmp_path / "indexed_KR.parquet")
+    assert load_lists(tmp_path, "KR")["video_id"].tolist() == ["abcdefghijk", "second"]
+
+
 def test_broken_rows_stay_with_a_reason(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "KRvideos.csv", KAGGLE_2020, {**KAGGLE_2020, "view_count": "many", "publishedAt": "soon"})
     with path.open("a", encoding="utf-8") as file:
