@@ -91,7 +91,9 @@ def simulate_days(
 
     made = parts()
     region = fed_region(made, region)
-    rows = simulate(first.date(), last.date(), seed=seed, break_on=break_on.date() if break_on else None)
+    if last < first:
+        raise EvergreenError(f"the last day {last.date()} lies before the first {first.date()}")
+    rows = simulate(first.date(), last.date(), seed=seed, region=region, break_on=break_on.date() if break_on else None)
     batches = cut(rows, first.date(), last.date(), batch_days)
     _play(made, region, batches, pace, app_calls, as_json)
 

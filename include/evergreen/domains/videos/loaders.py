@@ -6,13 +6,14 @@ a folder of daily JSON lists as YouTube's `videos.list` answers them (`trending_
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from evergreen.core.errors import DataRejected
 from evergreen.domains.videos.coerce import coerce_batch
+from evergreen.domains.videos.names import ZONES
 from evergreen.domains.videos.parse import day_of, region_of
 from evergreen.domains.videos.readers import SUFFIXES, read_rows
 from evergreen.domains.videos.schema import KEY, LOAD_ERROR, empty_batch
@@ -26,9 +27,13 @@ def load_lists(path: Path, region: str, on_rejected: Callable[[Path, DataRejecte
     Remedy: repair or remove the named file; loading again gives the same rows for the others.
     """
     batches: list[pd.DataFrame] = []
-    for file in _files(path, region):
+    named = {file: _region_of(file, path, region) for file in _files(path)}
+    if path.is_dir() and not {region, None} & set(named.values()):
+        raise DataRejected(f"{path}: no file for region {region} (has {', '.join(sorted(map(str, named.values())))})")
+    others = sorted({name for name in named.values() if name not in {region, None}})
+    for file in [file for file, name in named.items() if path.is_file() or name in {region, None}]:
         try:
-            batches.append(_load_file(file, region))
+            batches.append(_load_file(file, region, named[file], others))
         except DataRejected as error:
             if on_rejected is None:
                 raise
@@ -40,7 +45,7 @@ def load_lists(path: Path, region: str, on_rejected: Callable[[Path, DataRejecte
     return whole.sort_values(["list_date", "rank"], kind="stable", na_position="last", ignore_index=True)
 
 
-def _files(path: Path, region: str) -> list[Path]:
+def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -48,24 +53,34 @@ def _files(path: Path, region: str) -> list[Path]:
     lists = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and "category_id" not in file.name and not _hidden(file, path)]
     if not lists:
         raise DataRejected(f"{path}: holds no Parquet, CSV or JSON file")
-    chosen = [file for file in lists if region_of(file.name) in {region, None}]
-    if not chosen:
-        raise DataRejected(f"{path}: no file for region {region} (has {', '.join(sorted({region_of(file.name) or '?' for file in lists}))})")
-    return chosen
+    return lists
+
+
+def _region_of(file: Path, root: Path, region: str) -> str | None:
+    """What the file's name says, else the nearest folder that names a region we know, up to the one the caller named."""
+    known = {*ZONES, region}
+    if named := region_of(file.name, known):
+        return named
+    top = file.absolute().parent if root.is_file() else root.resolve()
+    inside = () if root.is_file() else file.parent.relative_to(root).parts
+    folders = (region_of(part, known) for part in (*reversed(inside), top.name))
+    return next((name for name in folders if name in known), None)
 
 
 def _hidden(file: Path, root: Path) -> bool:
     return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
 
 
-def _load_file(path: Path, region: str) -> pd.DataFrame:
+def _load_file(path: Path, region: str, named: str | None, others: Sequence[str]) -> pd.DataFrame:
+    """`named`: the region its name or folder says. `others`: of the files beside it; then one that says none may be of any."""
     raw = read_rows(path)
     if raw.empty:
         return empty_batch()
-    named = region_of(path.name)
     if "region" not in raw.columns:
         if named not in {region, None}:
             raise DataRejected(f"{path.name}: holds region {named}, not {region}")
+        if named is None and others:
+            raise DataRejected(f"{path.name}: names no region, and beside it are lists of {', '.join(others)}; put {region} into its name")
         raw["region"] = region
     if "list_date" not in raw.columns:
         day = day_of(path.name)

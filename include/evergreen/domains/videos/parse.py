@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date
 from pathlib import PurePath
 
@@ -13,7 +14,9 @@ _DAY_FORMS = (
     re.compile(r"^(?P<d>\d{2})\.(?P<m>\d{2})$"),  # 13.09: only the set of 2017 writes it so, without a year
 )
 _DURATION = re.compile(r"^P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+)S)?)?$")
-_REGION = re.compile(r"(?<![A-Za-z])([A-Z]{2})(?=$|[_\-. ]|videos|youtube)")
+_REGION = re.compile(r"(?<![A-Za-z])([A-Za-z]{2})(?=$|[_\-. ]|videos|youtube)")
+_A_WORD_TOO = "in"
+"""Of the regions' codes the one that is English in small letters."""
 _FILE_DAY = re.compile(r"(?<!\d)(20\d{2})-?(\d{2})-?(\d{2})(?!\d)")
 _TRUE = frozenset({"true", "1", "1.0", "live", "yes"})
 _FALSE = frozenset({"false", "0", "0.0", "none", "upcoming", "completed", "no"})
@@ -59,10 +62,12 @@ def count_tags(value: object) -> int:
     return sum(1 for tag in text.split("|") if tag.strip().strip('"'))
 
 
-def region_of(name: str) -> str | None:
-    """`KR` of `trending_videos_KR_20250223.json` or `KRvideos.csv`; None when the name says nothing."""
-    match = _REGION.search(PurePath(name).stem)
-    return match.group(1) if match else None
+def region_of(name: str, known: Collection[str]) -> str | None:
+    """`KR` of `trending_videos_KR_20250223.json`, `KRvideos.csv` or `yt_trending_kr.csv`; None when the name says nothing. A known region
+    goes before any other two capitals, which still say that the file is not of one of ours."""
+    codes = _REGION.findall(PurePath(name).stem)
+    ours = [code.upper() for code in codes if code.upper() in known and code != _A_WORD_TOO]
+    return next(iter([*ours, *(code for code in codes if code.isupper())]), None)
 
 
 def day_of(name: str) -> date | None:

@@ -11,6 +11,7 @@ import pytest
 from evergreen.core.errors import DataRejected
 from evergreen.domains.videos.coerce import coerce_batch
 from evergreen.domains.videos.loaders import load_lists
+from evergreen.domains.videos.names import ZONES
 from evergreen.domains.videos.parse import count_tags, day_of, parse_day, parse_duration, region_of
 from evergreen.domains.videos.quality import validate
 from evergreen.domains.videos.schema import BATCH_COLUMNS, LOAD_ERROR, NAMES, empty_batch
@@ -345,13 +346,52 @@ def test_days_in_every_form(text: str, day: date | None) -> None:
     assert parse_day(text) == day
 
 
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("trending_videos_KR_20250301.json", "KR"),
+        ("USvideos.csv", "US"),
+        ("usvideos.csv", "US"),
+        ("trending_us_20250724.json", "US"),
+        ("JP_youtube_trending_data.csv", "JP"),
+        ("YT_trending_KR.csv", "KR"),
+        ("AU_trending.csv", "AU"),
+        ("seen_in_2025.csv", None),
+        ("seen_IN_2025.csv", "IN"),
+        ("my_lists.csv", None),
+        ("lists.csv", None),
+    ],
+)
+def test_the_region_in_a_name(name: str, region: str | None) -> None:
+    assert region_of(name, ZONES) == region
+
+
+def test_a_folder_says_the_region_where_its_files_do_not(tmp_path: Path) -> None:
+    for place in ("US", "kr", "jp/2025"):
+        (tmp_path / place).mkdir(parents=True)
+        write_json(tmp_path / place / "20250301.json", [api_item(place[:2])])
+    assert load_lists(tmp_path, "KR")["video_id"].tolist() == ["kr"]
+    assert load_lists(tmp_path, "JP")["video_id"].tolist() == ["jp"]
+    assert load_lists(tmp_path / "kr", "KR")["video_id"].tolist() == ["kr"]
+    with pytest.raises(DataRejected, match=r"no file for region KR \(has US\)"):
+        load_lists(tmp_path / "US", "KR")
+    with pytest.raises(DataRejected, match="holds region US, not KR"):
+        load_lists(tmp_path / "US" / "20250301.json", "KR")
+    (tmp_path / "kr" / "20250302.json").symlink_to(tmp_path / "US" / "20250301.json")
+    assert len(load_lists(tmp_path, "KR")) == 2  # a link lies where it is, not where it points
+
+
+def test_a_list_of_no_region_beside_lists_of_several_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "trending_videos_KR_20250301.json", [api_item()])
+    write_json(tmp_path / "trending_videos_US_20250301.json", [api_item()])
+    write_parquet(tmp_path / "own.parquet", {**ROW_2025, "video_id": "own"})  # it has a column that says so
+    assert load_lists(tmp_path, "KR")["video_id"].tolist() == ["own", "abcdefghijk"]
+    write_json(tmp_path / "20250302.json", [api_item()])
+    with pytest.raises(DataRejected, match=r"20250302\.json: names no region, and beside it are lists of US; put KR into its name"):
+        load_lists(tmp_path, "KR")
+
+
 def test_small_forms() -> None:
-    assert [region_of(name) for name in ("trending_videos_KR_20250301.json", "USvideos.csv", "JP_youtube_trending_data.csv", "lists.csv")] == [
-        "KR",
-        "US",
-        "JP",
-        None,
-    ]
     assert [day_of(name) for name in ("trending_videos_KR_20250301.json", "trending_KR_2025-02_2026-02.parquet")] == [date(2025, 3, 1), None]
     assert [count_tags(value) for value in ("[none]", "[None]", "", None, 'a|"b c"', ["a", "b"])] == [0, 0, 0, 0, 2, 2]
     assert [parse_duration(text) for text in ("PT1H2M3S", "P1DT1S", "12.5", "PT", "long")] == [3723.0, 86401.0, 12.5, None, None]
