@@ -6,6 +6,7 @@ defaults. Nothing is read at import.
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -151,6 +152,14 @@ def use_one_thread() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def user_name() -> str:
+    """Who runs this process. A uid without an account (a container's) has no name: some parts cannot do without one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError since Python 3.13
+        return "evergreen"
+
+
 PASSED_ON = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "COVERAGE_PROCESS_START")
 """What a part of the stack inherits from the shell that started it; nothing else, so that a start depends on the home alone."""
 
@@ -162,6 +171,8 @@ def child_environment(home: Path) -> dict[str, str]:
         "EVERGREEN_HOME": str(home),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(home / "data" / "home"),
+        "USER": (user := user_name()),
+        "LOGNAME": user,
         "TZ": "UTC",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",

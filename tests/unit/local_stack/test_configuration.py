@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import pwd
 import shlex
 import stat
 import sys
@@ -17,7 +18,7 @@ from evergreen.local_stack import airflow, mlflow
 from evergreen.local_stack.context import new_context, running_context
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.supervision import write_configuration
-from evergreen.settings import load_settings
+from evergreen.settings import child_environment, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -166,3 +167,20 @@ def test_a_checkout_path_with_a_space_and_a_percent_sign_is_one_word(tmp_path: P
     parsed.read_string(context.home.supervisor_config.read_text())
     expanded = parsed["program:one"]["command"] % {}
     assert shlex.split(expanded) == [sys.executable, "-m", "evergreen.local_stack.launch", str(context.home.path), "one"]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ada", "ada"), (None, "evergreen")])
+def test_a_uid_without_an_account_has_a_name_for_the_parts_that_need_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, expected: str
+) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    if name is not None:
+        monkeypatch.setenv("USER", name)
+
+    def no_account(_uid: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(pwd, "getpwuid", no_account)
+    given = child_environment(tmp_path)
+    assert (given["USER"], given["LOGNAME"]) == (expected, expected)
