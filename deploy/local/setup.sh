@@ -1,6 +1,7 @@
 #!/bin/sh
 # Build .venv from the lock, once per lock: `make` calls this only when requirements.txt or pyproject.toml changed. Needs Python 3.11 or 3.12
-# and, the first time, a network; nothing else. A set-up that broke off is repeated whole, since its stamp is written last.
+# and, the first time, a network; nothing else. A set-up that broke off is repeated whole, since its stamp is written last, and an environment
+# that cannot install anything is made anew. One at a time: the kernel drops the lock when its holder ends, however it ends.
 set -eu
 
 stamp=$1
@@ -19,8 +20,31 @@ choose_python() {
     return 1
 }
 
+take_lock='
+import fcntl, os, sys
+os.makedirs(".evergreen", exist_ok=True)
+lock = os.open(".evergreen/set-up.lock", os.O_CREAT | os.O_RDWR, 0o644)
+os.set_inheritable(lock, True)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    print("set-up: another one is under way here; waiting for it", file=sys.stderr)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+os.execve("/bin/sh", ["/bin/sh", *sys.argv[1:]], {**os.environ, "SET_UP_LOCKED": "yes"})'
+
+installs() { # an environment of the right Python with something that installs packages
+    .venv/bin/python -c "$fits" >/dev/null 2>&1 && { .venv/bin/uv --version >/dev/null 2>&1 || .venv/bin/python -m pip --version >/dev/null 2>&1; }
+}
+
 python=$(choose_python)
-if ! .venv/bin/python -c "$fits" >/dev/null 2>&1; then
+if [ -z "${SET_UP_LOCKED:-}" ]; then
+    exec "$python" -c "$take_lock" "$0" "$@"
+fi
+unset SET_UP_LOCKED
+if [ -f "$stamp" ]; then
+    exit 0 # the one that was under way has done it: the stamp's name is of this lock
+fi
+if ! installs; then
     echo "set-up: creating .venv with $("$python" --version)"
     rm -rf .venv
     "$python" -m venv .venv || { echo "python -m venv failed: on Debian and Ubuntu install python3.11-venv" >&2; exit 1; }
