@@ -51,9 +51,10 @@ def test_when_nothing_is_released_it_says_when_it_will_be() -> None:
 def test_a_row_without_a_day_stays_to_be_set_aside_with_a_reason() -> None:
     early, late = cut(lists(14), FIRST, date(2025, 7, 14), 7)
     strays = pd.DataFrame({"list_date": [pd.NaT]})
+    said: list[str] = []
     late = replace(late, rows=pd.concat([late.rows, strays], ignore_index=True))
 
-    (left,) = released([early, late], datetime(2025, 7, 8, 0, 0, tzinfo=UTC), [].append)
+    (left,) = released([early, late], datetime(2025, 7, 8, 0, 0, tzinfo=UTC), said.append)
 
     assert len(left.rows) == 8
     assert left.rows["list_date"].isna().sum() == 1
