@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.postgres.store import PostgresStore
     from evergreen.adapters.redis_bloom import RedisSeenIndex
     from evergreen.bootstrap_intake import IntakeParts
+    from evergreen.bootstrap_notifier import NotifierParts
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.storage import ClaimedAction
@@ -162,6 +163,12 @@ class Parts:
         serving = self.settings.serving
         confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
         return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds)
+
+    @cached_property
+    def notifier(self) -> NotifierParts:
+        from evergreen.bootstrap_notifier import NotifierParts
+
+        return NotifierParts(self)
 
     def use_case(self, kind: ActionKind) -> UseCase:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""

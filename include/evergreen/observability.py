@@ -84,3 +84,7 @@ def _secrets_of(model: BaseModel) -> Iterator[str]:
             yield value.get_secret_value()
         elif isinstance(value, BaseModel):
             yield from _secrets_of(value)
+        elif isinstance(value, dict):
+            for inner in value.values():
+                if isinstance(inner, BaseModel):
+                    yield from _secrets_of(inner)

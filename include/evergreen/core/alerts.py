@@ -1,37 +1,89 @@
-"""What an alert says. English; one sentence of fact, one of what to do."""
+"""What an alert is about and what it says, in English and Korean: one sentence of fact, one of what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from evergreen.contracts import events as e
 from evergreen.contracts.envelope import Event
+from evergreen.core import alert_texts_en, alert_texts_ko
 from evergreen.core.decision import Decision
+
+LONGEST_TITLE = 300
+LONGEST_MESSAGE = 4_000
+"""A channel, and an event beside others, can carry so much of what somebody else wrote."""
+_Facts = Callable[[Event, e.Payload], tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class AlertDetails:
+    """What an alert says beside its English text. Empty Korean texts mean that there are none: the English ones stand in."""
+
+    event_type: str = ""
+    reason: str = ""
+    title_ko: str = ""
+    message_ko: str = ""
+    drift_score: float | None = None
+    model_version: str | None = None
+
+
+NO_DETAILS = AlertDetails()
 
 
 def alert_text(event: Event, payload: e.Payload, decision: Decision) -> tuple[str, str]:
-    """Title and message."""
-    title, message = _facts(event, payload)
+    """Title and message in English."""
+    return _text(alert_texts_en.facts, decision.severity, event, payload, decision)
+
+
+def alert_details(event: Event, payload: e.Payload, decision: Decision, reason: str = "") -> AlertDetails:
+    """The same in Korean, and the figures a reader of `system_alert` may compute with. `reason`: the action's."""
+    title, message = _text(alert_texts_ko.facts, alert_texts_ko.SEVERITIES[decision.severity], event, payload, decision)
+    return AlertDetails(
+        event_type=event.type,
+        reason=reason,
+        title_ko=title,
+        message_ko=message,
+        drift_score=getattr(payload, "drift_score", None),
+        model_version=getattr(payload, "model_version", None),
+    )
+
+
+def grouping_of(event: Event, payload: e.Payload, target: str) -> str:
+    """What is told about together: of a service whatever model it names, otherwise of the action's target."""
+    about = payload.service_name if isinstance(payload, e.ServiceHealth | e.ServiceMeasured) else target
+    return f"{about}|{event.type}"
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """An event's word that what was told before is over."""
+
+    grouping: str
+    event_type: str
+    about: str
+    """The service or the version that says so."""
+
+
+def resolutions_of(payload: e.Payload, event_type: str) -> tuple[Resolution, ...]:
+    """Groups an event closes: a recovered service its failed checks; a model that was replaced its drift and its degradation."""
+    if isinstance(payload, e.ServiceHealth) and event_type == "service_recovered":
+        failed = "service_health_check_failed"
+        return (Resolution(f"{payload.service_name}|{failed}", failed, payload.service_name),)
+    if isinstance(payload, e.ModelDeployed) and payload.kind != "revert":
+        closed = ("data_drift_detected", "model_performance_degraded")
+        return tuple(Resolution(f"{payload.model_name}|{one}", one, payload.model_version) for one in closed)
+    return ()
+
+
+def bounded(text: str, most: int) -> str:
+    """Short enough, and without the characters that neither JSON readers nor Postgres take."""
+    clean = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return clean if len(clean) <= most else f"{clean[: most - 1]}…"
+
+
+def _text(facts: _Facts, severity: str, event: Event, payload: e.Payload, decision: Decision) -> tuple[str, str]:
+    title, message = facts(event, payload)
     if decision.notes:
         message = f"{message} ({'; '.join(decision.notes)})"
-    return f"[{decision.severity}] {title}", message
-
-
-def _facts(event: Event, payload: e.Payload) -> tuple[str, str]:
-    if isinstance(payload, e.DataDriftDetected):
-        affected = len(payload.affected_features)
-        return f"Data drift: {payload.model_version}", f"Drift score {payload.drift_score:.3f}, {affected} affected features. Action needed."
-    if isinstance(payload, e.ModelPerformanceDegraded):
-        numbers = f"dropped by {payload.performance_drop:.1%}: {payload.current_performance:.3f}, baseline {payload.baseline_performance:.3f}"
-        return f"Performance degraded: {payload.model_version}", f"Performance {numbers}. Review needed."
-    if isinstance(payload, e.ModelEvaluationCompleted):
-        failed = "; ".join(f"{gate.name}: {gate.detail}" for gate in payload.gates if not gate.passed) or "no gate named"
-        return f"Candidate refused: {payload.model_version}", f"Failed gates: {failed}."
-    if isinstance(payload, e.ActionFailed):
-        return f"Action failed: {payload.kind} of {payload.model}", f"Gave up after {payload.attempts} attempts: {payload.error}"
-    if isinstance(payload, e.DataQualityIssue):
-        return (
-            f"Data quality: {payload.dataset}",
-            f"{payload.kind} in batch {payload.batch_id or '-'}: {payload.detail or f'{len(payload.findings)} findings'}.",
-        )
-    if isinstance(payload, e.SystemAlert):
-        return payload.title, payload.message
-    return f"{event.type}: {event.subject}", f"{event.type} from {event.source}; `evergreen explain {event.id}` shows it."
+    return bounded(f"[{severity}] {title}", LONGEST_TITLE), bounded(message, LONGEST_MESSAGE)

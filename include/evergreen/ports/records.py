@@ -11,6 +11,7 @@ from uuid import UUID
 
 from evergreen.contracts.actions import Action, ActionKind, Cause
 from evergreen.contracts.envelope import Event
+from evergreen.core.alerts import NO_DETAILS, AlertDetails
 from evergreen.core.concerns import Catalogue
 from evergreen.core.decision import GENESIS, Absorption
 from evergreen.core.state import State
@@ -116,6 +117,17 @@ class AlertRow:
     time: datetime
     event_source: str | None = None
     event_id: str | None = None
+    details: AlertDetails = NO_DETAILS
+    resolves: bool = False
+    """It says that its group is over; told only where something was told before."""
+    recorded_at: datetime | None = None
+    """Wall time; the store stamps it."""
+    outcome: str | None = None
+    """What the notifier did: `notified`, `held`, `silenced`, `digest` (waits for it), `digested`, `resolved`, `nothing_open`. None: it has not come to it."""
+
+    @property
+    def event_type(self) -> str:
+        return self.details.event_type or self.grouping.rpartition("|")[2]
 
 
 class EventLog(Protocol):
@@ -178,9 +190,18 @@ class PlannedActions(Protocol):
 
 
 class Alerts(Protocol):
-    def record(self, rows: Sequence[AlertRow]) -> None: ...
+    def record(self, rows: Sequence[AlertRow]) -> None:
+        """Once per id."""
 
-    def newest(self, limit: int) -> list[AlertRow]: ...
+    def newest(self, limit: int, model: str | None = None) -> list[AlertRow]:
+        """Alerts, not what resolves them."""
+
+    def unsettled(self, limit: int) -> list[AlertRow]:
+        """Those the notifier has not come to, oldest first; another transaction passes over them until this one ends."""
+
+    def for_digest(self, limit: int) -> list[AlertRow]: ...
+
+    def settle(self, outcomes: Mapping[UUID, str]) -> None: ...
 
 
 class Timers(Protocol):

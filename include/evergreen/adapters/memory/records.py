@@ -10,6 +10,7 @@ from typing import Any
 from evergreen.adapters.memory.tables import OPEN, Tables
 from evergreen.contracts.actions import PAUSABLE, ActionStatus
 from evergreen.contracts.envelope import Event
+from evergreen.core.clock import wall_now
 from evergreen.core.concerns import Catalogue
 from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Head, Pause, ShadowRow, Trained, Work
 
@@ -71,10 +72,19 @@ class MemoryAlerts:
         self._tables = tables
 
     def record(self, rows: Sequence[AlertRow]) -> None:
-        self._tables.alerts |= {row.id: row for row in rows if row.id not in self._tables.alerts}
+        self._tables.alerts |= {row.id: replace(row, recorded_at=wall_now()) for row in rows if row.id not in self._tables.alerts}
 
-    def newest(self, limit: int) -> list[AlertRow]:
-        return list(reversed(self._tables.alerts.values()))[:limit]
+    def newest(self, limit: int, model: str | None = None) -> list[AlertRow]:
+        return [row for row in reversed(self._tables.alerts.values()) if not row.resolves and model in (None, row.model)][:limit]
+
+    def unsettled(self, limit: int) -> list[AlertRow]:
+        return [row for row in self._tables.alerts.values() if row.outcome is None][:limit]
+
+    def for_digest(self, limit: int) -> list[AlertRow]:
+        return [row for row in self._tables.alerts.values() if row.outcome == "digest"][:limit]
+
+    def settle(self, outcomes: Mapping[UUID, str]) -> None:
+        self._tables.alerts |= {alert_id: replace(self._tables.alerts[alert_id], outcome=outcome) for alert_id, outcome in outcomes.items()}
 
 
 class MemoryTimers:

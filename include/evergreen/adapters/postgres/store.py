@@ -24,6 +24,7 @@ from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.history import PostgresHistory
+from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.pauses import PostgresPauses
 from evergreen.adapters.postgres.performance import PostgresPerformance
@@ -43,11 +44,8 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction:
+class PostgresTransaction(NotifyTables):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
-
-    def __init__(self, connection: psycopg2.extensions.connection) -> None:
-        self.connection = connection
 
     @cached_property
     def actions(self) -> PostgresActions:

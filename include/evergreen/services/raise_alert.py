@@ -1,0 +1,71 @@
+"""Raising alerts: recorded for the notifier, and said on `system.alerts`, in the transaction of whatever caused them.
+
+Guarantee: an alert is recorded and said, or neither; and it never causes an event that causes an alert. Failure: the step is repeated; or
+a `system_alert` of somebody else's becomes an alert here. Remedy: ids are derived, so a repeat says nothing new; what a `system_alert`
+caused is recorded and told but not said again, and the policy ignores what comes from `SOURCE`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from evergreen.contracts.envelope import Event, derived_id
+from evergreen.contracts.events import Payload, SystemAlert
+from evergreen.core.alerts import LONGEST_MESSAGE, LONGEST_TITLE, AlertDetails, Resolution, bounded, resolutions_of
+from evergreen.core.concerns import model_of_version
+from evergreen.core.severity import Severity
+from evergreen.ports.records import AlertRow, Alerts
+from evergreen.ports.storage import Outbox
+
+SOURCE = "/policy"
+SYSTEM_ALERT = "system_alert"
+
+
+class AlertTransaction(Protocol):
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+def raise_alerts(tx: AlertTransaction, rows: Sequence[AlertRow]) -> None:
+    """Record and say them. What only resolves is recorded."""
+    tx.alerts.record(rows)
+    tx.outbox.publish_all([announcement(row) for row in rows if not row.resolves and row.event_type != SYSTEM_ALERT])
+
+
+def announcement(row: AlertRow) -> Event:
+    payload = SystemAlert(
+        title=bounded(row.title, LONGEST_TITLE),
+        message=bounded(row.message, LONGEST_MESSAGE),
+        severity=Severity.parse(row.severity).word,
+        timestamp=row.time,
+        source_event=row.event_id or "-",
+        drift_score=row.details.drift_score,
+        model_version=row.details.model_version,
+    )
+    data = payload.model_dump(mode="json")
+    return Event(id=derived_id(row.id, SYSTEM_ALERT), source=SOURCE, type=SYSTEM_ALERT, subject=row.model, time=row.time, data=data)
+
+
+def resolved_by(events: Iterable[tuple[Event, Payload]]) -> list[AlertRow]:
+    """What recorded events say is over, to be given to `raise_alerts` with the alerts of the same transaction."""
+    return [_resolution(event, one) for event, payload in events for one in resolutions_of(payload, event.type)]
+
+
+def _resolution(event: Event, one: Resolution) -> AlertRow:
+    row = resolution(one.grouping, event.time, why=f"{event.type}: {one.about}", why_ko=f"{one.about} ({event.type})", key=f"{event.source} {event.id}")
+    return replace(row, event_source=event.source, event_id=event.id)
+
+
+def resolution(grouping: str, time: datetime, *, why: str, key: str, why_ko: str = "", model: str | None = None) -> AlertRow:
+    """Says that a group is over, whoever knows it. `key`: what makes this word of it the same when it is said again."""
+    about, _, event_type = grouping.rpartition("|")
+    details = AlertDetails(event_type=event_type, title_ko=f"[해결] {about}: {event_type}", message_ko=why_ko or why)
+    title = f"[resolved] {about}: {event_type}"
+    return AlertRow(
+        UUID(derived_id("resolved", grouping, key)), grouping, "low", title, why, model or model_of_version(about), time, details=details, resolves=True
+    )

@@ -1,0 +1,74 @@
+"""A web server on loopback that writes down what it is sent and answers as a test wants."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Receiver:
+    port: int = 0
+    status: int = 204
+    location: str = ""
+    hang: threading.Event = field(default_factory=threading.Event)
+    drips: bool = False
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    """Path, headers, body."""
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/hook?team=ops"
+
+
+@contextmanager
+def receiver(**answers: object) -> Iterator[Receiver]:
+    """`hangs=True`: takes the request and says nothing until the end. `drips=True`: a header byte now and then."""
+    kept = Receiver(**{name: value for name, value in answers.items() if name != "hangs"})  # type: ignore[arg-type]
+    if not answers.get("hangs"):
+        kept.hang.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            kept.requests.append((self.path, dict(self.headers), body))
+            if kept.drips:
+                self._drip()
+                return
+            kept.hang.wait(30)
+            self.send_response(kept.status)
+            if kept.location:
+                self.send_header("Location", kept.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _drip(self) -> None:
+            try:
+                while not kept.hang.wait(0):
+                    self.wfile.write(b"H")
+                    threading.Event().wait(0.05)
+            except OSError:
+                return
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    kept.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield kept
+    finally:
+        kept.hang.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
