@@ -45,6 +45,7 @@ def _generic(event: Event) -> str:
 
 def simple_facts(event: Event) -> Iterator[str]:
     """The event's own words and numbers; lists and objects stay with `explain`."""
-    plain = [(name, value) for name, value in event.data.items() if isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""]
+    told = {name: value for name, value in event.data.items() if name != "severity" and value != "" and not isinstance(value, bool)}
+    plain = [(name, value) for name, value in told.items() if isinstance(value, str | int | float)]
     for name, value in plain[:_MOST_FACTS]:
         yield f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"

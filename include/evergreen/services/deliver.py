@@ -75,7 +75,7 @@ class Deliver:
 
 def wait_after(attempts: int) -> timedelta:
     """5, 10, 20 … seconds, at most 10 minutes."""
-    return min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(attempts - 1, 20)), LONGEST_WAIT)
 
 
 def _about(notice: Notice) -> dict[str, str]:

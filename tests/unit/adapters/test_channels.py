@@ -190,27 +190,27 @@ def test_channels_are_read_from_the_environment_and_from_the_stacks_file(tmp_pat
 
 def test_development_has_the_file_and_production_nothing_that_was_not_named() -> None:
     assert {name: one.kind for name, one in Settings(environment="development").channels.items()} == {"file": "file"}
-    assert Settings(environment="production", signing_key="00").channels == {}  # type: ignore[arg-type]
+    assert Settings(environment="production", signing_key="00").channels == {}
 
 
 @pytest.mark.parametrize(
     ("url", "webhook", "why"),
     [
-        pytest.param("https://hooks.example/x", WebhookSettings(secret="s"), "ALLOWED_HOSTS", id="not-listed"),  # type: ignore[arg-type]
+        pytest.param("https://hooks.example/x", WebhookSettings(secret="s"), "ALLOWED_HOSTS", id="not-listed"),
         pytest.param("https://hooks.example/x", WebhookSettings(allowed_hosts=("hooks.example",)), "WEBHOOK__SECRET", id="no-secret"),
     ],
 )
 def test_a_webhook_that_could_never_send_is_found_at_the_start(url: str, webhook: WebhookSettings, why: str, tmp_path: Path) -> None:
-    given = {"ops": ChannelSettings(kind="webhook", url=url)}  # type: ignore[arg-type]
+    given = {"ops": ChannelSettings(kind="webhook", url=url)}
     with pytest.raises(UnsafeSettings, match=why):
         channels(NotifySettings(webhook=webhook), given, tmp_path)
 
 
 def test_each_kind_is_built(tmp_path: Path) -> None:
-    webhook = WebhookSettings(secret="s", allowed_hosts=("hooks.example",))  # type: ignore[arg-type]
+    webhook = WebhookSettings(secret="s", allowed_hosts=("hooks.example",))
     given = {
         "file": ChannelSettings(kind="file"),
-        "hook": ChannelSettings(kind="webhook", url="https://hooks.example/x"),  # type: ignore[arg-type]
-        "slack": ChannelSettings(kind="slack", url=SLACK),  # type: ignore[arg-type]
+        "hook": ChannelSettings(kind="webhook", url="https://hooks.example/x"),
+        "slack": ChannelSettings(kind="slack", url=SLACK),
     }
     assert [type(one).__name__ for one in channels(NotifySettings(webhook=webhook), given, tmp_path).values()] == ["FileSink", "Webhook", "AppriseChannel"]

@@ -163,7 +163,7 @@ def test_the_end_is_not_told_before_the_beginning_arrived(bench: NotifyBench) ->
     ],
 )
 def test_a_silence_covers_what_it_names(bench: NotifyBench, covers: dict[str, str], told: list[str]) -> None:
-    SilenceAlerts(bench.store, bench.clock).begin(lasts=2 * HOUR, who="kim", reason="known", **covers)  # type: ignore[arg-type]
+    SilenceAlerts(bench.store, bench.clock).begin(lasts=2 * HOUR, who="kim", reason="known", **covers)
 
     assert bench.tell(alert()) == told
 

@@ -1,0 +1,109 @@
+"""An alert is recorded and said together, and never goes round in a circle."""
+
+from __future__ import annotations
+
+import pytest
+
+from evergreen.adapters.memory.store import MemoryStore
+from evergreen.contracts.envelope import Event, decode, derived_id
+from evergreen.contracts.topics import payload_of
+from evergreen.core.alerts import AlertDetails
+from evergreen.ports.records import AlertRow
+from evergreen.services.raise_alert import announcement, raise_alerts, resolution, resolved_by
+from tests.support.alerts import DRIFT, alert
+from tests.support.events import MODEL, NOON, event
+from tests.support.intake_bench import Bench
+
+
+def said(store: MemoryStore) -> list[Event]:
+    with store.transaction() as tx:
+        return [decode(one.value or b"") for one in tx.outbox.unsent(100) if one.topic == "system.alerts"]
+
+
+def raised(*rows: AlertRow) -> MemoryStore:
+    store = MemoryStore()
+    _raise(store, *rows)
+    return store
+
+
+def _raise(store: MemoryStore, *rows: AlertRow) -> None:
+    with store.transaction() as tx:
+        raise_alerts(tx, rows)
+
+
+def test_an_alert_is_recorded_and_said_with_its_facts() -> None:
+    row = alert(event_id="e1", details=AlertDetails(event_type=DRIFT, drift_score=0.71, model_version=f"{MODEL}@1"))
+    store = raised(row)
+
+    (one,) = said(store)
+    assert (one.id, one.source, one.type, one.subject, one.time) == (derived_id(row.id, "system_alert"), "/policy", "system_alert", MODEL, NOON)
+    payload = payload_of(one)
+    assert (payload.title, payload.severity, payload.source_event) == (row.title, "high", "e1")  # type: ignore[attr-defined]
+    assert (payload.drift_score, payload.model_version, payload.timestamp) == (0.71, f"{MODEL}@1", NOON)  # type: ignore[attr-defined]
+    with store.transaction() as tx:
+        assert [found.id for found in tx.alerts.newest(10)] == [row.id]
+
+
+def test_raised_again_it_is_recorded_and_said_once() -> None:
+    row = alert()
+    store = raised(row, row)
+    _raise(store, row)
+
+    assert len(said(store)) == 1
+
+
+def test_when_the_step_fails_neither_happens() -> None:
+    store, unfit = MemoryStore(), alert(time=NOON.replace(tzinfo=None))
+    with pytest.raises(ValueError, match="timezone"):
+        _raise(store, alert(), unfit)
+
+    assert said(store) == []
+    with store.transaction() as tx:
+        assert tx.alerts.newest(10) == []
+
+
+def test_what_a_system_alert_caused_is_recorded_and_not_said_again() -> None:
+    store = raised(alert(event_type="system_alert"), alert("low", details=AlertDetails(), grouping="Disk full|system_alert"))
+
+    assert said(store) == []
+    with store.transaction() as tx:
+        assert len(tx.alerts.newest(10)) == 2
+
+
+def test_an_alert_never_causes_an_event_that_causes_an_alert() -> None:
+    """What we say comes back through Kafka: it is decided on, and nothing follows from it."""
+    bench = Bench(MemoryStore())
+    bench.send(announcement(alert("critical")))
+
+    with bench.store.transaction() as tx:
+        assert tx.alerts.newest(10) == []
+    assert [row.outcome for row in bench.decisions("-")] == ["ignored"]
+
+
+def test_text_of_others_is_made_fit_and_short() -> None:
+    one = announcement(alert(title="x" * 1_000, message="\x00\ud800" * 50_000))
+
+    assert len(one.data["title"]) == 300
+    assert len(one.data["message"]) == 4_000
+    assert "\x00" not in one.data["message"]
+
+
+def test_what_is_over_is_recorded_and_not_said() -> None:
+    deployed, recovered = event("model_deployed"), event("service_recovered", service_name="redis")
+    rows = resolved_by([(one, payload_of(one)) for one in (deployed, recovered, event("data_ingested"))[:2]])
+    store = raised(*rows)
+
+    assert [row.grouping for row in rows] == [f"{MODEL}|{DRIFT}", f"{MODEL}|model_performance_degraded", "redis|service_health_check_failed"]
+    assert {row.event_id for row in rows} == {deployed.id, recovered.id}
+    assert said(store) == []
+    with store.transaction() as tx:
+        assert tx.alerts.newest(10) == []
+        assert len(tx.alerts.unsettled(10)) == 3
+
+
+def test_the_same_word_of_an_end_is_recorded_once() -> None:
+    one = resolution("redis|service_health_check_failed", NOON, why="it answers again", key="probe 17")
+    again = resolution("redis|service_health_check_failed", NOON, why="it answers again", key="probe 17")
+
+    assert one == again
+    assert (one.model, one.event_type, one.title) == ("redis", "service_health_check_failed", "[resolved] redis: service_health_check_failed")
