@@ -18,7 +18,7 @@ from evergreen.core.decision import Outcome
 from evergreen.core.policy import decide
 from evergreen.core.proposal import CORRECTIVE
 from evergreen.core.snapshot import restored
-from evergreen.ports.records import Pause
+from evergreen.ports.policy_records import Pause
 from evergreen.services.carry_out import CarryOut, give_up
 from evergreen.services.replay_decisions import ReplayDecisions
 from tests.support.events import MODEL, NOON, event

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from evergreen.adapters.postgres.leadership import Leadership
 from evergreen.bootstrap import Parts
 from evergreen.core.clock import wall_now
-from evergreen.ports.records import AlertRow
+from evergreen.ports.alerts import AlertRow
 from evergreen.services.deliver import LEASE
 from evergreen.services.raise_alert import raise_alerts
 from evergreen.settings import ChannelSettings, NotifySettings, Settings, WebhookSettings

@@ -14,9 +14,9 @@ from evergreen.core.alerts import AlertDetails
 from evergreen.core.clock import FixedClock, wall_now
 from evergreen.core.notices import Notice, Text
 from evergreen.core.severity import Severity
+from evergreen.ports.alerts import AlertRow
 from evergreen.ports.notifications import NoticeRow, NotifyStore
 from evergreen.ports.notifier import NotDelivered
-from evergreen.ports.records import AlertRow
 from evergreen.services.deliver import LEASE, Deliver
 from evergreen.services.notify import Notify
 from evergreen.services.plan_notices import NotifyRules

@@ -28,39 +28,40 @@ class Receiver:
         return f"http://{self.host}/hook?team=ops"
 
 
+class Handler(BaseHTTPRequestHandler):
+    kept: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.kept.requests.append((self.path, dict(self.headers), body))
+        if self.kept.drips:
+            self._drip()
+            return
+        self.kept.hang.wait(30)
+        self.send_response(self.kept.status)
+        if self.kept.location:
+            self.send_header("Location", self.kept.location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _drip(self) -> None:
+        try:
+            while not self.kept.hang.wait(0.05):
+                self.wfile.write(b"H")
+        except OSError:
+            return
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
-def receiver(**answers: object) -> Iterator[Receiver]:
-    """`hangs=True`: takes the request and says nothing until the end. `drips=True`: a header byte now and then."""
-    kept = Receiver(**{name: value for name, value in answers.items() if name != "hangs"})  # type: ignore[arg-type]
-    if not answers.get("hangs"):
+def receiver(*, hangs: bool = False, drips: bool = False, status: int = 204, location: str = "") -> Iterator[Receiver]:
+    """`hangs`: takes the request and says nothing until the end. `drips`: a header byte now and then."""
+    kept = Receiver(status=status, location=location, drips=drips)
+    if not hangs:
         kept.hang.set()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept.requests.append((self.path, dict(self.headers), body))
-            if kept.drips:
-                self._drip()
-                return
-            kept.hang.wait(30)
-            self.send_response(kept.status)
-            if kept.location:
-                self.send_header("Location", kept.location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def _drip(self) -> None:
-            try:
-                while not kept.hang.wait(0):
-                    self.wfile.write(b"H")
-                    threading.Event().wait(0.05)
-            except OSError:
-                return
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Of", (Handler,), {"kept": kept}))
     server.daemon_threads = True
     kept.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -12,8 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from evergreen.core.notices import Silence
+    from evergreen.ports.alerts import AlertRow
     from evergreen.ports.notifications import NoticeRow
-    from evergreen.ports.records import AlertRow
 
 app = typer.Typer(help="Alerts: what was raised, what was told to which channel, silences, a test message.", no_args_is_help=True)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

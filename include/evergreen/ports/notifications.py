@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from evergreen.core.notices import Notice, Silence
-from evergreen.ports.records import Alerts, Timers
+from evergreen.ports.alerts import Alerts
+from evergreen.ports.records import Timers
 
 NoticeStatus = Literal["pending", "sent", "failed"]
 

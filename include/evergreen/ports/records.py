@@ -11,10 +11,12 @@ from uuid import UUID
 
 from evergreen.contracts.actions import Action, ActionKind, Cause
 from evergreen.contracts.envelope import Event
-from evergreen.core.alerts import NO_DETAILS, AlertDetails
 from evergreen.core.concerns import Catalogue
 from evergreen.core.decision import GENESIS, Absorption
 from evergreen.core.state import State
+from evergreen.ports.alerts import AlertRow as AlertRow
+from evergreen.ports.alerts import Alerts as Alerts
+from evergreen.ports.policy_records import Pauses, ShadowRow, Shadows
 from evergreen.ports.storage import Lease, Transaction
 
 EventKey = tuple[str, str]
@@ -78,58 +80,6 @@ class Absorbed:
     causes: tuple[Cause, ...]
 
 
-@dataclass(frozen=True)
-class ShadowRow:
-    """What a candidate policy would have decided; nothing follows from it."""
-
-    policy_hash: str
-    model: str
-    event_source: str
-    event_id: str
-    event_type: str
-    decided_at: datetime
-    severity: str
-    rule: str
-    outcome: str
-    body: str
-    agrees: bool
-    """It would have made the same actions."""
-
-
-@dataclass(frozen=True)
-class Pause:
-    """The newest turn of the kill switch."""
-
-    paused: bool
-    who: str
-    reason: str
-    time: datetime
-
-
-@dataclass(frozen=True)
-class AlertRow:
-    id: UUID
-    grouping: str
-    severity: str
-    title: str
-    message: str
-    model: str
-    time: datetime
-    event_source: str | None = None
-    event_id: str | None = None
-    details: AlertDetails = NO_DETAILS
-    resolves: bool = False
-    """It says that its group is over; told only where something was told before."""
-    recorded_at: datetime | None = None
-    """Wall time; the store stamps it."""
-    outcome: str | None = None
-    """What the notifier did: `notified`, `held`, `silenced`, `digest` (waits for it), `digested`, `resolved`, `nothing_open`. None: it has not come to it."""
-
-    @property
-    def event_type(self) -> str:
-        return self.details.event_type or self.grouping.rpartition("|")[2]
-
-
 class EventLog(Protocol):
     def known(self, keys: Sequence[EventKey]) -> Mapping[EventKey, str]:
         """Content hash of those that were recorded before."""
@@ -189,21 +139,6 @@ class PlannedActions(Protocol):
         """False when the action no longer waits."""
 
 
-class Alerts(Protocol):
-    def record(self, rows: Sequence[AlertRow]) -> None:
-        """Once per id."""
-
-    def newest(self, limit: int, model: str | None = None) -> list[AlertRow]:
-        """Alerts, not what resolves them."""
-
-    def unsettled(self, limit: int) -> list[AlertRow]:
-        """Those the notifier has not come to, oldest first; another transaction passes over them until this one ends."""
-
-    def for_digest(self, limit: int) -> list[AlertRow]: ...
-
-    def settle(self, outcomes: Mapping[UUID, str]) -> None: ...
-
-
 class Timers(Protocol):
     def last(self) -> Mapping[tuple[str, str], datetime]:
         """(timer, model) -> when it was last due."""
@@ -234,31 +169,6 @@ class Policies(Protocol):
 
     def bodies(self) -> Mapping[str, Mapping[str, Any]]:
         """Every policy that was ever active, by hash."""
-
-
-class Pauses(Protocol):
-    def current(self) -> Pause | None:
-        """None: nobody ever paused."""
-
-    def turn(self, new: Pause) -> None:
-        """On a resume, whatever was held is due to be rung at once."""
-
-
-class Shadows(Protocol):
-    def active(self) -> tuple[str, Mapping[str, Any]] | None:
-        """Hash and body of the policy that decides in shadow."""
-
-    def start(self, policy_hash: str, body: Mapping[str, Any]) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def record(self, rows: Sequence[ShadowRow]) -> None: ...
-
-    def differing(self, policy_hash: str, limit: int) -> list[ShadowRow]:
-        """Newest first."""
-
-    def agreement(self, policy_hash: str) -> tuple[int, int]:
-        """(decided, agreeing)."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from evergreen.core.proposal import CORRECTIVE, RESPONSES
 from evergreen.core.rules import Policy
 from evergreen.core.severity import Severity
 from evergreen.core.state import Accepted, Corrective, OpenAction, State
-from evergreen.ports.records import Absorbed, AlertRow, DecisionRow, EventRow, Head, NewAction, Plan, ShadowRow
+from evergreen.ports.policy_records import ShadowRow
+from evergreen.ports.records import Absorbed, AlertRow, DecisionRow, EventRow, Head, NewAction, Plan
 
 DONE_HERE = frozenset({ActionKind.ALERT, ActionKind.MONITOR})
 """Recording these is carrying them out: the notifier delivers what was recorded, the monitor checks more often after it."""

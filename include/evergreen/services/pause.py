@@ -10,7 +10,8 @@ from uuid import UUID
 from evergreen.contracts.actions import NO_MODEL
 from evergreen.contracts.envelope import new_id
 from evergreen.core.clock import Clock
-from evergreen.ports.records import AlertRow, Pause, RecordStore
+from evergreen.ports.policy_records import Pause
+from evergreen.ports.records import AlertRow, RecordStore
 
 
 class TurnSwitch:

@@ -13,8 +13,8 @@ from uuid import UUID
 from evergreen.contracts.envelope import derived_id
 from evergreen.core.notices import Notice, NoticeKind, Silence, Text, Told, digest_text, group_text
 from evergreen.core.severity import Severity
+from evergreen.ports.alerts import AlertRow
 from evergreen.ports.notifications import Group
-from evergreen.ports.records import AlertRow
 
 DIGEST = "digest"
 """The grouping of digests."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from evergreen.contracts.actions import NO_MODEL
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import Payload, SystemAlert
 from evergreen.core.alerts import LONGEST_MESSAGE, LONGEST_TITLE, AlertDetails, Resolution, bounded, resolutions_of
 from evergreen.core.concerns import model_of_version
 from evergreen.core.severity import Severity
-from evergreen.ports.records import AlertRow, Alerts
+from evergreen.ports.alerts import AlertRow, Alerts
 from evergreen.ports.storage import Outbox
 
 SOURCE = "/policy"
@@ -69,3 +70,23 @@ def resolution(grouping: str, time: datetime, *, why: str, key: str, why_ko: str
     return AlertRow(
         UUID(derived_id("resolved", grouping, key)), grouping, "low", title, why, model or model_of_version(about), time, details=details, resolves=True
     )
+
+
+def poisoned(partition: tuple[str, int], pause: timedelta, now: datetime) -> AlertRow:
+    """A partition that brings little but poison is paused. The dead letters name each message."""
+    topic, number, seconds = *partition, int(pause.total_seconds())
+    title = f"[high] Poison on {topic}[{number}]"
+    message = f"Its messages go to the dead letters; it is paused for {seconds} s. See `evergreen dlq list`."
+    details = AlertDetails(
+        event_type="poison",
+        title_ko=f"[높음] 처리할 수 없는 메시지: {topic}[{number}]",
+        message_ko=f"메시지를 dead.letter로 보내고 {seconds}초 동안 멈춥니다. `evergreen dlq list`로 확인하세요.",
+    )
+    return AlertRow(UUID(derived_id("partition_paused", topic, number, now)), f"{topic}|poison", "high", title, message, NO_MODEL, now, details=details)
+
+
+def policy_refused(why: str, key: str, now: datetime) -> AlertRow:
+    """A policy file with a mistake. `key`: of the file and of the policy that stays, so that one mistake is one alert."""
+    details = AlertDetails(event_type="policy_refused", title_ko="[높음] 정책 파일이 거부되었습니다", message_ko=f"{why} 지금까지의 정책이 그대로 적용됩니다.")
+    row = AlertRow(UUID(derived_id("policy_refused", key)), "policy|refused", "high", "[high] Policy file refused", "", NO_MODEL, now, details=details)
+    return replace(row, message=f"{why} The running policy stays.")

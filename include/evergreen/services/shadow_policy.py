@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from evergreen.core.rules import Policy
-from evergreen.ports.records import RecordStore, ShadowRow
+from evergreen.ports.policy_records import ShadowRow
+from evergreen.ports.records import RecordStore
 
 
 class ShadowPolicy:

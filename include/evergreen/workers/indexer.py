@@ -14,23 +14,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from uuid import UUID
 
 import structlog
 
 from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.bootstrap import Parts
-from evergreen.contracts.actions import NO_MODEL
-from evergreen.contracts.envelope import derived_id
 from evergreen.core.errors import Unavailable
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
-from evergreen.ports.records import AlertRow
 from evergreen.services import drift_evidence, index_stream, record_stream
 from evergreen.services.index_stream import IndexStream
 from evergreen.services.quiescence import INDEXER_DATA_GROUP as DATA_GROUP
 from evergreen.services.quiescence import INDEXER_RECORDS_GROUP as RECORDS_GROUP
+from evergreen.services.raise_alert import poisoned, raise_alerts
 from evergreen.services.seen_index import refresh_seen_index
 from evergreen.settings import load_settings
 from evergreen.workers.stream_loop import Place, StreamLoop
@@ -68,19 +65,10 @@ class Indexer:
         return list(self._parts.record_stream.run(messages).poison)
 
     def _alert(self, topic: str, partition: int, pause: timedelta) -> None:
-        now = self._parts.clock.now()
-        row = AlertRow(
-            id=UUID(derived_id("partition_paused", topic, partition, now)),
-            grouping=f"poison:{topic}",
-            severity="high",
-            title=f"{topic}: too many messages cannot be handled",
-            message=f"Partition {partition} rests for {pause.total_seconds():.0f} s, then goes on by itself. See `evergreen dlq list`.",
-            model=NO_MODEL,
-            time=now,
-        )
+        row = poisoned((topic, partition), pause, self._parts.clock.now())
         try:
             with self._parts.store.transaction() as tx:
-                tx.alerts.record([row])
+                raise_alerts(tx, [row])
         except Unavailable as error:
             log.warning("alert_not_recorded", error=str(error))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.contracts.envelope import Event, decode, derived_id
 from evergreen.contracts.topics import payload_of
 from evergreen.core.alerts import AlertDetails
-from evergreen.ports.records import AlertRow
-from evergreen.services.raise_alert import announcement, raise_alerts, resolution, resolved_by
+from evergreen.ports.alerts import AlertRow
+from evergreen.services.raise_alert import announcement, poisoned, policy_refused, raise_alerts, resolution, resolved_by
 from tests.support.alerts import DRIFT, alert
 from tests.support.events import MODEL, NOON, event
 from tests.support.intake_bench import Bench
@@ -107,3 +109,17 @@ def test_the_same_word_of_an_end_is_recorded_once() -> None:
 
     assert one == again
     assert (one.model, one.event_type, one.title) == ("redis", "service_health_check_failed", "[resolved] redis: service_health_check_failed")
+
+
+def test_what_has_no_event_behind_it_is_said_in_both_languages_too() -> None:
+    paused, refused = poisoned(("system.health", 1), timedelta(seconds=30), NOON), policy_refused("policy.yaml:7: no such action.", "v1", NOON)
+    store = raised(paused, refused, poisoned(("system.health", 1), timedelta(seconds=30), NOON))
+
+    assert [(one.data["title"], one.data["severity"]) for one in said(store)] == [
+        ("[high] Poison on system.health[1]", "high"),
+        ("[high] Policy file refused", "high"),
+    ]
+    assert (paused.grouping, paused.event_type, refused.grouping, refused.event_type) == ("system.health|poison", "poison", "policy|refused", "policy_refused")
+    assert "30초" in paused.details.message_ko
+    assert refused.message == "policy.yaml:7: no such action. The running policy stays."
+    assert refused.details.message_ko.startswith("policy.yaml:7")

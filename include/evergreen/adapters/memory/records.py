@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from evergreen.adapters.memory.tables import OPEN, Tables
 from evergreen.contracts.actions import PAUSABLE, ActionStatus
 from evergreen.contracts.envelope import Event
 from evergreen.core.clock import wall_now
 from evergreen.core.concerns import Catalogue
-from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Head, Pause, ShadowRow, Trained, Work
+from evergreen.ports.policy_records import Pause, ShadowRow
+from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Head, Trained, Work
 
 
 class MemoryEvents:

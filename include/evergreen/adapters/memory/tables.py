@@ -10,7 +10,8 @@ from uuid import UUID
 
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
 from evergreen.ports.messaging import Headers, Outgoing
-from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Pause, ShadowRow, Trained
+from evergreen.ports.policy_records import Pause, ShadowRow
+from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Trained
 from evergreen.ports.storage import ActionRow
 
 OPEN = frozenset({ActionStatus.PENDING, ActionStatus.CLAIMED, ActionStatus.RUNNING})

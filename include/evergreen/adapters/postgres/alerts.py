@@ -10,7 +10,7 @@ import psycopg2.extensions
 from psycopg2.extras import RealDictCursor, execute_values
 
 from evergreen.core.alerts import AlertDetails
-from evergreen.ports.records import AlertRow
+from evergreen.ports.alerts import AlertRow
 
 _OWN = ("id", "grouping", "severity", "title", "message", "model", "time", "event_source", "event_id", "resolves")
 _DETAILS = ("event_type", "reason", "title_ko", "message_ko", "drift_score", "model_version")

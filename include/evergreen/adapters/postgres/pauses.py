@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg2.extensions
 
 from evergreen.contracts.actions import PAUSABLE
-from evergreen.ports.records import Pause
+from evergreen.ports.policy_records import Pause
 
 _KINDS = ", ".join(f"'{kind.value}'" for kind in PAUSABLE)
 FREE = f"""(kind NOT IN ({_KINDS}) OR event_type = 'manual'

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor, execute_values
 
-from evergreen.ports.records import ShadowRow
+from evergreen.ports.policy_records import ShadowRow
 
 _COLUMNS = "policy_hash, model, event_source, event_id, event_type, decided_at, severity, rule, outcome, body, agrees"
 _NAMES = tuple(_COLUMNS.split(", "))
