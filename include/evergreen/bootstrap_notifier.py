@@ -27,7 +27,6 @@ class NotifierParts:
 
     @cached_property
     def channels(self) -> Mapping[str, Notifier]:
-        """Raises UnsafeSettings."""
         return channels(self._settings, self._parts.settings.channels, self._parts.settings.home)
 
     @cached_property

@@ -67,6 +67,17 @@ def test_what_resolves_is_in_line_and_in_no_list(store: NotifyStore) -> None:
         assert tx.alerts.newest(10) == []
 
 
+def test_settled_alerts_of_long_ago_are_removed(store: NotifyStore) -> None:
+    settled, collected, waiting = alert(), alert("low"), alert()
+    with store.transaction() as tx:
+        tx.alerts.record([settled, collected, waiting])
+        tx.alerts.settle({settled.id: "notified", collected.id: "digest"})
+    with store.transaction() as tx:
+        assert tx.alerts.prune(wall_now() - MINUTE) == 0
+        assert tx.alerts.prune(wall_now() + MINUTE) == 1
+        assert {row.id for row in tx.alerts.newest(10)} == {collected.id, waiting.id}
+
+
 # Notices
 
 
@@ -155,12 +166,12 @@ def test_old_notices_are_removed_when_they_are_finished(store: NotifyStore) -> N
 
 
 def test_a_group_is_kept_as_it_was_saved_last(store: NotifyStore) -> None:
-    group = Group(f"{MODEL}|{DRIFT}", MODEL, DRIFT, "high", NOON)
+    group = Group(f"{MODEL}|{DRIFT}", MODEL, DRIFT, "high", "high", NOON)
     with store.transaction() as tx:
         tx.groups.save([group, replace(group, grouping="old", notified_at=NOON - timedelta(days=90))])
-        tx.groups.save([replace(group, held=3, open=False, severity="critical")])
+        tx.groups.save([replace(group, held=3, open=False, severity="medium", peak="critical")])
     with store.transaction() as tx:
-        assert tx.groups.named([group.grouping, "nobody"]) == {group.grouping: replace(group, held=3, open=False, severity="critical")}
+        assert tx.groups.named([group.grouping, "nobody"]) == {group.grouping: replace(group, held=3, open=False, severity="medium", peak="critical")}
         assert tx.groups.prune(NOON) == 1
         assert tx.groups.named(["old"]) == {}
 

@@ -5,21 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 from evergreen.adapters.apprise_channel import AppriseChannel
 from evergreen.adapters.file_sink import FileSink
 from evergreen.adapters.safe_http import Hosts, Refused, target_of
 from evergreen.adapters.webhook import Webhook
 from evergreen.core.errors import UnsafeSettings
-from evergreen.ports.notifier import Notifier
+from evergreen.core.notices import Notice
+from evergreen.ports.notifier import NotDelivered, Notifier
 from evergreen.settings import ChannelSettings, NotifySettings
+
+log = structlog.get_logger(__name__)
 
 
 def channels(notify: NotifySettings, given: Mapping[str, ChannelSettings], home: Path) -> Mapping[str, Notifier]:
-    """Raises UnsafeSettings: a channel that could never send is found when the notifier starts, not at the first alert."""
-    return {name: _channel(name, channel, notify, home) for name, channel in given.items()}
+    """One whose settings are wrong says so now and at each message; the others work."""
+    return {name: _usable(name, channel, notify, home) for name, channel in given.items()}
 
 
-def _channel(name: str, channel: ChannelSettings, notify: NotifySettings, home: Path) -> Notifier:
+class Unusable:
+    """Its messages wait like those of a channel that is away: settings may be put right before they are given up."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def send(self, notice: Notice) -> None:
+        raise NotDelivered(self._why)
+
+
+def _usable(name: str, channel: ChannelSettings, notify: NotifySettings, home: Path) -> Notifier:
+    try:
+        return channel_of(name, channel, notify, home)
+    except UnsafeSettings as error:
+        log.error("channel_unusable", channel=name, why=str(error))
+        return Unusable(str(error))
+
+
+def channel_of(name: str, channel: ChannelSettings, notify: NotifySettings, home: Path) -> Notifier:
+    """Raises UnsafeSettings where it could never send."""
     if channel.kind == "file":
         return FileSink(home / "data" / "notifications.jsonl", channel.language)
     url = channel.url.get_secret_value()

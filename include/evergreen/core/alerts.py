@@ -65,6 +65,9 @@ class Resolution:
     """The service or the version that says so."""
 
 
+RESOLVING = frozenset({"service_recovered", "model_deployed"})
+
+
 def resolutions_of(payload: e.Payload, event_type: str) -> tuple[Resolution, ...]:
     """Groups an event closes: a recovered service its failed checks; a model that was replaced its drift and its degradation."""
     if isinstance(payload, e.ServiceHealth) and event_type == "service_recovered":

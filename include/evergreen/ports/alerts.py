@@ -48,3 +48,6 @@ class Alerts(Protocol):
     def for_digest(self, limit: int) -> list[AlertRow]: ...
 
     def settle(self, outcomes: Mapping[UUID, str]) -> None: ...
+
+    def prune(self, before: datetime) -> int:
+        """Remove settled ones recorded before this wall time, except those that wait for the digest."""

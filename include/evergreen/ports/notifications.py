@@ -38,7 +38,9 @@ class Group:
     model: str
     event_type: str
     severity: str
-    """The highest that was told since it began."""
+    """Of the last message: what is worse breaks through."""
+    peak: str
+    """The highest that was told since it began: whoever heard of that hears of the end."""
     notified_at: datetime
     """Platform time of the last message."""
     held: int = 0

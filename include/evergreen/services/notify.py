@@ -18,7 +18,7 @@ from evergreen.services.plan_notices import NoticePlanner, NotifyRules
 
 BATCH = 1_000
 TIMER = "alert_digest"
-KEEP_NOTICES = timedelta(days=90)
+KEEP = timedelta(days=90)
 log = structlog.get_logger(__name__)
 
 
@@ -59,10 +59,11 @@ class Notify:
             log.error("notice_failed", notice=str(row.notice.id), channel=row.notice.channel, title=row.notice.title.en, error=row.error)
 
     def prune(self) -> int:
-        """Remove finished messages of long ago, and groups nobody was told about since."""
+        """Remove what was settled and told long ago, and groups nobody was told about since; returns how many messages."""
         with self._store.transaction() as tx:
-            tx.groups.prune(self._clock.now() - KEEP_NOTICES)
-            return tx.notices.prune(self._wall.now() - KEEP_NOTICES)
+            tx.groups.prune(self._clock.now() - KEEP)
+            tx.alerts.prune(self._wall.now() - KEEP)
+            return tx.notices.prune(self._wall.now() - KEEP)
 
     def _digest_due(self, tx: NotifyTransaction, now: datetime) -> datetime | None:
         """The newest time of day it was due at, if none was sent since. A clock seen for the first time, or that went back, starts its period."""

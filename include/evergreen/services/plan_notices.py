@@ -62,7 +62,7 @@ class NoticePlanner:
         for row in told:
             counts[row.grouping] = counts.get(row.grouping, 0) + 1
         title, message = digest_text(counts, {row.grouping: _told(row) for row in told})
-        about = Group(DIGEST, "-", DIGEST, Severity.LOW.word, self._now)
+        about = Group(DIGEST, "-", DIGEST, Severity.LOW.word, Severity.LOW.word, self._now)
         self._tell("digest", about, title, message, tuple(str(row.id) for row in told), due.isoformat())
 
     def _group(self, grouping: str, rows: Sequence[AlertRow]) -> None:
@@ -109,7 +109,8 @@ class NoticePlanner:
             return
         before, newest, worst = self.groups.get(grouping), gathered[-1], _worst(gathered)
         title, message = group_text([_told(row) for row in gathered], before.held if before is not None and before.open else 0)
-        group = Group(grouping, newest.model, newest.event_type, worst.word, self._now)
+        peak = max(worst, Severity.parse(before.peak)) if before is not None and before.open else worst
+        group = Group(grouping, newest.model, newest.event_type, worst.word, peak.word, self._now)
         self.groups[grouping] = group
         self.outcomes |= {row.id: "notified" for row in gathered}
         self._tell("firing", group, title, message, tuple(str(row.id) for row in gathered), str(gathered[0].id))
@@ -120,7 +121,8 @@ class NoticePlanner:
             self.outcomes[row.id] = "nothing_open"
             return
         self.groups[row.grouping] = replace(group, open=False, held=0)
-        if self._is_silenced(replace(row, severity=group.severity)):
+        group = replace(group, severity=group.peak)
+        if self._is_silenced(replace(row, severity=group.peak)):
             self.outcomes[row.id] = "silenced"
             return
         self.outcomes[row.id] = "resolved"

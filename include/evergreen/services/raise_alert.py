@@ -14,8 +14,9 @@ from uuid import UUID
 
 from evergreen.contracts.actions import NO_MODEL
 from evergreen.contracts.envelope import Event, derived_id
-from evergreen.contracts.events import Payload, SystemAlert
-from evergreen.core.alerts import LONGEST_MESSAGE, LONGEST_TITLE, AlertDetails, Resolution, bounded, resolutions_of
+from evergreen.contracts.events import SystemAlert
+from evergreen.contracts.topics import payload_of
+from evergreen.core.alerts import LONGEST_MESSAGE, LONGEST_TITLE, RESOLVING, AlertDetails, Resolution, bounded, resolutions_of
 from evergreen.core.concerns import model_of_version
 from evergreen.core.severity import Severity
 from evergreen.ports.alerts import AlertRow, Alerts
@@ -52,9 +53,18 @@ def announcement(row: AlertRow) -> Event:
     return Event(id=derived_id(row.id, SYSTEM_ALERT), source=SOURCE, type=SYSTEM_ALERT, subject=row.model, time=row.time, data=data)
 
 
-def resolved_by(events: Iterable[tuple[Event, Payload]]) -> list[AlertRow]:
-    """What recorded events say is over, to be given to `raise_alerts` with the alerts of the same transaction."""
-    return [_resolution(event, one) for event, payload in events for one in resolutions_of(payload, event.type)]
+def with_resolutions(alerts: Sequence[AlertRow], events: Iterable[Event]) -> list[AlertRow]:
+    """The alerts of a batch of events and what the same events say is over, in the order it happened: one batch may hold failed,
+    recovered and failed again."""
+    caused: dict[tuple[str | None, str | None], list[AlertRow]] = {}
+    for row in alerts:
+        caused.setdefault((row.event_source, row.event_id), []).append(row)
+    rows: list[AlertRow] = []
+    for event in events:
+        rows += caused.pop((event.source, event.id), [])
+        if event.type in RESOLVING:
+            rows += [_resolution(event, one) for one in resolutions_of(payload_of(event), event.type)]
+    return [*rows, *(row for others in caused.values() for row in others)]
 
 
 def _resolution(event: Event, one: Resolution) -> AlertRow:

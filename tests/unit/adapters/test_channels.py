@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from evergreen.adapters.apprise_channel import AppriseChannel
-from evergreen.adapters.channels import channels
+from evergreen.adapters.channels import channel_of, channels
 from evergreen.adapters.file_sink import FileSink
 from evergreen.core.errors import UnsafeSettings
 from evergreen.core.notices import Text
@@ -201,9 +201,17 @@ def test_development_has_the_file_and_production_nothing_that_was_not_named() ->
     ],
 )
 def test_a_webhook_that_could_never_send_is_found_at_the_start(url: str, webhook: WebhookSettings, why: str, tmp_path: Path) -> None:
-    given = {"ops": ChannelSettings(kind="webhook", url=url)}
     with pytest.raises(UnsafeSettings, match=why):
-        channels(NotifySettings(webhook=webhook), given, tmp_path)
+        channel_of("ops", ChannelSettings(kind="webhook", url=url), NotifySettings(webhook=webhook), tmp_path)
+
+
+def test_a_channel_with_wrong_settings_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    found = channels(NotifySettings(), {"ops": ChannelSettings(kind="slack", url="json://h/"), "here": ChannelSettings(kind="file")}, tmp_path)
+    found["here"].send(TOLD)
+
+    with pytest.raises(NotDelivered, match="needs a URL of slack") as failed:
+        found["ops"].send(TOLD)
+    assert not failed.value.permanent
 
 
 def test_each_kind_is_built(tmp_path: Path) -> None:

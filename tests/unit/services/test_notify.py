@@ -112,6 +112,21 @@ def test_what_is_over_is_told_where_something_was_told(bench: NotifyBench) -> No
     assert bench.outcomes() == ["notified"]
 
 
+def test_whoever_heard_of_the_worst_hears_of_the_end() -> None:
+    bench = NotifyBench(channels={"ops": "low", "phone": "critical"})
+    row = alert("critical")
+    bench.tell(row)
+    bench.clock.advance(5 * HOUR)
+    bench.tell(alert("medium"))
+    assert bench.tell(alert("critical")) == ["firing: [critical] Data drift"]
+    bench.clock.advance(5 * HOUR)
+    bench.tell(alert("medium"))
+    bench.over(row)
+    bench.round()
+
+    assert [one.kind for one in bench.received["phone"].received] == ["firing", "firing", "resolved"]
+
+
 def test_after_it_was_over_the_next_one_is_told_at_once(bench: NotifyBench) -> None:
     row = alert()
     bench.tell(row)
@@ -273,6 +288,7 @@ def test_old_messages_and_groups_are_removed_and_waiting_ones_are_not(bench: Not
     assert [row.status for row in bench.notices()] == ["pending"]
     with bench.store.transaction() as tx:
         assert tx.groups.named([f"{MODEL}|{DRIFT}"]) == {}
+        assert tx.alerts.newest(10) == []
 
 
 def test_a_silence_that_has_not_begun_covers_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -77,7 +78,7 @@ def test_groups_silences_and_the_digest_outlive_the_process(bench: NotifyBench) 
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("alert"), st.sampled_from(["medium", "high", "critical"]), st.sampled_from(["a", "b"])),
-        st.tuples(st.just("killed in the plan"), st.integers(1, 3)),
+        st.tuples(st.just("killed in a transaction"), st.integers(1, 6)),
         st.tuples(st.just("killed while sending"), st.booleans()),
         st.tuples(st.just("round")),
         st.tuples(st.just("later"), st.integers(1, 300)),
@@ -105,15 +106,18 @@ def test_whatever_is_killed_whenever_every_alert_is_settled_once_and_every_messa
 
 
 class Fragile(MemoryNotifyStore):
-    """Dies inside its n-th transaction from now."""
+    """Dies in its n-th transaction from now, when everything is written and nothing is committed."""
 
     dies_in = 0
 
+    @contextmanager
     def transaction(self, lease=None):
         self.dies_in -= 1
-        if self.dies_in == 0:
-            raise Killed
-        return super().transaction(lease)
+        dies = self.dies_in == 0
+        with super().transaction(lease) as tx:
+            yield tx
+            if dies:
+                raise Killed
 
 
 def _do(bench: NotifyBench, what: str, *given: object) -> None:
@@ -126,7 +130,7 @@ def _do(bench: NotifyBench, what: str, *given: object) -> None:
         bench.clock.advance(timedelta(minutes=int(str(given[0]))))
         bench.wall.advance(timedelta(seconds=int(str(given[0]))))
     else:
-        if what == "killed in the plan":
+        if what == "killed in a transaction":
             store.dies_in = int(str(given[0]))
         channel = bench.received["ops"]
         channel.fails = (lambda _number: Killed()) if what == "killed while sending" else (lambda _number: None)  # type: ignore[assignment,return-value]

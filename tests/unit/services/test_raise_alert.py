@@ -11,7 +11,7 @@ from evergreen.contracts.envelope import Event, decode, derived_id
 from evergreen.contracts.topics import payload_of
 from evergreen.core.alerts import AlertDetails
 from evergreen.ports.alerts import AlertRow
-from evergreen.services.raise_alert import announcement, poisoned, policy_refused, raise_alerts, resolution, resolved_by
+from evergreen.services.raise_alert import announcement, poisoned, policy_refused, raise_alerts, resolution, with_resolutions
 from tests.support.alerts import DRIFT, alert
 from tests.support.events import MODEL, NOON, event
 from tests.support.intake_bench import Bench
@@ -92,7 +92,7 @@ def test_text_of_others_is_made_fit_and_short() -> None:
 
 def test_what_is_over_is_recorded_and_not_said() -> None:
     deployed, recovered = event("model_deployed"), event("service_recovered", service_name="redis")
-    rows = resolved_by([(one, payload_of(one)) for one in (deployed, recovered, event("data_ingested"))[:2]])
+    rows = with_resolutions([], [deployed, recovered, event("data_ingested")])
     store = raised(*rows)
 
     assert [row.grouping for row in rows] == [f"{MODEL}|{DRIFT}", f"{MODEL}|model_performance_degraded", "redis|service_health_check_failed"]
@@ -101,6 +101,17 @@ def test_what_is_over_is_recorded_and_not_said() -> None:
     with store.transaction() as tx:
         assert tx.alerts.newest(10) == []
         assert len(tx.alerts.unsettled(10)) == 3
+
+
+def test_failed_recovered_and_failed_again_in_one_batch_stay_in_their_order() -> None:
+    names = ("service_health_check_failed", "service_recovered", "service_health_check_failed")
+    events = [event(name, service_name="redis") for name in names]
+    alerts = [alert(event_source=one.source, event_id=one.id) for one in events if one.type == names[0]]
+    of_no_event = alert()
+
+    rows = with_resolutions([of_no_event, *alerts], events)
+    assert [row.event_id for row in rows] == [*(one.id for one in events), None]
+    assert [row.resolves for row in rows] == [False, True, False, False]
 
 
 def test_the_same_word_of_an_end_is_recorded_once() -> None:

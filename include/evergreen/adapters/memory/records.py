@@ -88,6 +88,12 @@ class MemoryAlerts:
     def settle(self, outcomes: Mapping[UUID, str]) -> None:
         self._tables.alerts |= {alert_id: replace(self._tables.alerts[alert_id], outcome=outcome) for alert_id, outcome in outcomes.items()}
 
+    def prune(self, before: datetime) -> int:
+        kept = {row.id: row for row in self._tables.alerts.values() if row.outcome in (None, "digest") or (row.recorded_at or before) >= before}
+        gone = len(self._tables.alerts) - len(kept)
+        self._tables.alerts = kept
+        return gone
+
 
 class MemoryTimers:
     def __init__(self, tables: Tables) -> None:

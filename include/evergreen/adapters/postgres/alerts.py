@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,11 @@ class PostgresAlerts:
         with self._connection.cursor() as cursor:
             query = "UPDATE alerts SET outcome = said.outcome FROM (VALUES %s) AS said (id, outcome) WHERE alerts.id = said.id"
             execute_values(cursor, query, list(outcomes.items()), template="(%s::uuid, %s)")
+
+    def prune(self, before: datetime) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute("DELETE FROM alerts WHERE outcome <> 'digest' AND recorded_at < %s", (before,))
+            return cursor.rowcount
 
     def _read(self, query: str, values: tuple[Any, ...]) -> list[AlertRow]:
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:

@@ -102,20 +102,20 @@ class PostgresGroups:
 
     def named(self, groupings: Sequence[str]) -> Mapping[str, Group]:
         with self._connection.cursor() as cursor:
-            query = "SELECT grouping, model, event_type, severity, notified_time, held, open FROM alert_groups WHERE grouping = ANY(%s)"
+            query = "SELECT grouping, model, event_type, severity, peak, notified_time, held, open FROM alert_groups WHERE grouping = ANY(%s)"
             cursor.execute(query, (list(groupings),))
             return {row[0]: Group(*row) for row in cursor.fetchall()}
 
     def save(self, groups: Sequence[Group]) -> None:
         if not groups:
             return
-        values = [(one.grouping, one.model, one.event_type, one.severity, one.notified_at, one.held, one.open) for one in groups]
+        values = [(one.grouping, one.model, one.event_type, one.severity, one.peak, one.notified_at, one.held, one.open) for one in groups]
         with self._connection.cursor() as cursor:
             execute_values(
                 cursor,
-                """INSERT INTO alert_groups (grouping, model, event_type, severity, notified_time, held, open) VALUES %s
+                """INSERT INTO alert_groups (grouping, model, event_type, severity, peak, notified_time, held, open) VALUES %s
                    ON CONFLICT (grouping) DO UPDATE SET model = excluded.model, event_type = excluded.event_type, severity = excluded.severity,
-                       notified_time = excluded.notified_time, held = excluded.held, open = excluded.open""",
+                       peak = excluded.peak, notified_time = excluded.notified_time, held = excluded.held, open = excluded.open""",
                 values,
             )
 

@@ -49,6 +49,7 @@ CREATE TABLE alert_groups (
     model         text NOT NULL,
     event_type    text NOT NULL,
     severity      text NOT NULL,
+    peak          text NOT NULL,
     notified_time timestamptz NOT NULL,
     held          integer NOT NULL DEFAULT 0,
     open          boolean NOT NULL DEFAULT true
