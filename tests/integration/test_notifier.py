@@ -133,6 +133,20 @@ def test_one_that_died_after_sending_is_repeated_under_its_id_when_its_lease_end
     assert in_the_file(settings) == [str(claimed.notice.id)] * 2
 
 
+def test_two_that_lead_for_a_moment_do_not_settle_or_send_the_same(parts: Parts) -> None:
+    record(parts, alert(), alert(model="other"))
+    parts.notifier.notify.run()
+    with parts.store.transaction() as first, parts.store.transaction() as second:
+        assert len(first.alerts.unsettled(10)) == 2
+        assert second.alerts.unsettled(10) == []
+    threading.Event().wait(0.6)  # the group wait
+    parts.notifier.notify.run()
+    with parts.store.transaction() as first, parts.store.transaction() as second:
+        claimed = [one.notices.claim("file", wall_now(), LEASE) for one in (first, second, first)]
+    assert len({row.notice.id for row in claimed if row is not None}) == 2
+    assert claimed[2] is None
+
+
 def test_the_commands_say_what_happened(parts: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch, there: Receiver) -> None:
     from evergreen.cli import context
     from evergreen.cli.alerts import app

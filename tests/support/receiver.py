@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,13 +57,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiver(*, hangs: bool = False, drips: bool = False, status: int = 204, location: str = "") -> Iterator[Receiver]:
+def receiver(*, hangs: bool = False, drips: bool = False, status: int = 204, location: str = "", tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """`hangs`: takes the request and says nothing until the end. `drips`: a header byte now and then."""
     kept = Receiver(status=status, location=location, drips=drips)
     if not hangs:
         kept.hang.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Of", (Handler,), {"kept": kept}))
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     kept.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from evergreen.adapters.safe_http import Hosts, Refused, checked, target_of
 from evergreen.adapters.webhook import Webhook, signature
+from evergreen.core.clock import wall_now
 from evergreen.core.notices import Text
 from evergreen.ports.notifier import NotDelivered
 from tests.support.alerts import notice
@@ -198,6 +206,37 @@ def test_nobody_listening_and_no_tls_are_failures_that_say_so() -> None:
     assert "token" not in str(failed.value)
     with pytest.raises(NotDelivered, match="ConnectionRefusedError"):
         webhook(there).send(notice())
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's for hooks.example, which this process trusts."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example")])
+    now = wall_now()
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example")]), critical=False)
+    file = tmp_path / "server.pem"
+    made = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + made.public_bytes(Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def over_tls(there: Receiver, host: str) -> Webhook:
+    entry = f"{host}:{there.port}"
+    return Webhook(f"https://{entry}/", SECRET, "en", Hosts((entry,), (), (entry,)), find=lambda _host, _port: ["127.0.0.1"])
+
+
+def test_over_tls_the_certificate_is_the_names_whatever_address_is_called(certificate: ssl.SSLContext) -> None:
+    with receiver(tls=certificate) as there:
+        over_tls(there, "hooks.example").send(notice())
+        with pytest.raises(NotDelivered, match="SSLCertVerificationError"):
+            over_tls(there, "other.example").send(notice())
+
+    assert [headers["Host"] for _, headers, _ in there.requests] == [f"hooks.example:{there.port}"]
 
 
 def test_a_body_beyond_the_bound_is_refused() -> None:
