@@ -38,7 +38,7 @@ def alert_text(event: Event, payload: e.Payload, decision: Decision) -> tuple[st
 
 def alert_details(event: Event, payload: e.Payload, decision: Decision, reason: str = "") -> AlertDetails:
     """The same in Korean, and the figures a reader of `system_alert` may compute with. `reason`: the action's."""
-    title, message = _text(alert_texts_ko.facts, alert_texts_ko.SEVERITIES[decision.severity], event, payload, decision)
+    title, message = _text(alert_texts_ko.facts, alert_texts_ko.SEVERITIES.get(decision.severity, decision.severity), event, payload, decision)
     return AlertDetails(
         event_type=event.type,
         reason=reason,
