@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.start import start
 from evergreen.local_stack.status import ServiceStatus, stack_status
 from evergreen.local_stack.stop import stop
+from evergreen.local_stack.supervision import ANSWER_SECONDS
 from evergreen.local_stack.testing import port_offset, short_home, stack
 from evergreen.settings import Settings, child_environment
 
@@ -94,6 +96,22 @@ def test_a_killed_supervisor_comes_back_and_takes_over(small: Settings) -> None:
     postgres_servers = [each for each in of_home(home) if "postgres" in each.name() and each.ppid() == services(small)["postgres"].pid]
     assert postgres_servers
     assert len({each.ppid() for each in postgres_servers}) == 1
+
+
+def test_a_stopped_supervisor_is_named_in_time_and_the_parts_with_it(small: Settings) -> None:
+    home = Home(small.home)
+    main = recorded(home.pid_file("supervisor"))
+    assert main is not None
+    main.suspend()
+    try:
+        began = time.monotonic()
+        assert states(small.home) == {"postgres": "healthy", "redis": "healthy", "supervisor": "unhealthy"}
+        assert time.monotonic() - began < 2 * ANSWER_SECONDS
+        found = evergreen(small.home, "doctor", "--json")
+    finally:
+        main.resume()
+    assert [finding["part"] for finding in json.loads(found.stdout)] == ["supervisor"]
+    assert await_true(lambda: states(small.home) == {"postgres": "healthy", "redis": "healthy"}, 30)
 
 
 def test_starting_a_running_stack_changes_nothing(small: Settings) -> None:

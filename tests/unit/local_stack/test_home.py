@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from evergreen.core.errors import StackError
-from evergreen.local_stack import choose
+from evergreen.local_stack import choose, postgres
 from evergreen.local_stack.credentials import load_credentials
 from evergreen.local_stack.home import UNIX_SOCKET_LIMIT, Home, write_private
 from evergreen.local_stack.wipe import wipe
@@ -107,3 +107,15 @@ def test_wiping_keeps_jars_the_home_inside_and_what_is_not_ours(tmp_path: Path) 
     wipe(home)
     assert sorted(path.name for path in home.path.iterdir()) == ["cache", "demo", "thesis.odt"]
     assert (home.path / "demo" / "data" / "x").exists()
+
+
+def test_the_copy_of_postgres_is_readable_whatever_the_umask(tmp_path: Path) -> None:
+    program, library = tmp_path / "copy" / "bin" / "initdb", tmp_path / "copy" / "lib" / "libpq.so"
+    for file, mode in ((program, 0o700), (library, 0o600)):
+        file.parent.mkdir(parents=True, mode=0o700)
+        file.touch()
+        file.chmod(mode)
+    (tmp_path / "copy" / "libpq.so.5").symlink_to("nowhere")
+    postgres._make_readable(tmp_path / "copy")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (program.parent, program, library.parent, library)]
+    assert [mode & 0o055 for mode in modes] == [0o055, 0o055, 0o055, 0o044]
