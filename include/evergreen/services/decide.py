@@ -14,7 +14,7 @@ import structlog
 
 from evergreen.contracts import events as e
 from evergreen.contracts.actions import NO_MODEL, ActionKind, Cause
-from evergreen.core.alerts import alert_text
+from evergreen.core.alerts import alert_details, alert_text, grouping_of
 from evergreen.core.concerns import Catalogue, models_of
 from evergreen.core.decision import Absorption, Answer, Decision, Outcome, chain
 from evergreen.core.evolution import with_event
@@ -152,10 +152,9 @@ class Planner:
         if action is None or action.kind is not ActionKind.ALERT:
             return {"recorded": True}
         title, message = alert_text(event, arrived.payload, decision)
-        grouping = f"{action.target}|{event.type}"
-        self.plan.alerts.append(
-            AlertRow(action.id, grouping, decision.severity, title, message, decision.model, self._now, event_source=event.source, event_id=event.id)
-        )
+        grouping, cause = grouping_of(event, arrived.payload, action.target), (event.source, event.id)
+        details = alert_details(event, arrived.payload, decision, action.reason)
+        self.plan.alerts.append(AlertRow(action.id, grouping, decision.severity, title, message, decision.model, self._now, *cause, details=details))
         return {"title": title, "message": message}
 
     def _absorb(self, arrived: Arrived, absorption: Absorption) -> None:

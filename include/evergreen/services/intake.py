@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 
-from evergreen.contracts.actions import NO_MODEL, Action
-from evergreen.contracts.envelope import Event, decode, new_id, too_far_ahead
+from evergreen.contracts.actions import Action
+from evergreen.contracts.envelope import Event, decode, too_far_ahead
 from evergreen.contracts.topics import CONTROL_TOPICS, STREAM_TYPES, TOPIC_OF, payload_of
 from evergreen.core.clock import Clock
 from evergreen.core.concerns import Catalogue
@@ -26,6 +25,7 @@ from evergreen.ports.records import AlertRow, EventKey, EventRow, Plan, RecordSt
 from evergreen.services.carry_out import request_event
 from evergreen.services.dead_letters import Poison
 from evergreen.services.decide import Arrived, Planner, concerned, requested_now
+from evergreen.services.raise_alert import poisoned, raise_alerts, with_resolutions
 
 ATTEMPTS = 3
 EARLIEST_YEAR = 1970
@@ -89,12 +89,10 @@ class TakeIn:
 
     def raise_alarm(self, partition: tuple[str, int], pause: timedelta) -> None:
         """A partition brings little but poison. Best effort: each dead letter says it too."""
-        title = f"[high] Poison on {partition[0]}[{partition[1]}]"
-        message = f"Its messages go to the dead letters; it is paused for {int(pause.total_seconds())} s. See `evergreen dlq list`."
-        row = AlertRow(UUID(new_id()), f"{partition[0]}|poison", "high", title, message, NO_MODEL, self._clock.now())
+        row = poisoned(partition, pause, self._clock.now())
         try:
             with self._store.transaction() as tx:
-                tx.alerts.record([row])
+                raise_alerts(tx, [row])
         except Unavailable as error:
             log.warning("alarm_not_recorded", error=str(error))
         _log(Taken(), [row])
@@ -165,7 +163,7 @@ def write(tx: RecordTransaction, plan: Plan, now: datetime) -> None:
     at_once = requested_now(plan, now)
     tx.planned.insert([plan.actions[action_id] for action_id in at_once], rung=True)
     tx.planned.insert([one for action_id, one in plan.actions.items() if action_id not in set(at_once)], rung=False)
-    tx.alerts.record(plan.alerts)
+    raise_alerts(tx, with_resolutions(plan.alerts, [row.event for row in plan.events]))
     tx.shadows.record(plan.shadows)
     requested = [plan.actions[action_id].action for action_id in at_once]
     if plan.absorbed:

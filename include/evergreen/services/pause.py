@@ -12,6 +12,7 @@ from evergreen.contracts.envelope import new_id
 from evergreen.core.clock import Clock
 from evergreen.ports.policy_records import Pause
 from evergreen.ports.records import AlertRow, RecordStore
+from evergreen.services.raise_alert import raise_alerts
 
 
 class TurnSwitch:
@@ -29,5 +30,5 @@ class TurnSwitch:
             tx.pauses.turn(Pause(paused, who, reason, now))
             word = "paused" if paused else "resumed"
             title = f"[high] Policy {word}"
-            tx.alerts.record([AlertRow(UUID(new_id()), "policy|pause", "high", title, f"By {who}: {reason}", NO_MODEL, now)])
+            raise_alerts(tx, [AlertRow(UUID(new_id()), "policy|pause", "high", title, f"By {who}: {reason}", NO_MODEL, now)])
         return True

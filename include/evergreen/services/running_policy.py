@@ -6,16 +6,16 @@ refused with line and reason, an alert says so, and the running policy stays, al
 from __future__ import annotations
 
 from typing import Protocol
-from uuid import UUID
 
 import structlog
 
-from evergreen.contracts.envelope import Event, derived_id, new_id
+from evergreen.contracts.envelope import Event, new_id
 from evergreen.contracts.events import PolicyChanged
 from evergreen.core.clock import Clock
 from evergreen.core.errors import InvalidPolicy
 from evergreen.core.rules import Policy
-from evergreen.ports.records import AlertRow, RecordStore
+from evergreen.ports.records import RecordStore
+from evergreen.services.raise_alert import policy_refused, raise_alerts
 
 log = structlog.get_logger(__name__)
 
@@ -78,9 +78,7 @@ class RunningPolicy:
         log.error("policy_refused", reason=str(error))
         with self._store.transaction() as tx:
             running = self._policy.hash if self._policy else (tx.policies.active() or ("",))[0]
-            alert_id = derived_id("policy_refused", version, running)
-            title = "[high] Policy file refused"
-            tx.alerts.record([AlertRow(UUID(alert_id), "policy|refused", "high", title, f"{error} The running policy stays.", "-", self._clock.now())])
+            raise_alerts(tx, [policy_refused(str(error), f"{version} {running}", self._clock.now())])
             active = tx.policies.active()
         if self._policy is not None:
             return self._policy
