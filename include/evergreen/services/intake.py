@@ -14,21 +14,19 @@ from datetime import datetime, timedelta
 import structlog
 
 from evergreen.contracts.actions import Action
-from evergreen.contracts.envelope import Event, decode, too_far_ahead
-from evergreen.contracts.topics import CONTROL_TOPICS, STREAM_TYPES, TOPIC_OF, payload_of
 from evergreen.core.clock import Clock
 from evergreen.core.concerns import Catalogue
 from evergreen.core.errors import EvergreenError, InvalidEvent, Unavailable
 from evergreen.core.rules import Policy
 from evergreen.ports.messaging import Received
-from evergreen.ports.records import AlertRow, EventKey, EventRow, Plan, RecordStore, RecordTransaction
+from evergreen.ports.records import AlertRow, EventKey, Plan, RecordStore, RecordTransaction
+from evergreen.services.arrivals import arrived_as
 from evergreen.services.carry_out import request_event
 from evergreen.services.dead_letters import Poison
 from evergreen.services.decide import Arrived, Planner, concerned, requested_now
 from evergreen.services.raise_alert import poisoned, raise_alerts, with_resolutions
 
 ATTEMPTS = 3
-EARLIEST_YEAR = 1970
 log = structlog.get_logger(__name__)
 
 
@@ -68,7 +66,7 @@ class TakeIn:
         arrived: list[tuple[Received, Arrived]] = []
         for message in messages:
             try:
-                one = _arrived(message, now)
+                one = arrived_as(message, now)
             except InvalidEvent as error:
                 _poison(taken, Poison(message, error.reason, type(error.__cause__ or error).__name__, str(error)))
             except Exception as error:  # noqa: BLE001 - the edge where messages enter: one nobody foresaw must not stop the rest
@@ -194,42 +192,6 @@ def _absorb(tx: RecordTransaction, plan: Plan, now: datetime) -> list[Action]:
             hurried.append(row.action)
     tx.actions.mark_rung([action.id for action in hurried])
     return hurried
-
-
-def _arrived(message: Received, now: datetime) -> Arrived | None:
-    """None for telemetry, which others record. Raises InvalidEvent."""
-    if message.value is None:
-        raise InvalidEvent("bad_json", "the message is empty")
-    event = decode(message.value)
-    payload = payload_of(event)
-    if event.type in STREAM_TYPES:
-        return None
-    topic = TOPIC_OF.get(event.type)
-    if topic not in CONTROL_TOPICS:
-        raise InvalidEvent("wrong_topic", f"{event.type} belongs on {topic or 'no topic: only the tick writes it'}, not on {message.topic}")
-    if event.time.year < EARLIEST_YEAR:
-        raise InvalidEvent("absurd_time", f"time {event.time.isoformat()} is before this product's data; at the edge of the calendar it could not be read back")
-    if too_far_ahead(event, now):
-        raise InvalidEvent("future_time", f"time {event.time.isoformat()} is more than 24 h after platform time {now.isoformat()}")
-    row = EventRow(
-        # As the payload was understood: a lenient `"approved": 1.0` would break whoever reads the recorded field as what it is.
-        event=event.model_copy(update={"data": payload.model_dump(mode="json")}),
-        content_hash=event.content_hash(),
-        received_at=message.received_at,
-        produced_at=_produced_at(event, message),
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-    )
-    return Arrived(row, payload)
-
-
-def _produced_at(event: Event, message: Received) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(event.extensions["producedwall"])
-    except (KeyError, ValueError):
-        return message.sent_at
-    return at if at.utcoffset() is not None else message.sent_at
 
 
 def _fresh(arrived: Sequence[tuple[Received, Arrived]], known: Mapping[EventKey, str], found: Taken) -> list[tuple[Received, Arrived]]:

@@ -24,7 +24,7 @@ class Intake:
 
     def __init__(self) -> None:
         self.alarms: list[tuple[Partition, timedelta]] = []
-        self.running_policy = SimpleNamespace(refresh=lambda: None)
+        self.running_policy = self.shadow_policy = SimpleNamespace(refresh=lambda: None)
         self.take_in = self
 
     def run(self, messages: Sequence[Received]) -> Taken:

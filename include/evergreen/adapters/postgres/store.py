@@ -18,22 +18,16 @@ from evergreen.adapters.postgres.alerts import PostgresAlerts
 from evergreen.adapters.postgres.batches import PostgresBatches
 from evergreen.adapters.postgres.champions import PostgresChampions
 from evergreen.adapters.postgres.change_points import PostgresChangePoints
-from evergreen.adapters.postgres.decisions import PostgresDecisions
 from evergreen.adapters.postgres.deployments import PostgresDeployments
 from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
-from evergreen.adapters.postgres.history import PostgresHistory
 from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
-from evergreen.adapters.postgres.pauses import PostgresPauses
 from evergreen.adapters.postgres.performance import PostgresPerformance
-from evergreen.adapters.postgres.planned import PostgresPlannedActions
-from evergreen.adapters.postgres.policies import PostgresPolicies
+from evergreen.adapters.postgres.policy_tables import PolicyTables
 from evergreen.adapters.postgres.redriven import PostgresRedriven
-from evergreen.adapters.postgres.shadows import PostgresShadows
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
-from evergreen.adapters.postgres.timers import PostgresTimers
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
 from evergreen.adapters.postgres.versions import PostgresVersions
 from evergreen.adapters.postgres.videos import PostgresIndexedBatches, PostgresVideos
@@ -44,7 +38,7 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction(NotifyTables):
+class PostgresTransaction(PolicyTables, NotifyTables):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
 
     @cached_property
@@ -60,36 +54,8 @@ class PostgresTransaction(NotifyTables):
         return PostgresEvents(self.connection)
 
     @cached_property
-    def decisions(self) -> PostgresDecisions:
-        return PostgresDecisions(self.connection)
-
-    @cached_property
-    def history(self) -> PostgresHistory:
-        return PostgresHistory(self.connection)
-
-    @cached_property
-    def planned(self) -> PostgresPlannedActions:
-        return PostgresPlannedActions(self.connection)
-
-    @cached_property
     def alerts(self) -> PostgresAlerts:
         return PostgresAlerts(self.connection)
-
-    @cached_property
-    def timers(self) -> PostgresTimers:
-        return PostgresTimers(self.connection)
-
-    @cached_property
-    def policies(self) -> PostgresPolicies:
-        return PostgresPolicies(self.connection)
-
-    @cached_property
-    def pauses(self) -> PostgresPauses:
-        return PostgresPauses(self.connection)
-
-    @cached_property
-    def shadows(self) -> PostgresShadows:
-        return PostgresShadows(self.connection)
 
     @cached_property
     def redriven(self) -> PostgresRedriven:
