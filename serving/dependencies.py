@@ -75,10 +75,12 @@ class Serving:
         self.log.start()
         self.listener.start()
         ready = await self.listener.settle(FIRST_CHAMPION_SECONDS)
+        self.metrics.workers.set(not self.draining)
         log.info("worker_started", worker=self.worker_id, ready=ready, missing="" if ready else self.listener.missing())
 
     async def drain(self) -> None:
         self.draining = True
+        self.metrics.workers.set(0)
         await self.listener.drain()
 
     async def stop(self) -> None:

@@ -5,6 +5,7 @@ first import); whoever is scraped reads all of them. A worker that dies keeps it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -35,6 +36,8 @@ class Metrics:
         self.cache_hits = Counter("cache_hits", "Predictions found in a layer", ["layer"], registry=own)
         self.cache_misses = Counter("cache_misses", "Predictions not found in a layer", ["layer"], registry=own)
         self.connections = Gauge("active_connections", "Open client connections", multiprocess_mode="livesum", registry=own)
+        # Processes that take connections: below what is wanted for long, see `evergreen status`. Where each has its own /metrics, Prometheus adds up.
+        self.workers = Gauge("serving_workers", "Workers that take connections", multiprocess_mode="livesum", registry=own)
         # From hearing of an epoch to answering with it; a prepared version takes milliseconds.
         self.swap_seconds = Histogram("model_swap_seconds", "Time of a champion swap", ["model_name"], buckets=_LATENCY, registry=own)
         # 1 while a part is missing that answers would use: see `degraded_reasons` in the answers.
@@ -61,6 +64,7 @@ class Metrics:
         """All workers' numbers in Prometheus' text format. Reads files: not for the event loop."""
         registry = self.registry
         if self._folder is not None:
+            self.forget_the_dead()
             registry = CollectorRegistry()
             MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
         ratio = GaugeMetricFamily("cache_hit_ratio", "Share of predictions that came from a cache, since the start")
@@ -82,8 +86,18 @@ class Metrics:
             return
         for file in self._folder.glob("gauge_live*.db"):
             match = _PID.fullmatch(file.name)
-            if match and not Path(f"/proc/{match[1]}").exists():
-                mark_process_dead(int(match[1]), path=str(self._folder))  # type: ignore[no-untyped-call]
+            if match and not _runs(int(match[1])):
+                with contextlib.suppress(FileNotFoundError):  # another worker was first
+                    mark_process_dead(int(match[1]), path=str(self._folder))  # type: ignore[no-untyped-call]
+
+
+def _runs(pid: int) -> bool:
+    """A killed process that its parent has not collected yet does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in {"Z", "X"}
 
 
 def _total(registry: CollectorRegistry, family: str, **labels: str) -> float:

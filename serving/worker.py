@@ -1,7 +1,8 @@
 """One process, one event loop, on a socket that several workers share.
 
 Guarantee: SIGTERM drops no request that was accepted: it stops accepting (the socket stays open in the other workers), answers what comes
-on open connections with `Connection: close`, and ends when they are gone or after DRAIN_SECONDS."""
+on open connections with `Connection: close`, and ends when they are gone or after DRAIN_SECONDS. Told so before it has started it takes no
+connection at all."""
 
 from __future__ import annotations
 
@@ -68,11 +69,18 @@ class Worker(uvicorn.Server):
         self._serving = serving
         self._drain_asked = False
         self._drain_until: float | None = None
+        self._sockets: list[socket.socket] = []
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._sockets = sockets if sockets is not None else []
+        await super().serve(self._sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First signal: drain. Second, or before it has started: end now."""
-        if self._drain_asked or not self.started:
+        """First signal: drain. Second: end now."""
+        if self._drain_asked:
             self.should_exit = True
+        if not self.started:
+            self._sockets.clear()  # uvicorn would still begin to accept, and end what it accepted
             self._serving.listener.give_way()
         self._drain_asked = True
 

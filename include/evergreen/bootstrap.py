@@ -12,6 +12,8 @@ from evergreen.core.errors import NotFound
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from redis import Redis
 
     from evergreen.adapters.delta_lake import DeltaLake
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from evergreen.bootstrap_notifier import NotifierParts
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
+    from evergreen.ports.scaler import Scaler
     from evergreen.ports.storage import ClaimedAction
     from evergreen.services.carry_out import CarryOut
     from evergreen.services.champion_projection import ChampionProjection
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from evergreen.services.index import IndexBatch
     from evergreen.services.quiescence import Quiescence
     from evergreen.services.record_stream import RecordStream
+    from evergreen.services.scale import ScaleService
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
@@ -169,6 +173,12 @@ class Parts:
         from evergreen.bootstrap_notifier import NotifierParts
 
         return NotifierParts(self)
+
+    def scale_service(self, scaler: Scaler, stop: Event) -> ScaleService:
+        """The scaler comes from above (`local_stack.scaling`): one of them is the local stack itself."""
+        from evergreen.services.scale import ScaleService
+
+        return ScaleService(self.store, self.clock, self.carry_out, scaler, settle_seconds=self.settings.scaler.settle_seconds, stop=stop)
 
     def use_case(self, kind: ActionKind) -> UseCase:
         """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""

@@ -60,9 +60,32 @@ class ServingSettings(BaseModel):
     confirm_timeout_seconds: float = Field(default=30.0, gt=0)
     cache_ttl_seconds: int = Field(default=300, ge=1)
 
+    @model_validator(mode="after")
+    def _refuse_a_minimum_above_the_maximum(self) -> ServingSettings:
+        if self.min_workers > self.max_workers:
+            raise UnsafeSettings(f"EVERGREEN_SERVING__MIN_WORKERS={self.min_workers} is more than EVERGREEN_SERVING__MAX_WORKERS={self.max_workers}")
+        return self
+
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+
+class ScalerSettings(BaseModel):
+    kind: Literal["local", "kubernetes", "compose", "none"] = "local"
+    """What runs the workers. `none`: a scale action fails and says so, which reaches people as an alert."""
+    settle_seconds: float = Field(default=90.0, gt=0)
+    """How long new workers may take until they run."""
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    """Of one call to the API server or the container engine."""
+    api_url: str = "https://kubernetes.default.svc"
+    namespace: str = ""
+    """Default: the pod's own."""
+    deployment: str = "serving"
+    service_account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    """Folder with `token`, `ca.crt` and `namespace`, as Kubernetes mounts it."""
+    compose_file: Path = CHECKOUT / "docker-compose.yml"
+    compose_service: str = "serving"
 
 
 class AirflowSettings(BaseModel):
@@ -138,6 +161,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     mlflow: MlflowSettings = MlflowSettings()
     serving: ServingSettings = ServingSettings()
+    scaler: ScalerSettings = ScalerSettings()
     airflow: AirflowSettings = AirflowSettings()
     policy: PolicySettings = PolicySettings()
     videos: VideosSettings = VideosSettings()

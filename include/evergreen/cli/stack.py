@@ -17,7 +17,7 @@ from evergreen.core.errors import StackError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evergreen.local_stack.status import StackStatus
+    from evergreen.local_stack.status import ServiceStatus, StackStatus
 
 NONE_RUNS = 3
 COLOURS = {"healthy": "green", "external": "green", "starting": "yellow", "unhealthy": "red", "gave_up": "bold red", "stopped": "red"}
@@ -169,8 +169,7 @@ def _print_status(console: Console, found: StackStatus) -> None:
     console.print(f"home      {found.home}")
     for name, service in found.services.items():
         colour = COLOURS[service.state]
-        about = f"pid {service.pid}" if service.pid else f"{len(service.workers)} workers" if service.workers else ""
-        console.print(f"{name:22} [{colour}]{service.state:10}[/] {about:14} {service.url or ''}")
+        console.print(f"{name:22} [{colour}]{service.state:10}[/] {_about(service):15} {service.url or ''}")
     if "supervisor" in found.services:
         console.print(f"supervisor: {SILENT}; `make down`, then `make up`")
     for model, at in found.models.items():
@@ -178,6 +177,13 @@ def _print_status(console: Console, found: StackStatus) -> None:
     if found.clock:
         console.print(f"clock     {found.clock['now']} ({found.clock['mode']})")
     _print_logins(console, found)
+
+
+def _about(service: ServiceStatus) -> str:
+    if not service.workers:
+        return f"pid {service.pid}" if service.pid else ""
+    limits = f" ({service.limits['min']}–{service.limits['max']})" if service.limits else ""
+    return f"{len(service.workers)} workers{limits}"
 
 
 def _print_logins(console: Console, found: StackStatus) -> None:

@@ -16,7 +16,8 @@ from threading import Event
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.processes import await_true, recorded
-from evergreen.local_stack.supervision import Supervisor, start_supervisor, wanted_processes
+from evergreen.local_stack.supervision import Supervisor, start_supervisor
+from evergreen.local_stack.wanted import converge
 from evergreen.settings import child_environment
 
 NAME = "guardian"
@@ -33,7 +34,7 @@ def guard(home: Home) -> None:
     pause = Event()
     # The supervisor cannot start some of a part's processes and not the others by itself.
     await_true(Supervisor(home).answers, ANSWER_SECONDS)
-    Supervisor(home).revive(wanted_processes(home), frozenset({"STOPPED"}))
+    converge(home, frozenset({"STOPPED"}))
     while os.getppid() == parent:
         if home.owner_file.exists() and recorded(home.owner_file) is None:
             end_ownerless(home)

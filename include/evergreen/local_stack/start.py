@@ -24,7 +24,8 @@ from evergreen.local_stack.ports import free_port_offset, refuse_taken
 from evergreen.local_stack.processes import await_true
 from evergreen.local_stack.progress import StartProgress
 from evergreen.local_stack.stop import stop
-from evergreen.local_stack.supervision import Supervisor, start_supervisor, wanted_processes, write_configuration
+from evergreen.local_stack.supervision import Supervisor, start_supervisor, write_configuration
+from evergreen.local_stack.wanted import converge, wanted_processes
 from evergreen.local_stack.wipe import wipe
 from evergreen.settings import load_settings
 
@@ -63,8 +64,8 @@ def start(path: Path, progress: StartProgress, only: frozenset[str] | None = Non
         if is_running(home.path) and home.manifest_file.exists():
             progress.say(f"the stack in {home.path} is running already")
             context = running_context(home.path)
-            parts = build_parts(context, frozenset(json.loads(home.manifest_file.read_text())["processes"]))
-            Supervisor(home).revive(wanted_processes(home))
+            parts = build_parts(context, frozenset(wanted_processes(home)))
+            converge(home)
             Convergence(context, parts, progress).run()
             return context
         return _start_all(home, progress, only, port_offset)

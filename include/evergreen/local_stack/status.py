@@ -27,6 +27,9 @@ class ServiceStatus:
     pid: int | None = None
     url: str | None = None
     workers: list[dict[str, Any]] | None = None
+    """Those that run, or should: none that was scaled away."""
+    limits: dict[str, int] | None = None
+    """`min` and `max` of workers."""
 
 
 @dataclass
@@ -41,7 +44,8 @@ class StackStatus:
     def to_json(self) -> dict[str, Any]:
         """Without the logins: what scripts read ends up in logs."""
         services = {
-            name: {key: value for key, value in asdict(status).items() if key != "workers" or value is not None} for name, status in self.services.items()
+            name: {key: value for key, value in asdict(status).items() if key not in ("workers", "limits") or value is not None}
+            for name, status in self.services.items()
         }
         return {"home": self.home, "services": services, "models": self.models, "clock": self.clock, "urls": self.urls}
 
@@ -65,11 +69,12 @@ def stack_status(home: Path) -> StackStatus:
     processes = _processes(context.home)
     with ThreadPoolExecutor(len(parts) + 1) as pool:
         ready = dict(zip((part.name for part in parts), pool.map(lambda part: part.probe(), parts), strict=True))
+    fewest = context.settings.serving.min_workers
     if processes is None:
         services = {part.name: ServiceStatus("healthy" if ready[part.name] else "unhealthy", url=part.url) for part in parts}
         services["supervisor"] = ServiceStatus("unhealthy")
     else:
-        services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name]) for part in parts}
+        services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name], fewest) for part in parts}
     services |= {name: ServiceStatus("external", url=_external_url(context, name)) for name in manifest["external"]}
     urls = {name: status.url for name, status in services.items() if status.url and status.url.startswith("http")}
     database_answers = services.get("postgres", ServiceStatus("stopped")).state in {"healthy", "external"}
@@ -86,16 +91,16 @@ def _processes(home: Home) -> list[ProcessState] | None:
         return None
 
 
-def _service(part: Part, processes: list[ProcessState], ready: bool) -> ServiceStatus:
+def _service(part: Part, processes: list[ProcessState], ready: bool, fewest: int) -> ServiceStatus:
     if part.socket is None:
         process = processes[0] if processes else None
         return ServiceStatus(state_of(process, ready) if process else "stopped", process.pid if process else None, part.url)
-    running = [each for each in processes if each.state != "STOPPED"]
+    running = [each for each in processes if each.state not in {"STOPPED", "STOPPING"}]  # one that drains is as good as gone
     workers = [{"pid": each.pid, "state": state_of(each, ready)} for each in running]
     states = {str(worker["state"]) for worker in workers}
     # A set of workers is as well as what it answers; one that gave up is worth a look, not an outage.
     state = next((state for state in ("healthy", "starting", "unhealthy", "gave_up") if state in states), "stopped")
-    return ServiceStatus(state, None, part.url, workers)
+    return ServiceStatus(state, None, part.url, workers, {"min": fewest, "max": part.processes})
 
 
 def _external_url(context: StackContext, name: str) -> str:

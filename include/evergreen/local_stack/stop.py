@@ -13,6 +13,7 @@ from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.processes import await_true, end_home, of_home, recorded
 from evergreen.local_stack.supervision import Supervisor, reap
+from evergreen.local_stack.wanted import want_nothing
 
 SHUTDOWN_SECONDS = 60.0
 STORES = frozenset({"kafka", "postgres", "redis"})
@@ -25,7 +26,7 @@ def stop(home: Home) -> bool:
     half-done start left, and tasks that had moved into process groups of their own."""
     main = recorded(home.pid_file("supervisor"))
     leftovers = of_home(home)
-    home.manifest_file.unlink(missing_ok=True)  # the guardian reads this as: do not bring it back
+    want_nothing(home)
     if main is not None:
         _stop_in_order(home, main)
     end_home(home)

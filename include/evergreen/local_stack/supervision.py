@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import sys
@@ -23,6 +22,7 @@ START_RETRIES = 8
 ANSWER_SECONDS = 10.0
 """It answers within milliseconds, but does one thing at a time and shares the machine with a start."""
 DOWN = frozenset({"STOPPED", "EXITED", "FATAL"})
+UP = frozenset({"STARTING", "RUNNING", "BACKOFF"})
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 3
 
@@ -110,11 +110,6 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
     LaunchPlan(own, basic, [], directory=str(home.path)).write(home, "supervisor")
 
 
-def wanted_processes(home: Home) -> dict[str, int]:
-    """How many processes of each part this home wants, as its manifest says."""
-    return dict(json.loads(home.manifest_file.read_text())["processes"])
-
-
 def start_supervisor(home: Home) -> None:
     """Start it in a session of its own: a Ctrl-C meant for a command must not reach it."""
     launcher = [sys.executable, "-m", "evergreen.local_stack.launch", str(home.path), "supervisor"]
@@ -181,15 +176,21 @@ class Supervisor:
             if "NOT_RUNNING" not in fault.faultString:
                 raise StackError(f"{process} cannot be stopped: {fault.faultString}") from None
 
-    def revive(self, wanted: dict[str, int], states: frozenset[str] = DOWN) -> None:
-        """Start what does not run until each group has as many processes as wanted: first workers, and whatever gave up or was stopped."""
+    def converge(self, wanted: dict[str, int], states: frozenset[str] = DOWN) -> bool:
+        """One step towards as many processes of each group as wanted: those in `states` are started (first workers, whatever gave up or was
+        stopped), surplus ones, the highest numbers first, are told to end. True when there was nothing to do and none is on its way out."""
         processes = self.processes()
-        down = {each.name for each in processes if each.state in states}
+        settled = True
         for group, number in wanted.items():
-            members = sorted(each.name for each in processes if each.group == group)
-            missing = number - sum(name not in down for name in members)
-            for name in [name for name in members if name in down][: max(0, missing)]:
+            members = sorted((each for each in processes if each.group == group), key=lambda each: each.name)
+            up = [each.name for each in members if each.state in UP]
+            down = [each.name for each in members if each.state in states]
+            for name in up[number:]:
+                self.stop(f"{group}:{name}", wait=False)
+            for name in down[: max(0, number - len(up))]:
                 self.start(f"{group}:{name}")
+            settled = settled and len(up) == number and not any(each.state == "STOPPING" for each in members)
+        return settled
 
     def shutdown(self) -> None:
         """Ask it to stop every part and end; returns at once."""

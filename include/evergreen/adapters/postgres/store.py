@@ -27,6 +27,7 @@ from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.policy_tables import PolicyTables
 from evergreen.adapters.postgres.redriven import PostgresRedriven
+from evergreen.adapters.postgres.scalings import PostgresScalings
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
 from evergreen.adapters.postgres.versions import PostgresVersions
@@ -129,6 +130,10 @@ class PostgresTransaction(PolicyTables, NotifyTables):
     @cached_property
     def performance(self) -> PostgresPerformance:
         return PostgresPerformance(self.connection)
+
+    @cached_property
+    def scalings(self) -> PostgresScalings:
+        return PostgresScalings(self.connection)
 
 
 class PostgresStore:
