@@ -52,7 +52,7 @@ SCALE: dict[str, Any] = {
     "spec": {"replicas": 2},
     "status": {"replicas": 2, "selector": "app.kubernetes.io/name=serving"},
 }
-TOKEN = "eyJhbGciOiJSUzI1NiJ9.recorded"  # noqa: S105 - of the twin
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.recorded"
 
 
 def refusal(code: int, reason: str, message: str) -> tuple[int, dict[str, Any]]:

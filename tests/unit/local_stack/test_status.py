@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.cli.stack import _about
 from evergreen.local_stack import doctor
 from evergreen.local_stack.jars import jar_folder
+from evergreen.local_stack.part import Part
 from evergreen.local_stack.ports import BASE, Ports
 from evergreen.local_stack.readiness import get_json, kafka_acknowledges, mark_ready, mlflow_answers, postgres_answers, redis_answers
-from evergreen.local_stack.status import ServiceStatus, StackStatus, state_of
+from evergreen.local_stack.status import ServiceStatus, StackStatus, _service, state_of
 from evergreen.local_stack.supervision import ProcessState
 
 
@@ -46,6 +48,27 @@ def test_json_has_workers_only_where_there_are_several_and_no_logins() -> None:
     }
     assert printed["models"] == {"video_performance": {"version": 2, "epoch": 3}}
     assert "secret-word" not in str(printed)
+
+
+def serving(*states: str) -> ServiceStatus:
+    part = Part(name="serving", command=("python",), probe=lambda: True, url="http://x", socket="tcp://127.0.0.1:1", processes=4)
+    processes = [ProcessState(f"serving-{at:02}", "serving", state, 100 + at, 99, "") for at, state in enumerate(states)]
+    return _service(part, processes, True, 2)
+
+
+def test_workers_that_were_scaled_away_or_drain_are_not_listed() -> None:
+    found = serving("RUNNING", "RUNNING", "STARTING", "STOPPED")
+    assert found.workers == [{"pid": pid, "state": "healthy"} for pid in (100, 101, 102)]
+    assert [worker["pid"] for worker in serving("RUNNING", "RUNNING", "STOPPING", "STOPPED").workers or []] == [100, 101]
+    assert found.limits == {"min": 2, "max": 4}
+    assert _about(found) == "3 workers (2–4)"
+    assert _about(ServiceStatus("healthy", 7)) == "pid 7"
+
+
+def test_one_worker_that_gave_up_is_shown_and_the_set_is_as_well_as_what_it_answers() -> None:
+    found = serving("RUNNING", "FATAL", "STOPPED", "STOPPED")
+    assert (found.state, [worker["state"] for worker in found.workers or []]) == ("healthy", ["healthy", "gave_up"])
+    assert serving("STOPPED", "STOPPED", "STOPPED", "STOPPED").state == "stopped"
 
 
 def test_probes_of_parts_that_are_not_there_say_no_in_time(unused_port: int) -> None:
