@@ -84,7 +84,7 @@ def test_an_api_server_in_trouble_is_tried_later(server: ApiServer, refusal: tup
 
 def test_an_answer_that_does_not_come_is_waited_for_so_long_and_no_longer(server: ApiServer) -> None:
     server.hang = threading.Event()
-    with pytest.raises(Unavailable, match="does not answer.*timed out"):
+    with pytest.raises(Unavailable, match=r"does not answer.*timed out"):
         scaler(server, timeout_seconds=0.2).set("serving", 4)
 
 
@@ -105,7 +105,7 @@ def test_a_server_another_authority_vouches_for_gets_no_token(server: ApiServer,
 
 def test_outside_a_pod_it_says_what_is_missing(tmp_path: Path) -> None:
     outside = KubernetesScaler(ScalerSettings(service_account=tmp_path / "nothing"), {"serving": Bounds(2, 4)})
-    with pytest.raises(Unavailable, match="no service account is mounted in .*nothing"):
+    with pytest.raises(Unavailable, match=r"no service account is mounted in .*nothing"):
         outside.current("serving")
 
 

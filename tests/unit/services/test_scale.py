@@ -66,7 +66,7 @@ def test_a_run_that_dies_after_the_effect_does_not_scale_twice_when_it_is_repeat
 def test_what_was_decided_outlives_a_failed_attempt(bench: Bench) -> None:
     claim = bench.claimed()
     bench.scaler.missing = 1  # one of the new ones does not come up
-    with pytest.raises(Unavailable, match="3 workers run .* after 4 were asked for"):
+    with pytest.raises(Unavailable, match=r"3 workers run .* after 4 were asked for"):
         bench.run(claim)
     assert bench.carry_out.fail(claim.lease, "it did not come up")
     row = bench.row(claim.action)
