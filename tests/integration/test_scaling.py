@@ -25,6 +25,7 @@ from evergreen.bootstrap import Parts
 from evergreen.contracts.actions import NO_MODEL, Action, ActionKind
 from evergreen.domains.videos.spec import video_spec
 from evergreen.local_stack.home import Home as Folder
+from evergreen.local_stack.scaling import scaler
 from evergreen.local_stack.status import stack_status
 from evergreen.local_stack.supervision import Supervisor
 from evergreen.local_stack.testing import stack
@@ -121,9 +122,9 @@ def home() -> Iterator[Home]:
     with stack({"postgres", "kafka", "redis", "serving"}) as settings:
         found = Home(settings, Parts(settings))
         table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
-        for version, rows in ((1, table), (2, table.tail(len(table) // 2))):
-            fitted = SPEC.fit(rows, 0)
-            place_version(settings, SPEC, fitted, rows, version, golden_of=fitted)
+        fitted = SPEC.fit(table, 0)
+        for version in (1, 2):
+            place_version(settings, SPEC, fitted, table, version, golden_of=fitted)
             found.known(version)
         until(lambda: len(found.live()) == 2, 60)
         found.promote(1)
@@ -178,6 +179,7 @@ def test_a_killed_worker_is_not_counted_and_comes_back_to_the_same_number(home: 
 
 
 def test_a_person_scales_by_command_and_it_is_recorded(home: Home) -> None:
+    until(lambda: scaler(home.settings).current("serving").running == 2, 30)  # the supervisor trusts a new process after ten seconds
     assert json.loads(home.command("scale", "serving", "--json").stdout) == {"service": "serving", "running": 2, "wanted": 2, "minimum": 2, "maximum": 4}
     for number, words in (("5", "serving takes 2 to 4 workers, not 5"), ("1", "serving takes 2 to 4 workers, not 1")):
         refused = home.command("scale", "serving", number)
