@@ -1,15 +1,17 @@
 """Follows Postgres: loads what is preparing, swaps when the epoch changes, says so, and beats.
 
 Guarantee: one look at Postgres decides what to do, so whatever was missed (a lost notification, a restart, a minute of SIGSTOP) is caught
-up with the next look, at most a second later. What is acknowledged was true when it was written (see `FleetRegistry`). Failure: a version
-cannot be loaded. Remedy: refused with its reason; the champion keeps answering. Postgres away: the last champion keeps answering, and a
-worker that starts then takes the one remembered on disk."""
+up with the next look, at most a second later. What is acknowledged was true when it was written (see `FleetRegistry`). A worker is heard of
+when it takes its first connections: no promotion waits for one that still loads, and none misses it, since it looks again after its first
+word. Failure: a version cannot be loaded. Remedy: refused with its reason; the champion keeps answering. Postgres away: the last champion
+keeps answering, and a worker that starts then takes the one remembered on disk."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -61,11 +63,14 @@ class ChampionListener:
         self._learned: dict[tuple[str, int], float] = {}
         self._poked = asyncio.Event()
         self._round_over = asyncio.Event()
+        self._looks = self._looked = 0
+        """Begun, and the newest that is over."""
         self._ticked = time.monotonic()
         self._ticking: asyncio.TimerHandle | None = None
         self._slept = False
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
+        self._takes_part = False
         slots.awake = self.awake
 
     @property
@@ -85,14 +90,26 @@ class ChampionListener:
         self._tick()
         if self._preload is not None:
             self._loads.first(self._preload)
-        self._tasks = [asyncio.create_task(self._beat_forever()), asyncio.create_task(self._follow_forever())]
+        self._tasks = [asyncio.create_task(self._follow_forever())]
 
     async def settle(self, timeout_seconds: float) -> bool:
-        """Wait until it is ready; False after the time-out or when it shall drain."""
+        """Wait until it is ready, then take part; False after the time-out (it takes part all the same) or when it shall drain (it does not).
+
+        A champion that changes before its first heartbeat is seen by the look after it; one that changes later waits for its word."""
         deadline = time.monotonic() + timeout_seconds
-        while not self.ready and not self._draining and time.monotonic() < deadline:
-            await self._next_round(min(POLL_SECONDS, deadline - time.monotonic()))
+        await self._await(lambda: self.ready, deadline)
+        if not self._draining:
+            await self._voice.beat(self._state())
+            self._takes_part = True
+            self._tasks.append(asyncio.create_task(self._beat_forever()))
+            before = self._looks
+            self.poke()
+            await self._await(lambda: self._looked > before and self.ready, deadline)
         return self.ready
+
+    async def _await(self, condition: Callable[[], bool], deadline: float) -> None:
+        while not condition() and not self._draining and time.monotonic() < deadline:
+            await self._next_round(min(POLL_SECONDS, deadline - time.monotonic()))
 
     def give_way(self) -> None:
         """From now on no promotion waits for this worker."""
@@ -122,10 +139,9 @@ class ChampionListener:
             await self._next_round(POLL_SECONDS)
 
     async def _next_round(self, timeout_seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._round_over.wait(), max(timeout_seconds, 0.0))
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._round_over.wait()
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -140,23 +156,24 @@ class ChampionListener:
 
     async def _beat_forever(self) -> None:
         while True:
-            await self._voice.beat(self._state())
             await asyncio.sleep(POLL_SECONDS)
+            await self._voice.beat(self._state())
 
     async def _follow_forever(self) -> None:
         while True:
             self._poked.clear()
+            self._looks += 1
             try:
                 await self._look()
             except Unavailable as error:
                 self._go_on_without(error)
+            self._looked = self._looks
             self._slept = False
             self._round_over.set()
             self._round_over = asyncio.Event()
-            try:
-                await asyncio.wait_for(self._poked.wait(), POLL_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):  # `wait_for` would lose a cancellation that comes with a poke
+                    await self._poked.wait()
 
     def _go_on_without(self, error: Unavailable) -> None:
         """Postgres is away: what is known stays; a worker that knows nothing yet takes what is remembered."""
@@ -171,7 +188,7 @@ class ChampionListener:
         self._known = await self._fleet.look()
         self._clock.follow(self._known.clock)
         self._follow(self._known)
-        if not self._draining:
+        if self._takes_part and not self._draining:
             await self._speak(self._known)
 
     def _follow(self, fleet: Fleet) -> None:

@@ -84,6 +84,10 @@ class Home:
             cursor.execute(query, (state,))
             return {worker for (worker,) in cursor.fetchall()}
 
+    def processes(self) -> dict[str, int]:
+        """Name -> pid of the supervisor's."""
+        return {each.name: each.pid for each in Supervisor(Folder(self.settings.home)).processes() if each.group == "serving" and each.pid}
+
     def counted(self) -> float:
         """By /metrics."""
         lines = httpx.get(f"{self.url}/metrics", timeout=20).text.splitlines()
@@ -142,7 +146,7 @@ def test_from_two_workers_to_four_and_back_with_promotions_in_between_no_request
     begun = time.monotonic()
     with under_load(home.url, question) as load:
         up = home.asked(ActionKind.SCALE_UP)
-        until(lambda: bool(home.live("starting")) or len(home.live()) > 2, 60)  # a new worker begins in the middle of a promotion
+        until(lambda: len(home.processes()) > 2, 60)  # new workers begin in the middle of a promotion
         assert len(home.promote(2)) >= 2
         seen(load, f"{SPEC.name}@2", time.monotonic())
         assert home.done(up) == {"service": "serving", "before": 2, "after": 4, "bound": "maximum"}
@@ -170,9 +174,7 @@ def seen(load: Load, version: str, since: float) -> None:
 
 
 def test_a_killed_worker_is_not_counted_and_comes_back_to_the_same_number(home: Home) -> None:
-    (pid,) = [each.pid for each in Supervisor(Folder(home.settings.home)).processes() if each.name == "serving-01"]
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    os.kill(home.processes()["serving-01"], signal.SIGKILL)
     until(lambda: home.counted() == 1, 30)
     until(lambda: home.counted() == 2 and len(home.live()) == 2, 60)
     assert len(stack_status(home.settings.home).services["serving"].workers or []) == 2

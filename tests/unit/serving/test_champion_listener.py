@@ -11,7 +11,7 @@ import pytest
 
 import serving.champion_listener as listening
 from evergreen.core.errors import ArtifactRefused, Unavailable
-from evergreen.ports.serving import ChampionNow
+from evergreen.ports.serving import Beat, ChampionNow
 from tests.support.serving_bench import SPEC, Bench, Plain
 
 pytestmark = pytest.mark.anyio
@@ -154,6 +154,53 @@ async def test_a_worker_whose_champion_cannot_be_loaded_is_not_ready_and_says_wh
     await bench.serving.start()
     await bench.until(lambda: "MLflow" in bench.serving.listener.missing())
     assert (bench.serving.listener.ready, bench.fleet.beats[-1].state) == (False, "starting")
+    await bench.serving.stop()
+
+
+async def test_a_worker_is_not_heard_of_before_it_can_answer(bench: Bench) -> None:
+    """A promotion would wait for it, for as long as it loads."""
+    bench.fleet.champions[MODEL] = ChampionNow(MODEL, 1, 1, uuid4())
+    bench.versions[1] = Plain(1)
+    bench.hold.clear()
+    starting = asyncio.create_task(bench.serving.start())
+    bench.fleet.prepare(uuid4(), MODEL, 2)
+    await asyncio.sleep(0.1)
+    assert (bench.fleet.beats, bench.fleet.acks) == ([], [])
+    bench.hold.set()
+    await starting
+    assert (bench.fleet.beats[0].state, bench.fleet.beats[0].serving) == ("ready", {MODEL: {"version": 1, "epoch": 1}})
+    await bench.serving.stop()
+
+
+async def test_a_champion_that_changes_just_before_a_worker_is_heard_of_is_what_it_answers_with_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The promotion did not wait for it: there was nobody to wait for."""
+    bench.versions |= {1: Plain(1), 2: Plain(2)}
+    bench.fleet.champions[MODEL] = ChampionNow(MODEL, 1, 1, uuid4())
+    monkeypatch.setattr(listening, "POLL_SECONDS", 60.0)
+    beat, seen = bench.fleet.beat, []
+
+    async def first(said: Beat) -> None:
+        if not seen:
+            bench.fleet.champions[MODEL] = ChampionNow(MODEL, 2, 2, uuid4())  # and the notification is not heard yet
+        seen.append(said)
+        await beat(said)
+
+    monkeypatch.setattr(bench.fleet, "beat", first)
+    await asyncio.wait_for(bench.serving.start(), 10)
+    assert (seen[0].serving, serving(bench)) == ({MODEL: {"version": 1, "epoch": 1}}, (2, 2))
+    await bench.serving.stop()
+
+
+async def test_a_worker_told_to_end_while_it_starts_is_never_heard_of(bench: Bench) -> None:
+    bench.fleet.champions[MODEL] = ChampionNow(MODEL, 1, 1, uuid4())
+    bench.versions[1] = Plain(1)
+    bench.hold.clear()
+    starting = asyncio.create_task(bench.serving.start())
+    await asyncio.sleep(0.05)
+    bench.serving.listener.give_way()
+    await asyncio.wait_for(starting, 5)
+    assert bench.fleet.beats == []
+    bench.hold.set()
     await bench.serving.stop()
 
 

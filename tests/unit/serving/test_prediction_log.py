@@ -71,6 +71,7 @@ async def test_a_shadow_that_breaks_is_silent(client: httpx.AsyncClient, running
 async def test_a_full_buffer_drops_and_counts_and_answers_go_on(tmp_path: Path) -> None:
     bench = Bench(tmp_path, max_log=3)
     bench.serving.listener.start()  # but not the log: nothing leaves the buffer
+    await bench.serving.listener.settle(5)
     await bench.deployed(1)
     async with bench.client() as client:
         answers = await asyncio.gather(*(client.post("/predict/video", json=BODY) for _ in range(10)))

@@ -54,7 +54,7 @@ async def test_told_to_end_while_it_starts_it_takes_no_connection(bench: Bench, 
     bench.fleet.prepare(deployment, SPEC.name, 1)
     bench.fleet.flip(deployment)
     worker, serving = port.begin(bench)
-    await bench.until(lambda: bench.fleet.beats)
+    await bench.until(lambda: bench.serving.listener.missing() != "")
     reader, writer = await port.connect()  # in the socket's queue, for whichever worker takes it
     worker.handle_exit(signal.SIGTERM, None)
     bench.hold.set()
