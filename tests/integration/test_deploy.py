@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -11,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from evergreen.contracts.actions import ActionKind, ActionStatus
-from evergreen.core.champion import Agreement, Phase
+from evergreen.core.champion import LIVE_SECONDS, Agreement, Phase
 from evergreen.core.errors import ArtifactRefused, ChampionConflict, DeploymentRefused, EvergreenError, Fenced, NotConfirmed, Unavailable
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.versions import VersionStatus
@@ -19,7 +21,9 @@ from evergreen.services.promote import Promote
 from evergreen.settings import Settings
 from tests.support.claims import said
 from tests.support.deploying import NOW, Bench, deploy_bench
+from tests.support.serving_workers import Worker
 from tests.support.tiny import NAME
+from tests.support.worker_processes import until
 
 pytestmark = pytest.mark.connected
 
@@ -136,6 +140,30 @@ def test_a_dead_worker_need_not_confirm(bench: Bench) -> None:
     with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
         cursor.execute("UPDATE serving_workers SET heartbeat_at = clock_timestamp() - interval '6 seconds' WHERE worker_id = 'b'")
     assert bench.promote(1)["confirmed_by"] == ["a"]
+
+
+def test_a_worker_that_comes_while_a_version_prepares_confirms_it_too(bench: Bench) -> None:
+    bench.version(1)
+    bench.workers[0].prepares = False
+    with ThreadPoolExecutor(1) as pool:
+        promoting = pool.submit(bench.promote, 1, bench.deploy(confirm_seconds=20))
+        until(lambda: bool(bench.history()))
+        bench.workers.append(Worker("c"))
+        until(lambda: len(bench.heard_of()) == 3)
+        bench.workers[0].prepares = True
+        assert promoting.result(20)["confirmed_by"] == ["a", "b", "c"]
+
+
+def test_a_worker_that_drains_while_a_version_prepares_holds_nothing_up(bench: Bench) -> None:
+    bench.version(1)
+    bench.workers[1].prepares = False
+    with ThreadPoolExecutor(1) as pool:
+        promoting = pool.submit(bench.promote, 1, bench.deploy(confirm_seconds=20))
+        until(lambda: bool(bench.history()))
+        begun = time.monotonic()
+        bench.workers[1].state = "draining"  # it goes on beating
+        assert promoting.result(20)["confirmed_by"] == ["a"]
+    assert time.monotonic() - begun < LIVE_SECONDS
 
 
 def test_not_confirmed_after_the_flip_goes_back_with_a_new_epoch(bench: Bench) -> None:

@@ -84,6 +84,12 @@ class Bench:
         with self.store.transaction() as tx:
             return list(tx.deployments.history(NAME))
 
+    def heard_of(self) -> list[str]:
+        """Workers that were ever heard of."""
+        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
+            cursor.execute("SELECT worker_id FROM serving_workers ORDER BY 1")
+            return [worker for (worker,) in cursor.fetchall()]
+
     def status(self, claim: ClaimedAction) -> ActionStatus:
         with self.store.transaction() as tx:
             return tx.actions.require(claim.action.id).status

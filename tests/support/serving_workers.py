@@ -20,6 +20,7 @@ class Worker:
     serves: bool = True
     """Says that it answers with the new champion."""
     alive: bool = True
+    state: str = "ready"
     epochs: list[int] = field(default_factory=list)
 
 
@@ -50,9 +51,9 @@ class ServingWorkers:
             for worker in self.workers:
                 if worker.alive:
                     cursor.execute(
-                        """INSERT INTO serving_workers (worker_id, pid, state) VALUES (%s, 1, 'ready')
-                           ON CONFLICT (worker_id) DO UPDATE SET heartbeat_at = clock_timestamp(), state = 'ready'""",
-                        (worker.id,),
+                        """INSERT INTO serving_workers (worker_id, pid, state) VALUES (%s, 1, %s)
+                           ON CONFLICT (worker_id) DO UPDATE SET heartbeat_at = clock_timestamp(), state = excluded.state""",
+                        (worker.id, worker.state),
                     )
             cursor.execute("SELECT id FROM deployments WHERE status = 'preparing'")
             preparing = [row[0] for row in cursor.fetchall()]

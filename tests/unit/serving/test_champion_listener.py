@@ -177,7 +177,7 @@ async def test_a_champion_that_changes_just_before_a_worker_is_heard_of_is_what_
     bench.versions |= {1: Plain(1), 2: Plain(2)}
     bench.fleet.champions[MODEL] = ChampionNow(MODEL, 1, 1, uuid4())
     monkeypatch.setattr(listening, "POLL_SECONDS", 60.0)
-    beat, seen = bench.fleet.beat, []
+    beat, seen = bench.fleet.beat, list[Beat]()
 
     async def first(said: Beat) -> None:
         if not seen:
