@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
+import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +20,7 @@ from evergreen.ports.cache import Layer
 from evergreen.services.predict import Answer
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_STATM = Path("/proc/self/statm")
 _PID = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 
@@ -38,6 +41,12 @@ class Metrics:
         self.connections = Gauge("active_connections", "Open client connections", multiprocess_mode="livesum", registry=own)
         # Processes that take connections: below what is wanted for long, see `evergreen status`. Where each has its own /metrics, Prometheus adds up.
         self.workers = Gauge("serving_workers", "Workers that take connections", multiprocess_mode="livesum", registry=own)
+        # Requests being answered now: many per worker mean that they wait for each other.
+        self.in_flight = Gauge("requests_in_flight", "Requests under way", multiprocess_mode="livesum", registry=own)
+        # Processor time and memory of all workers together.
+        self.cpu_seconds = Counter("worker_cpu_seconds", "Processor time of all workers", registry=own)
+        self.memory = Gauge("worker_memory_bytes", "Resident memory of all workers", multiprocess_mode="livesum", registry=own)
+        self._cpu_told = 0.0
         # From hearing of an epoch to answering with it; a prepared version takes milliseconds.
         self.swap_seconds = Histogram("model_swap_seconds", "Time of a champion swap", ["model_name"], buckets=_LATENCY, registry=own)
         # 1 while a part is missing that answers would use: see `degraded_reasons` in the answers.
@@ -59,6 +68,14 @@ class Metrics:
 
     def dropped(self, count: int = 1) -> None:
         self.log_dropped.inc(count)
+
+    def used(self) -> None:
+        """What this worker uses of the machine, now and then."""
+        cpu = time.process_time()
+        self.cpu_seconds.inc(max(0.0, cpu - self._cpu_told))
+        self._cpu_told = cpu
+        with contextlib.suppress(OSError):  # no /proc: memory stays unknown
+            self.memory.set(int(_STATM.read_text().split()[1]) * resource.getpagesize())
 
     def render(self) -> bytes:
         """All workers' numbers in Prometheus' text format. Reads files: not for the event loop."""

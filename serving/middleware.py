@@ -36,12 +36,15 @@ class Edge:
             await self._app(scope, receive, send)
             return
         begun, answer = time.perf_counter(), _Answer(send, self._head(scope))
+        self._metrics.in_flight.inc()
         try:
             await self._bounded(scope, receive, answer)
         except Exception:  # the process edge: whatever nobody caught is logged whole and told without a word of it
             log.exception("request_broke", method=scope["method"], path=scope["path"], request_id=scope["state"]["request_id"])
             if answer.status is None:
                 await problem(scope, INTERNAL, "see the log of serving for this request id")(scope, receive, answer)
+        finally:
+            self._metrics.in_flight.dec()
         self._measure(scope, answer.status or 500, time.perf_counter() - begun)
 
     def _head(self, scope: Scope) -> dict[str, str]:

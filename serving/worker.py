@@ -88,6 +88,7 @@ class Worker(uvicorn.Server):
         connections = len(self.server_state.connections)
         if counter % 10 == 0:
             self._serving.metrics.connections.set(connections)
+            self._serving.metrics.used()
         if self._drain_asked and self._drain_until is None:
             log.info("draining", connections=connections)
             self._drain_until = time.monotonic() + DRAIN_SECONDS

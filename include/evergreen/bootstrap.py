@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.postgres.store import PostgresStore
     from evergreen.adapters.redis_bloom import RedisSeenIndex
     from evergreen.bootstrap_intake import IntakeParts
+    from evergreen.bootstrap_monitor import MonitorParts
     from evergreen.bootstrap_notifier import NotifierParts
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from evergreen.ports.storage import ClaimedAction
     from evergreen.services.carry_out import CarryOut
     from evergreen.services.champion_projection import ChampionProjection
+    from evergreen.services.check_performance import CheckPerformance
     from evergreen.services.deploy import Deploy
     from evergreen.services.drift_evidence import DriftEvidence
     from evergreen.services.index import IndexBatch
@@ -74,6 +76,12 @@ class Parts:
         from evergreen.bootstrap_intake import IntakeParts
 
         return IntakeParts(self)
+
+    @cached_property
+    def monitor(self) -> MonitorParts:
+        from evergreen.bootstrap_monitor import MonitorParts
+
+        return MonitorParts(self)
 
     @cached_property
     def quiescence(self) -> Quiescence:
@@ -231,7 +239,11 @@ class Parts:
 
         return Rollback(self.store, self.registry, self.deploy, self.spec).run
 
-    def _performance_check(self) -> UseCase:
+    @cached_property
+    def check_performance(self) -> CheckPerformance:
         from evergreen.services.check_performance import CheckPerformance
 
-        return CheckPerformance(self.store, self.clock, self.carry_out, self.registry, self.spec).run
+        return CheckPerformance(self.store, self.clock, self.carry_out, self.registry, self.spec)
+
+    def _performance_check(self) -> UseCase:
+        return self.check_performance.run

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evergreen.core.errors import UnsafeSettings
+from evergreen.settings_monitor import MonitorSettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder with dags/, policies/ and requirements.txt: code finds its data files from here, never from the working directory."""
@@ -166,6 +167,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     videos: VideosSettings = VideosSettings()
     notify: NotifySettings = NotifySettings()
+    monitor: MonitorSettings = MonitorSettings()
 
     @property
     def data_dir(self) -> Path:

@@ -173,7 +173,7 @@ def _print_status(console: Console, found: StackStatus) -> None:
     if "supervisor" in found.services:
         console.print(f"supervisor: {SILENT}; `make down`, then `make up`")
     for model, at in found.models.items():
-        console.print(f"model     {model}@{at['version']} (epoch {at['epoch']})")
+        console.print(f"model     {model}@{at['version']} (epoch {at['epoch']}), checked every {at['check_every_seconds']} s")
     if found.clock:
         console.print(f"clock     {found.clock['now']} ({found.clock['mode']})")
     _print_logins(console, found)

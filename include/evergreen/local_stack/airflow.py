@@ -15,11 +15,11 @@ from evergreen.local_stack.home import Home, write_private
 from evergreen.local_stack.jars import Progress
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.processes import recorded
-from evergreen.local_stack.readiness import airflow_beats, doorbells_watched
+from evergreen.local_stack.readiness import AIRFLOW_COMPONENTS, airflow_beats, doorbells_watched
 from evergreen.settings import CHECKOUT, Settings
 
 ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}
-COMPONENTS = {"airflow-api": "api", "airflow-scheduler": "scheduler", "airflow-dag-processor": "dag_processor", "airflow-triggerer": "triggerer"}
+COMPONENTS = AIRFLOW_COMPONENTS
 PARALLEL_TASKS = 4
 TUNING = {
     "SCHEDULER": {

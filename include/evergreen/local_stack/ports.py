@@ -20,6 +20,7 @@ BASE = {
     "airflow-api": 8080,
     "serving": 8000,
     "dashboard": 8501,
+    "monitor": 9108,
 }
 OFFSET_STEP = 100
 LARGEST_OFFSET = 50_000

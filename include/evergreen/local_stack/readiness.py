@@ -14,6 +14,8 @@ from evergreen.local_stack.home import Home
 
 PROBE_SECONDS = 3.0
 PROBE_TOPIC = "evergreen.probe"
+AIRFLOW_COMPONENTS = {"airflow-api": "api", "airflow-scheduler": "scheduler", "airflow-dag-processor": "dag_processor", "airflow-triggerer": "triggerer"}
+"""Part -> what Airflow's health endpoint calls it."""
 
 _silent = logging.getLogger("evergreen.local_stack.probe")
 _silent.addHandler(logging.NullHandler())

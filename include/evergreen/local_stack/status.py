@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.errors import StackError
+from evergreen.core.monitoring import check_every
 from evergreen.local_stack.catalogue import HIDDEN, build_parts
 from evergreen.local_stack.context import running_context
 from evergreen.local_stack.home import Home
@@ -126,6 +127,8 @@ def _records(context: StackContext) -> tuple[dict[str, dict[str, int]], dict[str
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT model, version, epoch FROM champions ORDER BY model")
             models = {model: {"version": version, "epoch": epoch} for model, version, epoch in cursor.fetchall()}
+            cursor.execute("SELECT model, max(accepted_at) FROM actions WHERE kind = 'monitor' GROUP BY model")
+            monitored = dict(cursor.fetchall())
             cursor.execute("SELECT mode, base + rate * (clock_timestamp() - set_at), clock_timestamp(), epoch FROM platform_clock")
             row = cursor.fetchone()
     except psycopg2.Error:
@@ -135,4 +138,7 @@ def _records(context: StackContext) -> tuple[dict[str, dict[str, int]], dict[str
     if row is None:
         return models, None
     mode, replayed, wall, epoch = row
-    return models, {"mode": mode, "now": (replayed if mode == "replay" else wall).isoformat(), "epoch": epoch}
+    now, pace = replayed if mode == "replay" else wall, context.settings.monitor.pace
+    for model, about in models.items():
+        about["check_every_seconds"] = int(check_every(monitored.get(model), now, pace).total_seconds())
+    return models, {"mode": mode, "now": now.isoformat(), "epoch": epoch}

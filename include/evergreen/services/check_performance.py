@@ -1,60 +1,39 @@
 """Action `performance_check`: has the serving version become worse than it was, or than the one it replaced?
 
-Guarantee: a window is tested once, whoever asks (unique row), on outcomes known at `as_of`; luck on either side is resampled away before
-anything is called degraded. The same transaction writes the report, `model_performance_degraded` and, when the bake is over, `stable`."""
+Asked by an action's run (the DAG) or by the monitor, which looks without one. Guarantee: a window is tested once, whoever asks (unique row),
+on outcomes known at `as_of`; luck on either side is resampled away before anything is called degraded. The same transaction writes the
+report, `model_performance_degraded` and, when the bake is over, `stable`. Failure: two look at once. Remedy: the one that writes second
+holds the champion's lock, sees the other's report and says nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from evergreen.contracts.actions import Action
-from evergreen.contracts.envelope import Event
+from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import ModelPerformanceDegraded, Window
 from evergreen.core.champion import bake_is_over, rollback_targets
 from evergreen.core.clock import Clock
-from evergreen.core.errors import ArtifactRefused
 from evergreen.core.evaluation import Interval
 from evergreen.core.performance import MIN_FRESH, MIN_ROWS, is_degraded, newest_days
 from evergreen.core.release import DEFAULT_ZONE
-from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore, ModelTransaction
 from evergreen.ports.performance import LabelledPrediction, PerformanceReport
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.storage import ClaimedAction
-from evergreen.ports.versions import VersionRow
-from evergreen.services.bootstrap_interval import paired, unpaired
 from evergreen.services.carry_out import CarryOut, resulting_event
+from evergreen.services.performance_comparison import Comparison, Labelled, Serving
 from evergreen.services.promote import facts_of
 from evergreen.services.version_names import version_name
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 MAX_ROWS = 5000
 """Newest labelled predictions read at most; a busy day is judged on these."""
-_TARGETS_TRIED = 3
-
-
-@dataclass(frozen=True)
-class Serving:
-    """The champion at the time of the check, and what came true of its predictions."""
-
-    version: VersionRow
-    deployment: DeploymentRow
-    since: datetime
-    rows: Sequence[tuple[LabelledPrediction, float]]
-    """With the outcome in the target's units, newest first."""
-    predicted: int
-    labelled: int
-    targets: Sequence[int]
-    last: PerformanceReport | None
-    breached: bool
+DEGRADED = "model_performance_degraded"
 
 
 @dataclass(frozen=True)
@@ -63,6 +42,15 @@ class Finding:
     drop: Interval
     rollback_target: int | None = None
     rollback_helps: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one look came to, before anything is written."""
+
+    outcome: str
+    serving: Serving | None
+    finding: Finding | None
 
 
 class CheckPerformance:
@@ -78,26 +66,54 @@ class CheckPerformance:
         self._store = store
         self._clock = clock
         self._carry_out = carry_out
-        self._registry = registry
+        self._comparison = Comparison(registry)
         self._spec_of = spec_of
         self._zone = ZoneInfo(zone)
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
+        """Carry an action out."""
         action = claimed.action
-        spec = self._spec_of(action.model)
-        with self._store.transaction() as tx:
-            serving = self._serving(tx, spec, action.as_of)
-        outcome, finding = ("no_champion", None) if serving is None else self._look(spec, serving, action)
+        found = self._find(action.model, action.as_of, action.id)
         with self._store.transaction(claimed.lease) as tx:
-            events: list[Event] = []
-            if finding is not None and not tx.performance.record(finding.report):
-                outcome, finding = "already_reported", None
-            if finding is not None and finding.report.degraded:
-                events.append(self._degraded(action, finding))
-            stable = serving is not None and self._settle(tx, serving, finding, action.as_of)
-            result = _told(outcome, serving, finding, stable)
+            degraded, result = self._settle(tx, found, action.as_of)
+            now = self._clock.now()
+            events = [resulting_event(action, DEGRADED, payload, subject=payload.model_name, time=now) for payload in degraded]
             self._carry_out.complete(tx, claimed, events, result)
         return result
+
+    def look(self, model: str, as_of: datetime) -> Mapping[str, Any]:
+        """The same without an action: the monitor looks every few minutes, and an action for each would bury those that did something."""
+        found = self._find(model, as_of, None)
+        with self._store.transaction() as tx:
+            degraded, result = self._settle(tx, found, as_of)
+            tx.outbox.publish_all([_seen_event(payload, self._clock.now()) for payload in degraded])
+        return result
+
+    def _find(self, model: str, as_of: datetime, action_id: UUID | None) -> Found:
+        spec = self._spec_of(model)
+        with self._store.transaction() as tx:
+            serving = self._serving(tx, spec, as_of)
+        if serving is None:
+            return Found("no_champion", None, None)
+        outcome, finding = self._judge(spec, serving, action_id)
+        return Found(outcome, serving, finding)
+
+    def _settle(self, tx: ModelTransaction, found: Found, as_of: datetime) -> tuple[list[ModelPerformanceDegraded], dict[str, Any]]:
+        """Write what was found. Returns what is to be said (nothing where another was first) and the result."""
+        serving, finding = found.serving, found.finding
+        if serving is None:
+            return [], _told(found.outcome, None, None, stable=False)
+        outcome = found.outcome
+        if finding is not None and not self._is_first(tx, serving, finding):
+            outcome, finding = "already_reported", None
+        stable = self._becomes_stable(tx, serving, finding, as_of)
+        degraded = [_degraded(finding)] if finding is not None and finding.report.degraded else []
+        return degraded, _told(outcome, serving, finding, stable=stable)
+
+    def _is_first(self, tx: ModelTransaction, serving: Serving, finding: Finding) -> bool:
+        model, version = serving.version.model, serving.version.version
+        tx.champions.lock(model)
+        return tx.performance.last(model, version, since=serving.since) == serving.last and tx.performance.record(finding.report)
 
     def _serving(self, tx: ModelTransaction, spec: ModelSpec, as_of: datetime) -> Serving | None:
         champion = tx.champions.get(spec.name)
@@ -120,7 +136,7 @@ class CheckPerformance:
             breached=tx.performance.degraded_since(spec.name, version.version, since),
         )
 
-    def _look(self, spec: ModelSpec, serving: Serving, action: Action) -> tuple[str, Finding | None]:
+    def _judge(self, spec: ModelSpec, serving: Serving, action_id: UUID | None) -> tuple[str, Finding | None]:
         days = [self._day(row.time) for row, _ in serving.rows]
         window = serving.rows[: newest_days(days, spec.windows.performance_rows)]
         if len(window) < MIN_ROWS:
@@ -130,7 +146,7 @@ class CheckPerformance:
         import numpy as np
 
         current = np.array([abs(row.predicted - outcome) for row, outcome in window])
-        compared = self._compare(spec, serving, window, current)
+        compared = self._comparison.baseline(spec, serving, window, current)
         if compared is None:
             return "no_baseline", None
         baseline, drop, against = compared
@@ -147,56 +163,14 @@ class CheckPerformance:
             drop_high=drop.high,
             degraded=is_degraded(drop),
             time=self._clock.now(),
-            action_id=action.id,
+            action_id=action_id,
             detail={"newest": max(row.time.isoformat() for row, _ in window), "against": against, "drop": drop.point, "metric": spec.metric},
         )
         if not report.degraded:
             return "fine", Finding(report, drop)
-        return "degraded", Finding(report, drop, *self._way_back(spec, serving, window, float(current.mean())))
+        return "degraded", Finding(report, drop, *self._comparison.way_back(spec, serving, window, float(current.mean())))
 
-    def _compare(
-        self, spec: ModelSpec, serving: Serving, window: Sequence[tuple[LabelledPrediction, float]], current: NDArray[np.float64]
-    ) -> tuple[float, Interval, str] | None:
-        """(baseline error, relative drop, what it is compared with). Until stable: the previous champion on the same rows; else its own
-        error on held-out rows."""
-        import numpy as np
-
-        previous = serving.deployment.previous_version
-        if not serving.version.stable and previous is not None:
-            theirs = self._errors_of(spec, previous, window)
-            if theirs is not None:
-                return float(theirs.mean()), paired(current, theirs), f"{spec.name}@{previous} on the same rows"
-        own = np.asarray((serving.version.scorecard or {}).get("baseline_errors", []), dtype=np.float64)
-        if len(own) < MIN_ROWS:
-            return None
-        return float(own.mean()), unpaired(current, own), f"its own {len(own)} held-out rows"
-
-    def _errors_of(self, spec: ModelSpec, version: int, window: Sequence[tuple[LabelledPrediction, float]]) -> NDArray[np.float64] | None:
-        """Another version's errors on the same rows: as it said in the shadow, else scored now from the features that were used then."""
-        import numpy as np
-
-        predicted = {at: row.shadow_predicted for at, (row, _) in enumerate(window) if row.shadow_version == version and row.shadow_predicted is not None}
-        missing = [at for at in range(len(window)) if at not in predicted]
-        if missing:
-            try:
-                predictor = self._registry.load(spec, version).predictor
-            except ArtifactRefused:
-                return None
-            answers = predictor.answer([window[at][0].features for at in missing])
-            predicted |= {at: float(answer["prediction"]) for at, answer in zip(missing, answers, strict=True)}
-        return np.array([abs(predicted[at] - outcome) for at, (_, outcome) in enumerate(window)])
-
-    def _way_back(self, spec: ModelSpec, serving: Serving, window: Sequence[tuple[LabelledPrediction, float]], current: float) -> tuple[int | None, bool]:
-        """The newest stable version that was not worse on these rows, else the newest stable one and that it does not help."""
-        loadable = None
-        for version in serving.targets[:_TARGETS_TRIED]:
-            errors = self._errors_of(spec, version, window)
-            if errors is not None and float(errors.mean()) <= current:
-                return version, True
-            loadable = loadable if loadable is not None or errors is None else version
-        return loadable, False
-
-    def _settle(self, tx: ModelTransaction, serving: Serving, finding: Finding | None, as_of: datetime) -> bool:
+    def _becomes_stable(self, tx: ModelTransaction, serving: Serving, finding: Finding | None, as_of: datetime) -> bool:
         """Whether the version became stable now."""
         breached = serving.breached or (finding is not None and finding.report.degraded)
         tested = serving.last is not None or finding is not None
@@ -206,27 +180,40 @@ class CheckPerformance:
         tx.deployments.mark_stable(serving.deployment.id, self._clock.now())
         return True
 
-    def _degraded(self, action: Action, finding: Finding) -> Event:
-        report = finding.report
-        payload = ModelPerformanceDegraded(
-            model_name=report.model,
-            model_version=f"{report.model}@{report.version}",
-            performance_drop=max(0.0, finding.drop.point),
-            current_performance=report.current,
-            baseline_performance=report.baseline,
-            window=Window(first_day=report.first_day, last_day=report.last_day),
-            n=report.n,
-            interval=(finding.drop.low, finding.drop.high),
-            rollback_target=version_name(report.model, finding.rollback_target),
-            rollback_helps=finding.rollback_helps,
-        )
-        return resulting_event(action, "model_performance_degraded", payload, subject=report.model, time=self._clock.now())
-
     def _day(self, time: datetime) -> date:
         return time.astimezone(self._zone).date()
 
 
-def _with_outcome(spec: ModelSpec, newest: Sequence[LabelledPrediction]) -> list[tuple[LabelledPrediction, float]]:
+def _degraded(finding: Finding) -> ModelPerformanceDegraded:
+    report = finding.report
+    return ModelPerformanceDegraded(
+        model_name=report.model,
+        model_version=f"{report.model}@{report.version}",
+        performance_drop=max(0.0, finding.drop.point),
+        current_performance=report.current,
+        baseline_performance=report.baseline,
+        window=Window(first_day=report.first_day, last_day=report.last_day),
+        n=report.n,
+        interval=(finding.drop.low, finding.drop.high),
+        rollback_target=version_name(report.model, finding.rollback_target),
+        rollback_helps=finding.rollback_helps,
+    )
+
+
+def _seen_event(payload: ModelPerformanceDegraded, time: datetime) -> Event:
+    """Of a look without an action: named after what was looked at."""
+    window = payload.window
+    return Event(
+        id=derived_id(DEGRADED, payload.model_version, window.first_day, window.last_day, payload.n),
+        source="/monitor",
+        type=DEGRADED,
+        subject=payload.model_name,
+        time=time,
+        data=payload.model_dump(mode="json"),
+    )
+
+
+def _with_outcome(spec: ModelSpec, newest: Sequence[LabelledPrediction]) -> list[Labelled]:
     """Outcomes that are no label (a count that is not a number) are left out."""
     known = []
     for row in newest:
@@ -237,7 +224,7 @@ def _with_outcome(spec: ModelSpec, newest: Sequence[LabelledPrediction]) -> list
     return known
 
 
-def _told(outcome: str, serving: Serving | None, finding: Finding | None, stable: bool) -> dict[str, Any]:
+def _told(outcome: str, serving: Serving | None, finding: Finding | None, *, stable: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"outcome": outcome, "became_stable": stable}
     if serving is not None:
         told |= {"model_version": serving.version.name, "labelled": serving.labelled, "predicted": serving.predicted}

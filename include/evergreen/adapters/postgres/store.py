@@ -22,6 +22,7 @@ from evergreen.adapters.postgres.deployments import PostgresDeployments
 from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
+from evergreen.adapters.postgres.monitoring import MonitorRepositories
 from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.performance import PostgresPerformance
@@ -39,7 +40,7 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction(PolicyTables, NotifyTables):
+class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
 
     @cached_property

@@ -1,0 +1,80 @@
+"""The monitor: probes every part, reads serving's numbers, looks for batches that did not come and at how well the models do.
+
+One copy leads each of the steps below; others wait. Its alerts need neither Kafka nor intake: they are rows of table `alerts`, written in
+one transaction with the memory of what was said. SIGTERM ends the round in hand."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+from evergreen.adapters.postgres.leadership import Leadership
+from evergreen.bootstrap import Parts
+from evergreen.local_stack.readiness import mark_ready
+from evergreen.observability import configure_logging
+from evergreen.settings import load_settings
+from evergreen.workers.intake_leader import LeaderThread
+from evergreen.workers.monitor_metrics import serve_metrics
+from evergreen.workers.monitor_steps import ChecksStep, WatchLeadership, WatchStep
+
+SERVICE = "monitor"
+THREADS_SECONDS = 8.0
+"""All of them together: what a thread was about to do is done again after the next start."""
+log = structlog.get_logger(__name__)
+
+Step = Callable[[], None]
+STEPS: dict[str, tuple[type[Leadership], Callable[[Parts, threading.Event], Step]]] = {
+    "monitor-watch": (WatchLeadership, WatchStep),
+    "monitor-checks": (Leadership, ChecksStep),
+}
+"""Leader's name -> how it leads, and what it does again and again."""
+
+
+def leader_threads(parts: Parts, stop: threading.Event, failed: Callable[[BaseException], None]) -> list[LeaderThread]:
+    dsn = parts.settings.postgres.dsn.get_secret_value()
+    return [LeaderThread(lead(dsn, name), make(parts, stop), stop, failed) for name, (lead, make) in STEPS.items()]
+
+
+def main() -> int:
+    settings = load_settings()
+    configure_logging(settings, SERVICE)
+    stop, failures = threading.Event(), list[BaseException]()
+
+    def end(signum: int, _frame: FrameType | None) -> None:
+        log.info("stopping", signal=signal.Signals(signum).name)
+        stop.set()
+
+    def failed(error: BaseException) -> None:
+        log.error("thread_failed", exc_info=error)
+        failures.append(error)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    parts = Parts(settings)
+    try:
+        serve_metrics(parts.monitor.snapshot, settings.monitor.host, settings.monitor.port)
+    except OSError as error:
+        sys.exit(f"the monitor cannot listen on port {settings.monitor.port}: {error}; set EVERGREEN_MONITOR__PORT, or see `evergreen status`")
+    threads = leader_threads(parts, stop, failed)
+    for thread in threads:
+        thread.start()
+    mark_ready(settings.home, SERVICE)
+    log.info("ready")
+    stop.wait()
+    until = time.monotonic() + THREADS_SECONDS
+    for thread in threads:
+        thread.join(timeout=max(0.0, until - time.monotonic()))
+    parts.publisher.close(1.0)
+    log.info("stopped")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
