@@ -231,6 +231,49 @@ def test_two_checkers_at_once_report_one_window(bench: Bench) -> None:
     assert len(bench.degraded()) == 1
 
 
+def test_a_look_without_an_action_reports_the_same_once(bench: Bench) -> None:
+    first = bench.version(GOOD, stable=True)
+    bench.serve(first)
+    bench.traffic(first, GOOD, days(BREAK, 7))
+    bench.clock.at = at = evening(BREAK + timedelta(days=6))
+    looked = bench.use_case().look(NAME, at)
+    assert (looked["outcome"], bench.use_case().look(NAME, at)["outcome"]) == ("degraded", "nothing_new")
+    assert bench.check(at)["outcome"] == "nothing_new"
+    (event,) = said(bench.store, "/monitor")
+    assert (event.type, event.subject, event.data["n"]) == ("model_performance_degraded", NAME, 140)
+    assert bench.degraded() == []
+    with bench.store.transaction() as tx:
+        report = tx.performance.last(NAME, first, since=SINCE)
+    assert report is not None
+    assert report.action_id is None
+
+
+@pytest.mark.parametrize("action_first", [True, False], ids=["action-first", "look-first"])
+def test_the_monitor_and_a_run_at_once_report_one_window(bench: Bench, action_first: bool) -> None:
+    first = bench.version(GOOD, stable=True)
+    bench.serve(first)
+    bench.traffic(first, GOOD, days(BREAK, 7))
+    bench.clock.at = at = evening(BREAK + timedelta(days=6))
+    claim = claimed(bench.store, bench.clock, ActionKind.PERFORMANCE_CHECK, {}, model=NAME, target=NAME)
+    check = bench.use_case()
+    with bench.store.transaction() as tx:
+        seen = check._serving(tx, SPEC, at)
+    check._serving = lambda *_: seen  # type: ignore[method-assign]
+    both = [lambda: check.run(claim), lambda: check.look(NAME, at)]
+    outcomes = [ask()["outcome"] for ask in (both if action_first else reversed(both))]
+    assert outcomes == ["degraded", "already_reported"]
+    assert len(bench.degraded()) + len(said(bench.store, "/monitor")) == 1
+
+
+def test_calm_looks_make_a_version_stable_too(bench: Bench) -> None:
+    first = bench.version(GOOD)
+    bench.serve(first)
+    bench.traffic(first, GOOD, days(date(2025, 2, 1), 14))
+    bench.clock.at = at = evening(date(2025, 2, 14))
+    assert bench.use_case().look(NAME, at)["became_stable"] is True
+    assert bench.stable(first)
+
+
 def test_an_older_stable_version_that_was_not_worse_is_named(bench: Bench) -> None:
     old, bad = bench.version(GOOD, stable=True), bench.version(AFTER)
     bench.serve(old)

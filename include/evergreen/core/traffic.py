@@ -14,7 +14,7 @@ PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked by machines: their answers are no traffic (`/readyz` says 503 while it warms)."""
 REQUESTS, SECONDS = "api_requests_total", "api_request_duration_seconds"
 HITS, MISSES = "cache_hits_total", "cache_misses_total"
-CPU, MEMORY, WORKERS, IN_FLIGHT = "worker_cpu_seconds_total", "worker_memory_bytes", "workers", "requests_in_flight"
+CPU, MEMORY, WORKERS, IN_FLIGHT = "worker_cpu_seconds_total", "worker_memory_bytes", "serving_workers", "requests_in_flight"
 READ = frozenset({REQUESTS, f"{SECONDS}_sum", f"{SECONDS}_count", f"{SECONDS}_bucket", HITS, MISSES, CPU, MEMORY, WORKERS, IN_FLIGHT})
 """Everything that is read of serving's metrics."""
 
