@@ -59,9 +59,13 @@ def test_what_was_said_is_remembered(store: MonitorStore) -> None:
 
 
 def test_what_is_undone_is_not_remembered(store: MonitorStore) -> None:
-    with pytest.raises(ZeroDivisionError), store.transaction() as tx:
-        tx.watches.put(ROW)
-        raise ZeroDivisionError
+    def breaks() -> None:
+        with store.transaction() as tx:
+            tx.watches.put(ROW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
     with store.transaction() as tx:
         assert tx.watches.lock(ROW.name) is None
 

@@ -86,22 +86,18 @@ def test_a_quantile_lies_in_the_bucket_of_the_true_one(observed: list[float], sh
     assert found <= upper + 1e-9
 
 
-def traffic(**numbers: float) -> Traffic:
-    return Traffic(**numbers)
-
-
 @pytest.mark.parametrize(
     ("rule", "window", "value", "broken"),
     [
-        pytest.param(HIGH_RESPONSE_TIME, traffic(timed=100, seconds=100), 1.0, False, id="one-second-is-allowed"),
-        pytest.param(HIGH_RESPONSE_TIME, traffic(timed=100, seconds=100.1), 1.001, True, id="above-one-second"),
-        pytest.param(HIGH_RESPONSE_TIME, traffic(timed=99, seconds=990), None, False, id="too-few-to-say"),
-        pytest.param(LOW_CACHE_HIT_RATIO, traffic(hits=70, misses=30), 0.7, False, id="seventy-percent-is-allowed"),
-        pytest.param(LOW_CACHE_HIT_RATIO, traffic(hits=69, misses=31), 0.69, True, id="below-seventy-percent"),
-        pytest.param(LOW_CACHE_HIT_RATIO, traffic(hits=0, misses=99), None, False, id="too-few-look-ups"),
-        pytest.param(HIGH_ERROR_RATE, traffic(requests=100, errors=5), 0.05, False, id="five-percent-is-allowed"),
-        pytest.param(HIGH_ERROR_RATE, traffic(requests=100, errors=6), 0.06, True, id="above-five-percent"),
-        pytest.param(HIGH_ERROR_RATE, traffic(requests=99, errors=99), None, False, id="too-few-requests"),
+        pytest.param(HIGH_RESPONSE_TIME, Traffic(timed=100, seconds=100), 1.0, False, id="one-second-is-allowed"),
+        pytest.param(HIGH_RESPONSE_TIME, Traffic(timed=100, seconds=100.1), 1.001, True, id="above-one-second"),
+        pytest.param(HIGH_RESPONSE_TIME, Traffic(timed=99, seconds=990), None, False, id="too-few-to-say"),
+        pytest.param(LOW_CACHE_HIT_RATIO, Traffic(hits=70, misses=30), 0.7, False, id="seventy-percent-is-allowed"),
+        pytest.param(LOW_CACHE_HIT_RATIO, Traffic(hits=69, misses=31), 0.69, True, id="below-seventy-percent"),
+        pytest.param(LOW_CACHE_HIT_RATIO, Traffic(hits=0, misses=99), None, False, id="too-few-look-ups"),
+        pytest.param(HIGH_ERROR_RATE, Traffic(requests=100, errors=5), 0.05, False, id="five-percent-is-allowed"),
+        pytest.param(HIGH_ERROR_RATE, Traffic(requests=100, errors=6), 0.06, True, id="above-five-percent"),
+        pytest.param(HIGH_ERROR_RATE, Traffic(requests=99, errors=99), None, False, id="too-few-requests"),
     ],
 )
 def test_a_rule_is_broken_beyond_its_bound_with_enough_traffic(rule: AlertRule, window: Traffic, value: float | None, broken: bool) -> None:
@@ -111,7 +107,7 @@ def test_a_rule_is_broken_beyond_its_bound_with_enough_traffic(rule: AlertRule, 
 
 
 def test_windows_add_up() -> None:
-    whole = traffic(requests=3, errors=1).plus(Traffic(requests=4, buckets=((0.1, 2.0),))).plus(Traffic(buckets=((0.1, 1.0), (INFINITE, 5.0))))
+    whole = Traffic(requests=3, errors=1).plus(Traffic(requests=4, buckets=((0.1, 2.0),))).plus(Traffic(buckets=((0.1, 1.0), (INFINITE, 5.0))))
     assert (whole.requests, whole.errors, whole.buckets) == (7, 1, ((0.1, 3.0), (INFINITE, 5.0)))
 
 
