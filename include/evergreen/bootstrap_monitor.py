@@ -44,7 +44,7 @@ class MonitorParts:
         return Backlogs(lag, GROUPS, wall_now, stuck_after=timedelta(seconds=self._settings.stuck_seconds))
 
     def watch_parts(self, probes: Sequence[Probe], record: RecordChanges) -> WatchParts:
-        return WatchParts(probes, record, failures=self._settings.failures)
+        return WatchParts(probes, record, failures=self._settings.failures, starting=timedelta(seconds=self._settings.starting_seconds))
 
     def watch_serving(self, record: RecordChanges) -> WatchServing:
         serving = self._parts.settings.serving

@@ -20,6 +20,8 @@ class MonitorSettings(BaseModel):
     probe_seconds: float = Field(default=5.0, gt=0)
     failures: int = Field(default=3, ge=1)
     """Probes in a row that must fail before a part counts as failed."""
+    starting_seconds: float = Field(default=180.0, ge=0)
+    """From the monitor's start on, a part that did not answer yet is waited for: Airflow takes a minute or two on a small machine."""
     publish_seconds: float = Field(default=10.0, gt=0)
     window_seconds: float = Field(default=30.0, gt=0)
     windows: int = Field(default=3, ge=1)

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator
 from urllib.request import urlopen
 
-import psutil
 import pytest
 
 from evergreen.adapters.kafka import KafkaMessenger, KafkaPublisher
@@ -32,18 +31,25 @@ class Watched(IntakeStack):
 
     def said(self, event_type: str, service: str) -> int:
         """Rows of the outbox, sent or not."""
-        text = f'%"type":"{event_type}"%'
-        return int(self.ask("SELECT count(*) FROM outbox WHERE key = %s AND convert_from(value, 'UTF8') LIKE %s", service.encode(), text)[0][0])
+        found = self.ask(
+            "SELECT count(*) FROM outbox WHERE topic = 'system.health' AND key = %s AND convert_from(value, 'UTF8')::jsonb ->> 'type' = %s",
+            service.encode(),
+            event_type,
+        )
+        return int(found[0][0])
 
-    def shows(self, service: str) -> float | None:
-        """Its gauge in the monitor's own metrics."""
+    def part_up(self, service: str) -> float | None:
+        return self.shows(f'evergreen_part_up{{service="{service}"}}')
+
+    def shows(self, series: str) -> float | None:
+        """A gauge of the monitor's own metrics."""
         port = self.parts.settings.monitor.port
         try:
             with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
                 lines = answer.read().decode().splitlines()
         except OSError:
             return None
-        return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f'evergreen_part_up{{service="{service}"}}')), None)
+        return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{series} ")), None)
 
     def alerts(self) -> list[str]:
         return [str(title) for (title,) in self.ask("SELECT title FROM alerts WHERE event_source = '/monitor' ORDER BY recorded_at")]
@@ -56,7 +62,7 @@ class Watched(IntakeStack):
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    for name, value in {"PROBE_SECONDS": "0.5", "FAILURES": "2", "PUBLISH_SECONDS": "1"}.items():
+    for name, value in {"PROBE_SECONDS": "0.5", "FAILURES": "2", "PUBLISH_SECONDS": "1", "STARTING_SECONDS": "5"}.items():
         monkeypatch.setenv(f"EVERGREEN_MONITOR__{name}", value)
     with stack({"postgres", "kafka", "redis", "intake", "monitor"}) as settings:
         publisher = KafkaPublisher(settings.kafka)
@@ -65,13 +71,13 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 def test_a_part_that_fails_is_said_once_and_its_return_once_even_by_a_restarted_monitor(watched: Watched) -> None:
-    until(lambda: all(watched.shows(part) == 1.0 for part in ("postgres", "kafka", "redis", "intake")), 30)
+    until(lambda: all(watched.part_up(part) == 1.0 for part in ("postgres", "kafka", "redis", "intake")), 30)
     assert watched.said(FAILED, "redis") == 0
 
     watched.supervisor.stop("redis:redis")
     until(lambda: watched.taken_in(FAILED, "redis") == 1, 20, watched.alerts)
     watched.kill_and_await("monitor")
-    until(lambda: watched.shows("redis") == 0.0, 30)
+    until(lambda: watched.part_up("redis") == 0.0, 30)
     watched.supervisor.start("redis:redis")
     until(lambda: watched.taken_in(RECOVERED, "redis") == 1, 20)
     assert [watched.said(what, "redis") for what in (FAILED, RECOVERED)] == [1, 1]
@@ -81,7 +87,16 @@ def test_a_part_that_fails_is_said_once_and_its_return_once_even_by_a_restarted_
     until(lambda: f"[critical] {FAILED}: kafka" in watched.alerts(), 30)
     assert watched.said(FAILED, "kafka") == 1
     assert watched.taken_in(FAILED, "kafka") == 0
+
+    watched.supervisor.stop("postgres:postgres")
+    until(lambda: watched.part_up("postgres") == 0.0 and (watched.shows("evergreen_monitor_changes_waiting") or 0) > 0, 30)
+    watched.supervisor.start("postgres:postgres")
+    until(lambda: watched.part_up("postgres") == 1.0 and watched.shows("evergreen_monitor_changes_waiting") == 0.0, 30)
+    until(lambda: f"[resolved] {FAILED}: postgres" in watched.alerts(), 10)
+    assert watched.alerts().count(f"[critical] {FAILED}: postgres") == 1
+
     process = watched.process("monitor")
-    assert isinstance(process, psutil.Process)
+    assert process is not None
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) is not None or not process.is_running()
+    process.wait(15)
+    assert not process.is_running()

@@ -59,12 +59,14 @@ class Health:
     detail: str = ""
 
 
-def probed(health: Health, fault: str | None, *, failures: int) -> Health:
-    """The next state: failing after `failures` faults in a row, well again at the first answer."""
+def probed(health: Health, fault: str | None, *, failures: int, starting: bool = False) -> Health:
+    """The next state: failing after `failures` faults in a row, well again at the first answer. A part that never answered yet is not
+    failing while it may still be `starting`."""
     if fault is None:
         return Health(failing=False)
     faults = health.faults + 1
-    return replace(health, failing=True if faults >= failures else health.failing, faults=faults, detail=fault)
+    waited_for = starting and health.failing is None
+    return replace(health, failing=True if faults >= failures and not waited_for else health.failing, faults=faults, detail=fault)
 
 
 def is_stuck(backlogs: Sequence[tuple[datetime, int]], now: datetime, *, lasting: timedelta) -> bool:

@@ -11,6 +11,8 @@ from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.readiness import http_answers
 
 WORKERS = ("intake", "indexer", "monitor", "recommender")
+WATCHER = "monitor"
+"""Starts whatever is away: that is when it is needed."""
 
 
 def worker_parts(context: StackContext) -> list[Part]:
@@ -22,7 +24,7 @@ def worker_parts(context: StackContext) -> list[Part]:
             name=name,
             command=(sys.executable, "-m", f"evergreen.workers.{name}"),
             probe=partial(Path.exists, context.home.ready_file(name)),
-            after=(*needs, *steps),
+            after=steps if name == WATCHER else (*needs, *steps),
         )
         for name in WORKERS
         if find_spec(f"evergreen.workers.{name}")

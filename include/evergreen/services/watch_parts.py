@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from evergreen.contracts.actions import SeverityWord
 from evergreen.contracts.events import ServiceHealth
+from evergreen.core.clock import wall_now
 from evergreen.core.monitoring import Health, probed
 from evergreen.services.record_changes import AlertText, Change, RecordChanges
 
@@ -31,7 +33,12 @@ class Probe:
 
 
 class WatchParts:
-    def __init__(self, probes: Sequence[Probe], record: RecordChanges, *, failures: int) -> None:
+    def __init__(
+        self, probes: Sequence[Probe], record: RecordChanges, *, failures: int, starting: timedelta = timedelta(0), wall: Callable[[], datetime] = wall_now
+    ) -> None:
+        """`starting`: how long from now on a part that did not answer yet is waited for."""
+        self._starts_until = wall() + starting
+        self._wall = wall
         self._probes = probes
         self._record = record
         self._failures = failures
@@ -40,8 +47,9 @@ class WatchParts:
 
     def run(self) -> Mapping[str, Health]:
         """One round."""
+        starting = self._wall() < self._starts_until
         for probe, fault in zip(self._probes, self._pool.map(lambda one: one.fault(), self._probes), strict=True):
-            self.states[probe.service] = probed(self.states[probe.service], fault, failures=self._failures)
+            self.states[probe.service] = probed(self.states[probe.service], fault, failures=self._failures, starting=starting)
         by_itself = any(self.states[name].failing for name in ALERT_PATH if name in self.states)
         for probe in self._probes:
             health = self.states[probe.service]

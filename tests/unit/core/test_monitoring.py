@@ -109,6 +109,21 @@ def test_a_part_fails_after_three_faults_in_a_row_and_is_well_at_the_first_answe
     assert probed(health, None, failures=3) == Health(failing=False)
 
 
+def test_a_part_that_never_answered_is_waited_for_while_it_may_be_starting() -> None:
+    health = Health()
+    for _ in range(9):
+        health = probed(health, "no answer", failures=3, starting=True)
+    assert health.failing is None
+    assert probed(health, "no answer", failures=3).failing is True
+
+
+def test_a_part_that_answered_once_gets_no_time_to_start() -> None:
+    health = Health(failing=False)
+    for _ in range(3):
+        health = probed(health, "no answer", failures=3, starting=True)
+    assert health.failing is True
+
+
 @given(st.lists(st.booleans(), max_size=30), st.integers(1, 5))
 def test_failing_is_exactly_a_long_enough_row_since_the_last_answer(answers: list[bool], failures: int) -> None:
     health = Health()

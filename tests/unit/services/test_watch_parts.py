@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from evergreen.contracts.events import ServiceHealth
@@ -59,6 +61,16 @@ def test_a_failure_is_said_at_the_third_probe_and_once(bench: MonitorBench, part
     assert said(bench) == [(FAILED, "redis")]
     payload = ServiceHealth.model_validate(bench.events()[0].data)
     assert (payload.service_name, payload.severity, payload.detail, payload.model_version) == ("redis", "high", "no answer", None)
+
+
+def test_a_part_that_takes_its_time_to_start_has_not_failed(bench: MonitorBench, parts: Parts) -> None:
+    watch = WatchParts(parts.probes(), bench.record, failures=3, starting=timedelta(minutes=3), wall=bench.clock.now)
+    parts.away = {"serving"}
+    rounds(bench, watch, 9)
+    assert said(bench) == []
+    bench.later(minutes=3)
+    rounds(bench, watch, 1)
+    assert said(bench) == [(FAILED, "serving")]
 
 
 def test_its_return_is_said_once(bench: MonitorBench, parts: Parts) -> None:
