@@ -48,9 +48,10 @@ class CheckModels:
         with self._store.transaction() as tx:
             models, monitored = tx.observations.models_with_champion(), tx.observations.last_monitor_actions()
         self.every = {model: check_every(monitored.get(model), now, self._pace) for model in models if model in self._known}
-        due = [model for model, every in self.every.items() if wall - self._looked.setdefault(model, wall) >= every]
         if clock.mode == "replay":
+            self._looked.clear()  # the period starts anew with wall time
             return []
+        due = [model for model, every in self.every.items() if wall - self._looked.setdefault(model, wall) >= every]
         for model in due:
             self._looked[model] = wall
             self._check(model, now)

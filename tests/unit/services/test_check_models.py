@@ -39,9 +39,15 @@ def looks() -> Looks:
     return Looks()
 
 
-def checking(bench: MonitorBench, looks: Looks, mode: Literal["wall", "replay"] = "wall") -> CheckModels:
+class Mode:
+    now: Literal["wall", "replay"] = "wall"
+
+
+def checking(bench: MonitorBench, looks: Looks, mode: Mode | None = None) -> CheckModels:
+    mode = mode or Mode()
+
     def reading() -> ClockReading:
-        return ClockReading(mode, bench.clock.at, bench.clock.at, 0.0, 1)
+        return ClockReading(mode.now, bench.clock.at, bench.clock.at, 0.0, 1)
 
     known = {"video_performance", "movie_recommender"}
     return CheckModels(bench.store, reading, looks, Pace(), known, wall=bench.clock.now)
@@ -91,10 +97,15 @@ def test_a_model_without_champion_or_unknown_here_is_not_looked_at(bench: Monito
     assert run_for(bench, check, 3600) == 0
 
 
-def test_in_a_replay_only_the_tick_asks(bench: MonitorBench, looks: Looks) -> None:
-    check = checking(bench, looks, "replay")
+def test_in_a_replay_only_the_tick_asks_and_the_period_starts_anew_after_it(bench: MonitorBench, looks: Looks) -> None:
+    mode = Mode()
+    check = checking(bench, looks, mode)
     check.run()
+    mode.now = "replay"
     assert run_for(bench, check, 3600) == 0
+    mode.now = "wall"
+    assert run_for(bench, check, 300) == 0
+    assert run_for(bench, check, 10) == 1
 
 
 def test_one_models_trouble_does_not_keep_the_others_waiting(bench: MonitorBench, looks: Looks) -> None:
