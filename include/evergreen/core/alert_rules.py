@@ -21,6 +21,8 @@ class AlertRule:
     what: str
     """With `{value}`: one sentence of fact."""
     remedy: str
+    what_ko: str
+    remedy_ko: str
 
     def broken_by(self, value: float) -> bool:
         """Strictly: the bound itself is allowed."""
@@ -34,6 +36,8 @@ HIGH_RESPONSE_TIME = AlertRule(
     1.0,
     "Answers took {value:.3f} s on average, the bound is 1.0 s.",
     "See serving's log for what it waits for (Redis, a model being loaded), and the processor's load.",
+    "평균 응답 시간이 {value:.3f}초입니다(한계 1.0초).",
+    "서빙 로그에서 무엇을 기다리는지(Redis, 모델 로드)와 CPU 부하를 확인하세요.",
 )
 LOW_CACHE_HIT_RATIO = AlertRule(
     "low_cache_hit_ratio",
@@ -42,6 +46,8 @@ LOW_CACHE_HIT_RATIO = AlertRule(
     0.7,
     "{value:.1%} of predictions came from a cache, the bound is 70 %.",
     "Is Redis there, was it emptied, or is the traffic of a new kind? Answers stay right, they cost more.",
+    "예측의 {value:.1%}만 캐시에서 나왔습니다(한계 70 %).",
+    "Redis가 동작하는지, 비워졌는지, 새로운 종류의 요청인지 확인하세요. 응답은 정확하지만 비용이 늘어납니다.",
 )
 HIGH_ERROR_RATE = AlertRule(
     "high_error_rate",
@@ -50,6 +56,8 @@ HIGH_ERROR_RATE = AlertRule(
     0.05,
     "{value:.1%} of the answers were errors of the server, the bound is 5 %.",
     "See serving's log; a version in its bake is rolled back by the policy.",
+    "응답의 {value:.1%}가 서버 오류입니다(한계 5 %).",
+    "서빙 로그를 확인하세요. 검증 기간(bake) 중인 버전은 정책이 되돌립니다.",
 )
 RULES = (HIGH_RESPONSE_TIME, LOW_CACHE_HIT_RATIO, HIGH_ERROR_RATE)
 

@@ -90,11 +90,3 @@ class Approval(Part):
     @classmethod
     def _a_word_will_do(cls, value: object) -> object:
         return {"mode": value} if isinstance(value, str) else value
-
-
-class Monitoring(Part):
-    """How often a model is checked, and how a `monitor` action raises that for a while."""
-
-    every: Duration = timedelta(minutes=5)
-    raised_every: Duration = timedelta(seconds=30)
-    raised_for: Duration = timedelta(hours=2)

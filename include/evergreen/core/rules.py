@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from evergreen.contracts.actions import ActionKind, SeverityWord
 from evergreen.contracts.envelope import canonical_json
 from evergreen.contracts.topics import PAYLOADS
-from evergreen.core.policy_parts import WEEKDAYS, Approval, Backoff, Duration, Hours, Monitoring, Part, StormBreaker, Timer, WorkingHours
+from evergreen.core.policy_parts import WEEKDAYS, Approval, Backoff, Duration, Hours, Part, StormBreaker, Timer, WorkingHours
 from evergreen.core.schedule import DailyHours, WorkingCalendar
 from evergreen.core.severity import Severity
 
@@ -133,7 +133,6 @@ class Policy(Part):
     """Of a model, within 24 hours; what a person asks for does not count."""
     approvals: dict[str, Approval] = Field(default={})
     """Model -> who lets its promotions and rollbacks through; without an entry nobody is asked."""
-    monitoring: Monitoring = Monitoring()
     cooldowns: dict[ActionKind, Duration]
     default_cooldown: Duration
     failure_backoff: Backoff = Backoff()

@@ -17,11 +17,14 @@ import structlog
 from evergreen.contracts.actions import NO_MODEL, SeverityWord
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import Payload, ServiceHealth
+from evergreen.core.alert_texts_ko import SEVERITIES as SEVERITIES_KO
+from evergreen.core.alerts import AlertDetails
 from evergreen.core.clock import Clock, wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.core.severity import Severity
 from evergreen.ports.monitoring import MonitorStore, MonitorTransaction, WatchRow
 from evergreen.ports.records import AlertRow
+from evergreen.services.raise_alert import raise_alerts
 
 SOURCE = "/monitor"
 log = structlog.get_logger(__name__)
@@ -32,6 +35,8 @@ class AlertText:
     grouping: str
     title: str
     message: str
+    title_ko: str
+    message_ko: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class RecordChanges:
         if event is not None:
             tx.outbox.publish(event)
         if alert is not None:
-            tx.alerts.record([self._alert(change, alert, said, event)])
+            raise_alerts(tx, [self._alert(change, alert, said, event)])
         return True
 
     def _event(self, tx: MonitorTransaction, change: Change, said: int) -> Event | None:
@@ -121,10 +126,14 @@ class RecordChanges:
         )
 
     def _alert(self, change: Change, text: AlertText, said: int, event: Event | None) -> AlertRow:
+        severity_ko = SEVERITIES_KO.get(change.severity, change.severity)
+        details = AlertDetails(title_ko=f"[{severity_ko if change.firing else '해결'}] {text.title_ko}", message_ko=text.message_ko)
         return AlertRow(
             id=UUID(derived_id("monitor", change.name, said, "alert")),
             grouping=text.grouping,
             severity=change.severity,
+            details=details,
+            resolves=not change.firing,
             title=f"[{change.severity if change.firing else 'resolved'}] {text.title}",
             message=text.message,
             model=NO_MODEL,

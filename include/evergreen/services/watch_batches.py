@@ -74,7 +74,8 @@ class WatchBatches:
             return
         arrived = dataset in feeds and any(first <= day <= last for first, last in feeds[dataset].covered)
         # Looked for no more without having come (the clock began anew, or two weeks went by): closed, and nothing is claimed.
-        alert = AlertText(self._grouping(dataset), f"{KIND}: {dataset} {day}", f"The list of {day} arrived.") if arrived else None
+        title = f"{KIND}: {dataset} {day}"
+        alert = AlertText(self._grouping(dataset), title, f"The list of {day} arrived.", title, f"{day} 목록이 도착했습니다.") if arrived else None
         self._record.note(Change(row.name, False, row.severity, dataset, alert=alert))
 
     def _grouping(self, dataset: str) -> str:

@@ -64,7 +64,10 @@ class WatchParts:
 def _change(probe: Probe, health: Health, *, by_itself: bool) -> Change:
     name, failing = probe.service, bool(health.failing)
     detail = health.detail if failing else "it does its work again"
-    text = AlertText(f"{name}|{FAILED}", f"{FAILED}: {name}", f"{name}: {detail}. See `evergreen status` and `evergreen logs {name}`.")
+    message = f"{name}: {detail}. See `evergreen status` and `evergreen logs {name}`."
+    detail_ko = f"응답하지 않습니다({detail})" if failing else "다시 동작합니다"
+    message_ko = f"{name}: {detail_ko}. `evergreen status`와 `evergreen logs {name}`로 확인하세요."
+    text = AlertText(f"{name}|{FAILED}", f"{FAILED}: {name}", message, f"서비스 상태 확인 실패: {name}", message_ko)
     return Change(
         name=f"health:{name}",
         firing=failing,

@@ -154,7 +154,9 @@ class WatchServing:
 
 def _rule_change(rule: AlertRule, value: float | None, *, broken: bool) -> Change:
     fact = rule.what.format(value=value) if value is not None else "There is no traffic any more."
-    message = f"{fact} {rule.remedy}" if broken else f"{fact} It is over."
+    fact_ko = rule.what_ko.format(value=value) if value is not None else "더 이상 요청이 없습니다."
+    title, message = f"{rule.name}: {SERVING}", f"{fact} {rule.remedy}" if broken else f"{fact} It is over."
+    message_ko = f"{fact_ko} {rule.remedy_ko}" if broken else f"{fact_ko} 해결되었습니다."
     health = ServiceHealth(service_name=SERVING, detail=f"{rule.name}: {fact}", severity=rule.severity if broken else "low")
     reaches_policy = rule is HIGH_ERROR_RATE
     return Change(
@@ -164,6 +166,6 @@ def _rule_change(rule: AlertRule, value: float | None, *, broken: bool) -> Chang
         subject=SERVING,
         event_type=(FAILED if broken else RECOVERED) if reaches_policy else "",
         payload=health if reaches_policy else None,
-        alert=AlertText(f"{SERVING}|{rule.name}", f"{rule.name}: {SERVING}", message),
+        alert=AlertText(f"{SERVING}|{rule.name}", title, message, title, message_ko),
         names_version=reaches_policy and broken,
     )

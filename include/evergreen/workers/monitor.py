@@ -1,4 +1,5 @@
-"""The monitor: probes every part, reads serving's numbers, looks for batches that did not come and at how well the models do.
+"""The monitor: probes every part, reads serving's numbers, looks for batches that did not come and at how well the models do. Beside it
+run the notifier, which delivers alerts, and the executor of scaling.
 
 One copy leads each of the steps below; others wait. Its alerts need neither Kafka nor intake: they are rows of table `alerts`, written in
 one transaction with the memory of what was said. SIGTERM ends the round in hand."""
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -22,6 +24,8 @@ from evergreen.settings import load_settings
 from evergreen.workers.intake_leader import LeaderThread
 from evergreen.workers.monitor_metrics import serve_metrics
 from evergreen.workers.monitor_steps import ChecksStep, WatchLeadership, WatchStep
+from evergreen.workers.notify_step import NotifyStep
+from evergreen.workers.scale_step import ScaleStep
 
 SERVICE = "monitor"
 THREADS_SECONDS = 8.0
@@ -29,16 +33,19 @@ THREADS_SECONDS = 8.0
 log = structlog.get_logger(__name__)
 
 Step = Callable[[], None]
-STEPS: dict[str, tuple[type[Leadership], Callable[[Parts, threading.Event], Step]]] = {
-    "monitor-watch": (WatchLeadership, WatchStep),
-    "monitor-checks": (Leadership, ChecksStep),
+STEPS: dict[str, tuple[Callable[[str, str], Leadership], Callable[[Parts, threading.Event, Leadership], Step]]] = {
+    "monitor-watch": (WatchLeadership, lambda parts, stop, _: WatchStep(parts, stop)),
+    "monitor-checks": (Leadership, lambda parts, stop, _: ChecksStep(parts, stop)),
+    "notify": (partial(Leadership, listen="alerts"), NotifyStep),
+    "scale": (Leadership, lambda parts, stop, _: ScaleStep(parts, stop)),
 }
 """Leader's name -> how it leads, and what it does again and again."""
 
 
 def leader_threads(parts: Parts, stop: threading.Event, failed: Callable[[BaseException], None]) -> list[LeaderThread]:
     dsn = parts.settings.postgres.dsn.get_secret_value()
-    return [LeaderThread(lead(dsn, name), make(parts, stop), stop, failed) for name, (lead, make) in STEPS.items()]
+    leads = {name: lead(dsn, name) for name, (lead, _) in STEPS.items()}
+    return [LeaderThread(leads[name], make(parts, stop, leads[name]), stop, failed) for name, (_, make) in STEPS.items()]
 
 
 def main() -> int:

@@ -68,7 +68,7 @@ def test_while_postgres_is_away_the_watching_goes_on() -> None:
 
 
 def test_the_steps_are_one_table_of_leaders() -> None:
-    assert list(STEPS) == ["monitor-watch", "monitor-checks"]
+    assert list(STEPS) == ["monitor-watch", "monitor-checks", "notify", "scale"]
 
 
 def test_serving_that_does_not_answer_is_unavailable() -> None:
