@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
-from uuid import UUID
 
 import structlog
 
@@ -24,8 +23,20 @@ from evergreen.adapters.redis_bloom import AsyncRedisSeenIndex
 from evergreen.adapters.redis_cache import LayeredCache, RedisIdempotencyKeys
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.bootstrap import Parts
-from evergreen.contracts.api import DecisionPage, DeploymentPage, Explanation, ModelState
+from evergreen.contracts.api import DeploymentPage, ModelState
+from evergreen.contracts.api_records import (
+    ActionFilter,
+    ActionPage,
+    DecisionFilter,
+    DecisionPage,
+    DecisionRecord,
+    EventFilter,
+    EventPage,
+    EventRecord,
+    Explanation,
+)
 from evergreen.core.errors import NotFound
+from evergreen.core.explanation import About
 from evergreen.ports.model import ModelSpec
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.predict import Predict
@@ -48,8 +59,12 @@ log = structlog.get_logger(__name__)
 class Records(Protocol):
     async def models(self) -> list[ModelState]: ...
     async def history(self, model: str, limit: int, cursor: str | None) -> DeploymentPage: ...
-    async def decisions(self, model: str | None, limit: int, cursor: str | None) -> DecisionPage: ...
-    async def explain(self, action_id: UUID) -> Explanation: ...
+    async def events(self, wanted: EventFilter) -> EventPage: ...
+    async def event(self, event_id: str) -> EventRecord: ...
+    async def decisions(self, wanted: DecisionFilter) -> DecisionPage: ...
+    async def decision(self, model: str, seq: int) -> DecisionRecord: ...
+    async def actions(self, wanted: ActionFilter) -> ActionPage: ...
+    async def explain(self, name: str, about: About | None = None) -> Explanation: ...
 
 
 class Closable(Protocol):
@@ -124,7 +139,7 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
             now=clock.now,
             pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
         ),
-        records=LoopRecords(links.postgres, list(parts.specs)),
+        records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         slots=slots,
         listener=listener,
         log=log,

@@ -3,9 +3,9 @@ never imports what it does not use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.errors import NotFound
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from evergreen.bootstrap_intake import IntakeParts
     from evergreen.bootstrap_monitor import MonitorParts
     from evergreen.bootstrap_notifier import NotifierParts
+    from evergreen.bootstrap_people import PeopleParts
+    from evergreen.bootstrap_use_cases import UseCase
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.scaler import Scaler
-    from evergreen.ports.storage import ClaimedAction
     from evergreen.services.carry_out import CarryOut
     from evergreen.services.champion_projection import ChampionProjection
     from evergreen.services.check_performance import CheckPerformance
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from evergreen.services.quiescence import Quiescence
     from evergreen.services.record_stream import RecordStream
     from evergreen.services.scale import ScaleService
-
-UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
 
 class Parts:
@@ -188,56 +187,11 @@ class Parts:
 
         return ScaleService(self.store, self.clock, self.carry_out, scaler, settle_seconds=self.settings.scaler.settle_seconds, stop=stop)
 
-    def use_case(self, kind: ActionKind) -> UseCase:
-        """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
-        makers: Mapping[ActionKind, Callable[[], UseCase]] = {
-            ActionKind.INGEST: self._ingest,
-            ActionKind.DRIFT_CHECK: self._drift_check,
-            ActionKind.MAINTENANCE: self._maintenance,
-            ActionKind.PERFORMANCE_CHECK: self._performance_check,
-            ActionKind.RETRAIN: self._retrain,
-            ActionKind.EVALUATE: self._evaluate,
-            ActionKind.PROMOTE: self._promote,
-            ActionKind.ROLLBACK: self._rollback,
-        }
-        if kind not in makers:
-            raise NotFound(f"no use case carries out {kind}")
-        return makers[kind]()
+    @cached_property
+    def people(self) -> PeopleParts:
+        from evergreen.bootstrap_people import PeopleParts
 
-    def _ingest(self) -> UseCase:
-        from evergreen.services.ingest import Ingest
-
-        return Ingest(self.store, self.lake, self.carry_out, self.clock, self.datasets).run
-
-    def _drift_check(self) -> UseCase:
-        from evergreen.services.check_drift import CheckDrift
-
-        return CheckDrift(self.store, self.clock, self.carry_out, self.lake, self.spec, self.registry.load, self.drift_pictures).run
-
-    def _maintenance(self) -> UseCase:
-        from evergreen.services.maintain import Maintenance
-
-        return Maintenance(self.store, self.clock, self.carry_out, self.lake, self.clock.is_replaying).run
-
-    def _retrain(self) -> UseCase:
-        from evergreen.services.retrain import Retrain
-
-        return Retrain(self.store, self.clock, self.carry_out, self.registry, self.lake, self.spec).run
-
-    def _evaluate(self) -> UseCase:
-        from evergreen.services.evaluate import Evaluate
-
-        return Evaluate(self.store, self.clock, self.carry_out, self.registry, self.lake, self.spec).run
-
-    def _promote(self) -> UseCase:
-        from evergreen.services.promote import Promote
-
-        return Promote(self.deploy).run
-
-    def _rollback(self) -> UseCase:
-        from evergreen.services.rollback import Rollback
-
-        return Rollback(self.store, self.registry, self.deploy, self.spec).run
+        return PeopleParts(self)
 
     @cached_property
     def check_performance(self) -> CheckPerformance:
@@ -245,5 +199,8 @@ class Parts:
 
         return CheckPerformance(self.store, self.clock, self.carry_out, self.registry, self.spec)
 
-    def _performance_check(self) -> UseCase:
-        return self.check_performance.run
+    def use_case(self, kind: ActionKind) -> UseCase:
+        """What carries out an action of this kind. It opens the transaction with the lease itself and completes the action in it."""
+        from evergreen.bootstrap_use_cases import use_case
+
+        return use_case(self, kind)

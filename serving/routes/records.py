@@ -1,4 +1,4 @@
-"""The loop's records: who serves and served, what was decided, why an action exists."""
+"""The loop's records: who serves and served, what happened, what was decided, what was done, and why."""
 
 from __future__ import annotations
 
@@ -7,37 +7,87 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from evergreen.contracts.api import DecisionPage, DeploymentPage, Explanation, ModelList
+from evergreen.contracts.api import DeploymentPage, ModelList
+from evergreen.contracts.api_records import (
+    ActionFilter,
+    ActionPage,
+    DecisionFilter,
+    DecisionPage,
+    DecisionRecord,
+    EventFilter,
+    EventPage,
+    EventRecord,
+    Explanation,
+)
 from serving.dependencies import Serving
 from serving.errors import NOT_FOUND, UNAVAILABLE, responses
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before")]
 Model = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-ModelFilter = Annotated[str | None, Query(pattern=r"^([a-z][a-z0-9_]{0,63}|-)$", description="`-`: decisions that concern no model")]
+Chain = Annotated[str, Path(pattern=r"^([a-z][a-z0-9_]{0,63}|-)$", description="`-`: decisions that concern no model")]
+Seq = Annotated[int, Path(ge=1, lt=2**63)]
+EventId = Annotated[str, Path(pattern=r"^[!-~]{1,64}$")]
+ONE, MANY = responses(NOT_FOUND, UNAVAILABLE), responses(UNAVAILABLE)
 
 
 def records_routes(serving: Serving) -> APIRouter:
     router = APIRouter(tags=["records"])
+    _models(router, serving)
+    _events(router, serving)
+    _decisions(router, serving)
+    _actions(router, serving)
+    return router
 
-    @router.get("/models", responses=responses(UNAVAILABLE))
+
+def _models(router: APIRouter, serving: Serving) -> None:
+    @router.get("/models", responses=MANY)
     async def models() -> ModelList:
         """Every model with its champion and what each live worker answers with."""
         return ModelList(models=await serving.records.models())
 
-    @router.get("/models/{model}/history", responses=responses(NOT_FOUND, UNAVAILABLE))
+    @router.get("/models/{model}/history", responses=ONE)
     async def history(model: Model, limit: Limit = 50, cursor: Cursor = None) -> DeploymentPage:
         """Deployments, newest first: which version served from when to when."""
         return await serving.records.history(model, limit, cursor)
 
-    @router.get("/decisions", responses=responses(UNAVAILABLE))
-    async def decisions(model: ModelFilter = None, limit: Limit = 50, cursor: Cursor = None) -> DecisionPage:
-        """What the policy decided, newest first."""
-        return await serving.records.decisions(model, limit, cursor)
 
-    @router.get("/actions/{action_id}/explain", responses=responses(NOT_FOUND, UNAVAILABLE))
-    async def explain(action_id: UUID) -> Explanation:
+def _events(router: APIRouter, serving: Serving) -> None:
+    @router.get("/events", responses=MANY)
+    async def events(wanted: Annotated[EventFilter, Query()]) -> EventPage:
+        """What happened, newest first by platform time."""
+        return await serving.records.events(wanted)
+
+    @router.get("/events/{event_id}", responses=ONE)
+    async def event(event_id: EventId) -> EventRecord:
+        """One event, with where it stood on Kafka."""
+        return await serving.records.event(event_id)
+
+    @router.get("/events/{event_id}/explain", responses=ONE)
+    async def explain_event(event_id: EventId) -> Explanation:
+        """What was decided on an event and what came of it; or what stopped it, and when it would next be allowed."""
+        return await serving.records.explain(event_id, "event")
+
+
+def _decisions(router: APIRouter, serving: Serving) -> None:
+    @router.get("/decisions", responses=MANY)
+    async def decisions(wanted: Annotated[DecisionFilter, Query()]) -> DecisionPage:
+        """What the policy decided, the newest record first."""
+        return await serving.records.decisions(wanted)
+
+    @router.get("/decisions/{model}/{seq}", responses=ONE)
+    async def decision(model: Chain, seq: Seq) -> DecisionRecord:
+        """One decision whole, as it was recorded and hashed."""
+        return await serving.records.decision(model, seq)
+
+
+def _actions(router: APIRouter, serving: Serving) -> None:
+    @router.get("/actions", responses=MANY)
+    async def actions(wanted: Annotated[ActionFilter, Query()]) -> ActionPage:
+        """What was done or waits to be, newest first."""
+        return await serving.records.actions(wanted)
+
+    @router.get("/actions/{action_id}/explain", responses=ONE)
+    async def explain_action(action_id: UUID) -> Explanation:
         """An action with the events that caused it, the decision that made it and what became of it."""
-        return await serving.records.explain(action_id)
-
-    return router
+        return await serving.records.explain(str(action_id), "action")

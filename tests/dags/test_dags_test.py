@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from evergreen.contracts.actions import DAG_KINDS, Action, ActionKind, ActionStatus
+from evergreen.contracts.actions import APPROVED_KINDS, DAG_KINDS, Action, ActionKind, ActionStatus
 from evergreen.local_stack.testing import stack
 from tests.support.dags_test import MODEL, DagsTest, prepare
 
@@ -43,6 +43,14 @@ def test_a_dag_carries_its_recorded_action_out(recorded: Recorded, kind: ActionK
     assert (row.run_id or "").startswith("manual__")
     assert note.startswith(f"{kind}")
     assert str(row.action.id) in note
+
+
+@pytest.mark.parametrize("kind", APPROVED_KINDS)
+def test_what_asks_a_person_was_answered_automatically(recorded: Recorded, kind: ActionKind) -> None:
+    bench, actions = recorded
+    with bench.parts.store.transaction() as tx:
+        answers = tx.approvals.of_action(actions[kind].id)
+    assert [(row.answer, row.how, row.who) for row in answers] == [("approve", "auto", "airflow dags test")]
 
 
 def test_a_form_starts_a_dag_too(recorded: Recorded) -> None:

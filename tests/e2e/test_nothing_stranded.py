@@ -1,4 +1,4 @@
-"""The doorbell on live parts: bursts, pauses, crashes and bad bytes leave no action behind, and a form starts a run too."""
+"""The doorbell on live parts: bursts, pauses, crashes and bad bytes leave no action behind, a form starts a run too, and a person is asked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from evergreen.contracts.topics import ACTIONS, DEAD_LETTER
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.processes import recorded
 from evergreen.local_stack.testing import stack
+from evergreen.ports.approvals import ApprovalRow
 from evergreen.ports.storage import ActionRow
 from tests.support.airflow_api import AirflowApi
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(600)]
 KIND = ActionKind.MAINTENANCE
+MODEL = "video_performance"
 WORK = "keep_house"
 
 
@@ -133,6 +135,62 @@ def test_bad_bytes_on_the_doorbell_go_to_the_dead_letters_and_the_next_action_ru
     loop.done(loop.ask(1), 120)
     until(lambda: len(dead_letters(loop, marker)) == 2, 30, lambda: dead_letters(loop, marker))
     assert {headers["reason"] for headers in dead_letters(loop, marker)} == {"bad_utf8", "bad_json"}
+
+
+def asking(loop: Loop, seconds: float = 3600, version: int = 7) -> tuple[Action, str]:
+    """An action that wants a person's word, and the run that asks for it."""
+    terms = {"forced": True, "approval": {"timeout_seconds": seconds, "default": "reject"}}
+    ask = loop.parts.carry_out.request
+    action = ask(ActionKind.PROMOTE, model=MODEL, target=f"{MODEL}@{version}", reason="test", who="test", key=str(uuid4()), params=terms)
+    until(lambda: loop.row(action.id).run_id is not None, 60, lambda: loop.row(action.id))
+    run = loop.row(action.id).run_id or ""
+    until(lambda: loop.airflow.tasks("promote", run)["claim"] == "awaiting_input", 60, lambda: loop.airflow.tasks("promote", run))
+    return action, run
+
+
+def test_a_person_rejects_and_nothing_changes_while_other_models_go_on(loop: Loop) -> None:
+    action, run = asking(loop)
+    question = loop.airflow.question("promote", run)
+    assert question is not None
+    assert question["subject"] == f"Promote {MODEL}@7?"
+    assert f"/actions/{action.id}/explain" in question["body"]
+    other = loop.parts.carry_out.request(ActionKind.PROMOTE, model="other", target="other@1", reason="test", who="test", key=str(uuid4()))
+    until(lambda: loop.row(other.id).status is ActionStatus.FAILED, 90, lambda: loop.row(other.id))  # there is no such version: it was tried
+
+    loop.airflow.answer("promote", run, "Reject", "not before the holidays")
+
+    until(lambda: loop.row(action.id).status is ActionStatus.CANCELLED, 60, lambda: loop.row(action.id))
+    until(lambda: loop.airflow.run("promote", run)["state"] == "success", 60, lambda: loop.airflow.run("promote", run))
+    assert loop.airflow.tasks("promote", run) == {"claim": "success", "change_champion": "skipped", "ring_for_more": "skipped"}
+    assert loop.airflow.run("promote", run)["note"].startswith("rejected by admin: not before the holidays")
+    [answer] = answers(loop, action)
+    assert (answer.answer, answer.how, answer.who, answer.comment) == ("reject", "person", "admin", "not before the holidays")
+
+
+def test_a_person_approves_and_the_change_is_tried(loop: Loop) -> None:
+    action, run = asking(loop)
+    loop.airflow.answer("promote", run, "Approve")
+    until(lambda: loop.row(action.id).status is ActionStatus.FAILED, 60, lambda: loop.row(action.id))
+    assert loop.row(action.id).error == f"there is no version {MODEL}@7"
+    assert [(answer.answer, answer.who) for answer in answers(loop, action)] == [("approve", "admin")]
+
+
+def test_when_nobody_answers_the_default_holds(loop: Loop) -> None:
+    action, _ = asking(loop, seconds=2)
+    until(lambda: loop.row(action.id).status is ActionStatus.CANCELLED, 60, lambda: loop.row(action.id))
+    assert [(answer.answer, answer.how) for answer in answers(loop, action)] == [("reject", "default")]
+
+
+def test_a_run_ended_by_hand_while_it_waits_gives_its_action_to_another(loop: Loop) -> None:
+    action, run = asking(loop)
+    loop.airflow.mark("promote", run, "failed")
+    until(lambda: loop.row(action.id).run_id != run or loop.row(action.id).status is ActionStatus.PENDING, 30, lambda: loop.row(action.id))
+    assert loop.row(action.id).error == "its run was ended while a person was asked" or loop.row(action.id).run_id != run
+
+
+def answers(loop: Loop, action: Action) -> list[ApprovalRow]:
+    with loop.parts.store.transaction() as tx:
+        return tx.approvals.of_action(action.id)
 
 
 def completions(loop: Loop, actions: list[Action]) -> dict[str, int]:

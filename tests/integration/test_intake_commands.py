@@ -79,6 +79,47 @@ def test_a_payload_intake_will_refuse_is_published_with_a_warning(running: Intak
     assert "warning: intake will put this into the dead letters" in result.stderr
 
 
+def test_a_recorded_event_is_sent_again_and_changes_nothing_unless_it_is_new(running: IntakeStack) -> None:
+    said = answer("events", "publish", "data.drift.detected", json.dumps(drift()))
+    until(lambda: running.decided([said["id"]]), 10)
+    decisions = running.ask("SELECT count(*) FROM decisions")
+
+    shown = answer("events", "replay", "--id", said["id"])
+    assert shown == {"matched": 1, "sent": 0, "dry_run": True, "types": {"data_drift_detected": 1}, "skipped": {}}
+    assert answer("events", "replay", "--id", said["id"], "--yes")["sent"] == 1
+    tailed = run("events", "tail", "--topic", "data.drift.detected", "--from-beginning", "--until-end", "--json").stdout.splitlines()
+    assert [json.loads(line)["event"]["id"] for line in tailed if said["id"] in line] == [said["id"]] * 2
+    marker = answer("events", "publish", "data.drift.detected", json.dumps(drift()))
+    until(lambda: running.decided([marker["id"]]), 10)  # same key, same partition: what came before it was taken in
+    assert running.ask("SELECT count(*) FROM decisions") == [(decisions[0][0] + 1,)]
+
+    assert answer("events", "replay", "--id", said["id"], "--new-ids", "--yes")["sent"] == 1
+    until(lambda: running.ask("SELECT count(*) FROM events WHERE extensions ->> 'causationid' = %s", said["id"]) == [(1,)], 10)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("--yes", "--dry-run"), id="both"),
+        pytest.param(("--type", "timer_due"), id="a-type-without-a-topic"),
+        pytest.param(("--from", "2025-08-06T03:00:00"), id="no-time-zone"),
+        pytest.param(("--to", "noon"), id="no-time"),
+    ],
+)
+def test_a_replay_nobody_meant_is_refused(running: IntakeStack, arguments: tuple[str, ...]) -> None:
+    assert run("events", "replay", *arguments).exit_code == 2
+
+
+def test_explain_finds_a_decision_and_a_dead_letter_and_says_where_to_look_else(running: IntakeStack) -> None:
+    said = answer("events", "publish", "data.drift.detected", json.dumps(drift(drift_score=9)))
+    until(lambda: [letter for letter in running.letters() if said["id"].encode() in (letter.value or b"")], 10)
+    lost = answer("explain", said["id"])
+    assert lost["about"] == "dead_letter"
+    assert "schema_violation" in lost["says"]
+    assert answer("explain", "video_performance/1")["about"] == "decision"
+    assert "evergreen events tail" in str(run("explain", "nobody").exception)
+
+
 def test_tail_shows_what_is_there(running: IntakeStack) -> None:
     said = answer("events", "publish", "system.health", json.dumps({"service_name": "serving"}), "--type", "service_recovered")
 

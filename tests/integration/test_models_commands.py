@@ -133,6 +133,20 @@ def test_what_people_see_names_versions_gates_and_reasons(bench: Bench) -> None:
     assert "improvement" in report
 
 
+def test_a_dry_run_shows_and_changes_nothing(bench: Bench) -> None:
+    with bench.dags():
+        bench.run("train")
+    bench.evaluated("tiny@1")
+    shown = bench.said("promote", "tiny@1", "--dry-run")
+    assert (shown["outcome"], shown["champion"]) == ("would_change", None)
+    assert {gate["name"] for gate in shown["gates"]} >= {"improvement", "artifact"}
+    assert bench.run("promote", "tiny@1", "--force", "--dry-run").exit_code == 0
+    refused = bench.run("rollback", "--dry-run")
+    assert refused.exit_code == 0
+    assert "has no champion to roll back from" in refused.stdout
+    assert bench.said("history") == []
+
+
 def test_a_second_training_by_hand_is_manual(bench: Bench) -> None:
     with bench.dags():
         bench.run("train")

@@ -18,9 +18,7 @@ from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import TTL_SECONDS, OnlineFeatureStore
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.adapters.redis_link import RedisLink
-from evergreen.contracts.envelope import new_id
-from evergreen.core.clock import wall_now
-from evergreen.core.errors import InvalidRequest, NotFound, Unavailable
+from evergreen.core.errors import Unavailable
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.index import FeatureRow
 from evergreen.ports.serving import StoredFeatures
@@ -169,52 +167,3 @@ async def test_history_is_paged_newest_first_and_whole(parts: Parts) -> None:
         cursor, pages = page.next_cursor, pages + 1
     assert (seen, pages) == ([f"{MODEL}@{version}" for version in (5, 4, 3, 2, 1)], 3)
     assert (await parts.records.history(MODEL, 5, None)).deployments[3].forced is True
-
-
-def decided(parts: Parts, seq: int, model: str = MODEL) -> str:
-    event = new_id()
-    parts.run(
-        """INSERT INTO events (source, id, type, subject, time, data, content_hash)
-           VALUES ('/airflow/drift_check', %s, 'data_drift_detected', %s, %s, '{"n": 7}', 'h')""",
-        (event, model, AS_OF),
-    )
-    parts.run(
-        """INSERT INTO decisions (model, seq, event_source, event_id, event_type, policy_hash, decided_at, severity, rule, outcome, body, prev_hash, hash)
-           VALUES (%s, %s, '/airflow/drift_check', %s, 'data_drift_detected', 'p', %s, 'high', 'drift_high', 'act', %s, '', 'x')""",
-        (model, seq, event, AS_OF, json.dumps({"rule": "drift_high", "seq": seq})),
-    )
-    return event
-
-
-async def test_decisions_are_paged_and_chosen_by_model(parts: Parts) -> None:
-    for seq in range(1, 6):
-        decided(parts, seq)
-    decided(parts, 1, "-")
-    first = await parts.records.decisions(MODEL, 3, None)
-    second = await parts.records.decisions(MODEL, 3, first.next_cursor)
-    assert [row.seq for row in (*first.decisions, *second.decisions)] == [5, 4, 3, 2, 1]
-    assert second.next_cursor is None
-    assert len((await parts.records.decisions(None, 100, None)).decisions) == 6
-
-
-@pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIl0", "WyIyMDI1LTA3LTI1IiwibSIsIjEiXQ", "WzEsMiwzXQ", "WyIyMDI1LTA3LTI1VDAwOjAwOjAwWiIsIm0iLCItMSJd", "ü"])
-async def test_a_cursor_nobody_gave_out_is_refused(parts: Parts, cursor: str) -> None:
-    with pytest.raises(InvalidRequest, match="previous page"):
-        await parts.records.decisions(None, 3, cursor)
-
-
-async def test_an_action_is_explained_by_its_events_and_its_decision(parts: Parts) -> None:
-    event, action = decided(parts, 1), uuid4()
-    causes = json.dumps([{"source": "/airflow/drift_check", "id": event, "type": "data_drift_detected"}])
-    parts.run(
-        """INSERT INTO actions (id, action_key, kind, model, target, reason, severity, priority, due_at, as_of, causes, event_type, decision_seq, accepted_at)
-           VALUES (%s, 'k', 'retrain', %s, %s, 'data_drift_high', 'high', 'high', %s, %s, %s, 'data_drift_detected', 1, %s)""",
-        (str(action), MODEL, MODEL, AS_OF, AS_OF, causes, AS_OF),
-    )
-    found = await parts.records.explain(action)
-    assert (found.action["id"], found.action["kind"], found.action["status"]) == (str(action), "retrain", "pending")
-    assert [(cause["id"], cause["data"]) for cause in found.causes] == [(event, {"n": 7})]
-    assert found.decision == {"rule": "drift_high", "seq": 1}
-    with pytest.raises(NotFound):
-        await parts.records.explain(uuid4())
-    assert found.action["created_at"] <= wall_now()

@@ -44,6 +44,21 @@ class AirflowApi:
         answer.raise_for_status()
         return cast("dict[str, str | None]", answer.json()["extra_links"])
 
+    def question(self, dag: str, run: str, task: str = "claim") -> dict[str, Any] | None:
+        """What a person is asked there; None: nothing."""
+        answer = self._client.get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        answer.raise_for_status()
+        return cast("dict[str, Any]", answer.json())
+
+    def answer(self, dag: str, run: str, option: str, comment: str | None = None, task: str = "claim") -> None:
+        body = {"chosen_options": [option], "params_input": {"comment": comment}}
+        self._client.patch(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/-1/hitlDetails", json=body).raise_for_status()
+
+    def mark(self, dag: str, run: str, state: str) -> None:
+        self._client.patch(f"/api/v2/dags/{dag}/dagRuns/{run}", json={"state": state}).raise_for_status()
+
     def _list(self, path: str, key: str) -> list[dict[str, Any]]:
         answer = self._client.get(path, params={"limit": 100})
         answer.raise_for_status()

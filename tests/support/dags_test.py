@@ -34,6 +34,8 @@ MODEL, DATASET = "video_performance", "videos.KR"
 FIRST_DAY, LAST_DAY = date(2025, 4, 28), date(2025, 6, 22)
 """What the first version may know; the week after it is the batch that `ingest` takes in."""
 NEXT_WEEK = Window(first_day=LAST_DAY + timedelta(days=1), last_day=LAST_DAY + timedelta(days=7))
+ASKED = {"timeout_seconds": 14400, "default": "reject"}
+"""As the policy asks for a person's word: nobody is there to give it."""
 SECONDS = 110
 """A cold run takes 10-50 s."""
 
@@ -113,8 +115,8 @@ def _recorded(batch: DataIngested) -> dict[ActionKind, Action]:
         ActionKind.PERFORMANCE_CHECK: (MODEL, MODEL, {}),
         ActionKind.RETRAIN: (MODEL, MODEL, {}),
         ActionKind.EVALUATE: (MODEL, f"{MODEL}@2", {}),
-        ActionKind.PROMOTE: (MODEL, f"{MODEL}@2", {"forced": True, "reason": "recorded"}),
-        ActionKind.ROLLBACK: (MODEL, MODEL, {"from_version": f"{MODEL}@2", "to_version": f"{MODEL}@1"}),
+        ActionKind.PROMOTE: (MODEL, f"{MODEL}@2", {"forced": True, "reason": "recorded", "approval": ASKED}),
+        ActionKind.ROLLBACK: (MODEL, MODEL, {"from_version": f"{MODEL}@2", "to_version": f"{MODEL}@1", "approval": ASKED}),
         ActionKind.MAINTENANCE: (NO_MODEL, NO_MODEL, {}),
     }
     as_of = released_at(NEXT_WEEK.last_day)

@@ -15,9 +15,22 @@ import httpx
 
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryKeys, MemoryPublisher, MemorySeenIndex
-from evergreen.contracts.api import DecisionPage, DeploymentPage, Explanation, ModelState
+from evergreen.contracts.api import DeploymentPage, ModelState
+from evergreen.contracts.api_records import (
+    ActionFilter,
+    ActionPage,
+    DecisionFilter,
+    DecisionPage,
+    DecisionRecord,
+    EventFilter,
+    EventPage,
+    EventRecord,
+    Explanation,
+    Page,
+)
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import NotFound, Unavailable
+from evergreen.core.explanation import About
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.serving import Answering, LoadedModel
 from evergreen.services.feedback import TakeFeedback
@@ -80,6 +93,8 @@ class NoRecords:
 
     def __init__(self) -> None:
         self.away = False
+        self.wanted: Page | None = None
+        """What the last page was asked for with."""
 
     async def models(self) -> list[ModelState]:
         if self.away:
@@ -89,11 +104,26 @@ class NoRecords:
     async def history(self, model: str, limit: int, cursor: str | None) -> DeploymentPage:
         raise NotFound(f"no model {model!r}")
 
-    async def decisions(self, model: str | None, limit: int, cursor: str | None) -> DecisionPage:
+    async def events(self, wanted: EventFilter) -> EventPage:
+        self.wanted = wanted
+        return EventPage(events=[], next_cursor=None)
+
+    async def event(self, event_id: str) -> EventRecord:
+        raise NotFound(f"no event {event_id}")
+
+    async def decisions(self, wanted: DecisionFilter) -> DecisionPage:
+        self.wanted = wanted
         return DecisionPage(decisions=[], next_cursor=None)
 
-    async def explain(self, action_id: UUID) -> Explanation:
-        raise NotFound(f"no action {action_id}")
+    async def decision(self, model: str, seq: int) -> DecisionRecord:
+        raise NotFound(f"no decision {model}/{seq}")
+
+    async def actions(self, wanted: ActionFilter) -> ActionPage:
+        self.wanted = wanted
+        return ActionPage(actions=[], next_cursor=None)
+
+    async def explain(self, name: str, about: About | None = None) -> Explanation:
+        raise NotFound(f"no {about} {name}")
 
 
 class Bench:

@@ -1,19 +1,32 @@
-"""What the loop recorded, read for `/models`, `/decisions` and `/actions/{id}/explain`. Read only; pages by key, never by offset."""
+"""What the loop recorded, as serving shows it: models, events, decisions, actions, and why. Read only."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from evergreen.adapters.async_postgres import AsyncPostgres
-from evergreen.contracts.api import DecisionPage, DecisionSummary, Deployment, DeploymentPage, Explanation, ModelState
+from evergreen.adapters.cursors import read_cursor, read_instant, read_uuid, write_cursor
+from evergreen.adapters.explanation_rows import DECISION_COLUMNS, EVENT_COLUMNS, gather
+from evergreen.adapters.record_pages import ACTIONS, DECISIONS, EVENTS, Listing
+from evergreen.contracts.api import Deployment, DeploymentPage, ModelState
+from evergreen.contracts.api_records import (
+    ActionFilter,
+    ActionPage,
+    DecisionFilter,
+    DecisionPage,
+    DecisionRecord,
+    DecisionSummary,
+    EventFilter,
+    EventPage,
+    EventRecord,
+    Explanation,
+    Page,
+)
 from evergreen.core.champion import LIVE_SECONDS
-from evergreen.core.errors import InvalidRequest, NotFound
+from evergreen.core.errors import NotFound
+from evergreen.core.explanation import About, Found, event_record, explain, read_body
+from evergreen.core.fate import summary_of
 
 _CHAMPIONS = """
 SELECT c.model, c.version, c.epoch, c.since, d.stable_from IS NOT NULL AS stable, d.previous_version
@@ -27,29 +40,17 @@ _DEPLOYMENTS = """
 SELECT id, version, previous_version, kind, status, epoch, forced, reason, served_from, served_to, stable_from, error, action_id, created_at
 FROM deployments WHERE model = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3)) ORDER BY created_at DESC, id DESC LIMIT $4
 """
-_DECISIONS = """
-SELECT model, seq, event_type, event_id, decided_at, severity, rule, outcome, policy_hash, recorded_at FROM decisions
-WHERE ($1::text IS NULL OR model = $1) AND ($2::timestamptz IS NULL OR (recorded_at, model, seq) < ($2, $3, $4))
-ORDER BY recorded_at DESC, model DESC, seq DESC LIMIT $5
-"""
-_ACTION = """
-SELECT id, kind, model, target, params, reason, severity, priority, due_at, as_of, causes, traceparent, event_type, decision_seq, accepted_at,
-       status, attempts, run_id, created_at, claimed_at, started_at, finished_at, result, error
-FROM actions WHERE id = $1
-"""
-_EVENTS = """
-SELECT e.source, e.id, e.type, e.subject, e.time, e.data, e.received_at
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS c (source, id, place) JOIN events e ON (e.source, e.id) = (c.source, c.id) ORDER BY c.place
-"""
-_DECISION = "SELECT body FROM decisions WHERE model = $1 AND seq = $2"
+_DECISION = f"SELECT {DECISION_COLUMNS} FROM decisions d WHERE d.model = $1 AND d.seq = $2"
+_EVENT = f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.id = $1 ORDER BY e.seq LIMIT 1"
 
 
 class LoopRecords:
     """Every call raises Unavailable."""
 
-    def __init__(self, postgres: AsyncPostgres, models: Sequence[str]) -> None:
+    def __init__(self, postgres: AsyncPostgres, models: Sequence[str], airflow_url: str = "") -> None:
         self._postgres = postgres
         self._models = tuple(models)
+        self._airflow_url = airflow_url
 
     async def models(self) -> list[ModelState]:
         champions = {row["model"]: row for row in await self._postgres.fetch(_CHAMPIONS)}
@@ -60,36 +61,67 @@ class LoopRecords:
         """Newest first. Raises NotFound for a model this home does not know."""
         if model not in self._models:
             raise NotFound(f"no model {model!r}; known: {', '.join(self._models)}")
-        created, last = _read_cursor(cursor, 2)
-        rows = await self._postgres.fetch(_DEPLOYMENTS, model, _instant(created), None if last is None else _uuid(last), limit + 1)
+        created, last = read_cursor(cursor, 2) if cursor else (None, None)
+        place = (None if created is None else read_instant(created), None if last is None else read_uuid(last))
+        rows = await self._postgres.fetch(_DEPLOYMENTS, model, *place, limit + 1)
         page, more = rows[:limit], len(rows) > limit
-        following = _cursor(page[-1]["created_at"].isoformat(), str(page[-1]["id"])) if more else None
+        following = write_cursor(page[-1]["created_at"].isoformat(), str(page[-1]["id"])) if more else None
         return DeploymentPage(model=model, deployments=[_deployment(model, row) for row in page], next_cursor=following)
 
-    async def decisions(self, model: str | None, limit: int, cursor: str | None) -> DecisionPage:
-        """Newest first."""
-        recorded, last_model, last_seq = _read_cursor(cursor, 3)
-        rows = await self._postgres.fetch(_DECISIONS, model, _instant(recorded), last_model, _whole(last_seq), limit + 1)
-        page, more = rows[:limit], len(rows) > limit
-        following = _cursor(page[-1]["recorded_at"].isoformat(), page[-1]["model"], str(page[-1]["seq"])) if more else None
-        found = [DecisionSummary(**{name: row[name] for name in DecisionSummary.model_fields}) for row in page]
-        return DecisionPage(decisions=found, next_cursor=following)
+    async def events(self, wanted: EventFilter) -> EventPage:
+        """Newest first. Raises InvalidRequest for a cursor of another list."""
+        rows, following = await self._page(EVENTS, wanted)
+        return EventPage(events=[event_record(row) for row in rows], next_cursor=following)
 
-    async def explain(self, action_id: UUID) -> Explanation:
+    async def event(self, event_id: str) -> EventRecord:
         """Raises NotFound."""
-        row = await self._postgres.fetch_row(_ACTION, action_id)
+        row = await self._postgres.fetch_row(_EVENT, event_id)
         if row is None:
-            raise NotFound(f"no action {action_id}")
-        causes = row["causes"]
-        events = await self._postgres.fetch(_EVENTS, [cause["source"] for cause in causes], [cause["id"] for cause in causes])
-        decision = None
-        if row["decision_seq"] is not None:
-            decision = await self._postgres.fetch_row(_DECISION, row["model"], row["decision_seq"])
-        return Explanation(
-            action=dict(row) | {"id": str(row["id"])},
-            causes=[dict(event) for event in events],
-            decision=None if decision is None else json.loads(decision["body"]),
-        )
+            raise NotFound(f"no event {event_id}; `evergreen explain {event_id}` looks through the dead letters, too")
+        return event_record(row)
+
+    async def decisions(self, wanted: DecisionFilter) -> DecisionPage:
+        """Newest first. Raises InvalidRequest."""
+        rows, following = await self._page(DECISIONS, wanted)
+        return DecisionPage(decisions=[_decision(row) for row in rows], next_cursor=following)
+
+    async def decision(self, model: str, seq: int) -> DecisionRecord:
+        """Whole. Raises NotFound."""
+        row = await self._postgres.fetch_row(_DECISION, model, seq)
+        if row is None:
+            raise NotFound(f"no decision {model}/{seq}; /decisions lists them")
+        whole = {name: row[name] for name in ("event_source", "recorded_at", "prev_hash", "hash")}
+        return DecisionRecord(**_decision(row).model_dump(), **whole, body=read_body(row))
+
+    async def actions(self, wanted: ActionFilter) -> ActionPage:
+        """Newest first. Raises InvalidRequest."""
+        rows, following = await self._page(ACTIONS, wanted)
+        return ActionPage(actions=[summary_of(row) for row in rows], next_cursor=following)
+
+    async def explain(self, name: str, about: About | None = None) -> Explanation:
+        """An action or event by its id, a decision as `model/seq`; `about`: nothing else will do. Raises NotFound."""
+        found = await self._gathered(name)
+        if found.is_empty or about not in (None, found.about):
+            raise NotFound(f"no {about or 'event, action or decision'} {name}; `evergreen explain {name}` looks through the dead letters, too")
+        return explain(found, self._airflow_url)
+
+    async def _gathered(self, name: str) -> Found:
+        gathering = gather(name)
+        try:
+            ask = next(gathering)
+            while True:
+                ask = gathering.send(await self._postgres.fetch(ask[0], *ask[1]))
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+
+    async def _page(self, listing: Listing, wanted: Page) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        query, values = listing.query(wanted)
+        return listing.page(await self._postgres.fetch(query, *values), wanted)
+
+
+def _decision(row: Mapping[str, Any]) -> DecisionSummary:
+    return DecisionSummary(**{name: row[name] for name in DecisionSummary.model_fields})
 
 
 def _state(model: str, champion: Mapping[str, Any] | None, workers: Mapping[str, Mapping[str, Any]]) -> ModelState:
@@ -120,45 +152,3 @@ def _deployment(model: str, row: Mapping[str, Any]) -> Deployment:
 
 def _version(model: str, version: int | None) -> str | None:
     return None if version is None else f"{model}@{version}"
-
-
-def _cursor(*parts: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None, length: int) -> Sequence[str | None]:
-    """Raises InvalidRequest for anything `_cursor` did not make."""
-    if cursor is None:
-        return [None] * length
-    try:
-        parts = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error, RecursionError) as error:
-        raise InvalidRequest("cursor: take it from the previous page") from error
-    if not isinstance(parts, list) or len(parts) != length or not all(isinstance(part, str) and "\x00" not in part for part in parts):
-        raise InvalidRequest("cursor: take it from the previous page")
-    return parts
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        found = None if text is None else datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest("cursor: take it from the previous page") from error
-    if found is not None and found.tzinfo is None:
-        raise InvalidRequest("cursor: take it from the previous page")
-    return found
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise InvalidRequest("cursor: take it from the previous page") from error
-
-
-def _whole(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise InvalidRequest("cursor: take it from the previous page")
-    return int(text)

@@ -1,4 +1,4 @@
-"""`evergreen events`: put one on a topic, watch them go by."""
+"""`evergreen events`: put one on a topic, watch them go by, send recorded ones again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evergreen.contracts.envelope import Event
     from evergreen.ports.messaging import Received
 
-app = typer.Typer(help="Publish events and watch topics.", no_args_is_help=True)
+app = typer.Typer(help="Publish events, watch topics, send recorded events again.", no_args_is_help=True)
 
 
 @app.command()
@@ -103,3 +103,43 @@ def _line(message: Received, *, as_json: bool) -> str:
         return json.dumps({**where, "event": json.loads(message.value or b"null")}, ensure_ascii=False)
     facts = json.dumps(event.data, ensure_ascii=False)
     return f"{event.time:%Y-%m-%d %H:%M:%S}  {event.type}  {event.subject}  {event.id}  {facts if len(facts) <= 200 else facts[:199] + '…'}"
+
+
+@app.command()
+def replay(
+    event_type: Annotated[list[str] | None, typer.Option("--type", help="May be given several times; default: every type.")] = None,
+    event_id: Annotated[list[str] | None, typer.Option("--id", help="May be given several times.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Platform time, from then on: 2026-01-31T09:00:00Z.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Platform time, before then.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent; so it is without --yes, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send.")] = False,
+    new_ids: Annotated[bool, typer.Option("--new-ids", help="As new events, caused by the recorded ones: whoever takes them in acts on them.")] = False,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="Another Kafka than this home's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Put recorded control events onto their topics again. With their own ids nothing changes where they are known."""
+    from evergreen.cli.context import parts
+    from evergreen.cli.replaying import Shown
+    from evergreen.contracts.topics import TOPIC_OF
+    from evergreen.ports.event_archive import Chosen
+
+    if dry_run and yes:
+        raise typer.BadParameter("--dry-run sends nothing, --yes sends: give one of them")
+    if unknown := [name for name in event_type or [] if name not in TOPIC_OF]:
+        raise typer.BadParameter(f"no topic carries {', '.join(unknown)}; see docs/reference/topics.md")
+    chosen = Chosen(tuple(event_type or ()), tuple(event_id or ()), _instant(since), _instant(until))
+    republish = parts().people.republish(bootstrap_servers, new_ids=new_ids, send=yes)
+    shown = Shown(as_json=as_json, sends=yes)
+    shown.end(republish.run(chosen, shown.one))
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time; write for example 2026-01-31T09:00:00Z") from error
+    if at.utcoffset() is None:
+        raise typer.BadParameter(f"{text!r} has no time zone; write for example 2026-01-31T09:00:00Z")
+    return at

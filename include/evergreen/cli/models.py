@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Versions, champions and their hist
 Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
 Model = Annotated[str | None, typer.Argument(help="Default: the home's first model.")]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait; the action goes on without us.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Ask and return.")]
 
 
@@ -80,6 +81,7 @@ def promote(
     version: Annotated[str, typer.Argument(help="name@N")],
     force: Annotated[bool, typer.Option("--force", help="Skip the gates' verdict; recorded, still confirmed by the servers and baked.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why; required with --force.")] = None,
+    dry_run: DryRun = False,
     timeout: Timeout = 300.0,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -88,12 +90,15 @@ def promote(
     from evergreen.cli.context import parts
     from evergreen.services.version_names import parse_version
 
-    if force and not reason:
+    if force and not reason and not dry_run:
         raise typer.BadParameter("--force needs --reason: it is recorded with the deployment")
     made = parts()
     model, _ = parse_version(version)
     made.spec(model)
     params: dict[str, Any] = {"forced": force} if reason is None else {"forced": force, "reason": reason}
+    if dry_run:
+        _preview(made, ActionKind.PROMOTE, model, version, params, as_json)
+        return
     _ask(made, ActionKind.PROMOTE, model, version, "manual", params, timeout, no_wait, as_json)
 
 
@@ -102,6 +107,7 @@ def rollback(
     model: Model = None,
     to: Annotated[str | None, typer.Option(help="name@N; default: the last stable, loadable version.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why; recorded, and the quarantine says it.")] = None,
+    dry_run: DryRun = False,
     timeout: Timeout = 300.0,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -113,6 +119,9 @@ def rollback(
     model = model or _first(made)
     made.spec(model)
     params: dict[str, Any] = {"from_version": None, "to_version": to} | ({"reason": reason} if reason else {})
+    if dry_run:
+        _preview(made, ActionKind.ROLLBACK, model, model, params, as_json)
+        return
     _ask(made, ActionKind.ROLLBACK, model, model, "manual", params, timeout, no_wait, as_json)
 
 
@@ -134,6 +143,16 @@ def _ask(made: Parts, kind: ActionKind, model: str, target: str, reason: str, pa
         typer.echo(f"{name:>18}  {value}")
     if kind is ActionKind.RETRAIN:
         typer.echo(f"The gates judge it next: `evergreen models report {result['model_version']}`")
+
+
+def _preview(made: Parts, kind: ActionKind, model: str, target: str, params: dict[str, Any], as_json: bool) -> None:
+    from evergreen.cli.tables import preview_text
+
+    found = made.people.preview_change.run(kind, model, target, params)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        preview_text(found)
 
 
 def _shown(made: Parts) -> ShowModels:

@@ -57,6 +57,18 @@ def report_text(report: Mapping[str, Any]) -> None:
     console.print(report["url"], soft_wrap=True)
 
 
+def preview_text(found: Mapping[str, Any]) -> None:
+    """Of `--dry-run`."""
+    console = Console()
+    serving = f"{found['champion']} serves (epoch {found['epoch']})" if found["champion"] else "nothing serves yet"
+    console.print(f"[bold]{found['kind']} {found['target'] or found['model']}[/bold]  {serving}; nothing was changed")
+    console.print(f"{found['outcome'].replace('_', ' ')}: {escape(found['reason'])}")
+    table = Table("check", "", "what was found")
+    for check in (*found["checks"], *({**gate, "name": f"gate {gate['name']}"} for gate in found["gates"])):
+        table.add_row(check["name"], "passed" if check["passed"] else "[bold]failed[/bold]", escape(check["detail"]))
+    console.print(table)
+
+
 def _number(row: Mapping[str, Any]) -> str:
     return f"@{row['version'].rpartition('@')[2]}"
 

@@ -44,6 +44,9 @@ DAG_KINDS = (
 )
 """Kinds an Airflow DAG of the same id carries out; only these ring the doorbell."""
 
+APPROVED_KINDS = (ActionKind.PROMOTE, ActionKind.ROLLBACK)
+"""Kinds that change a champion: of a model with `approval: manual` a person is asked before them."""
+
 
 PAUSABLE = (ActionKind.RETRAIN, ActionKind.PROMOTE, ActionKind.ROLLBACK, ActionKind.SCALE_UP, ActionKind.SCALE_DOWN)
 """Kinds that nobody claims while the policy is paused, unless a person asked for them."""

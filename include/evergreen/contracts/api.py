@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
@@ -175,28 +175,3 @@ class DeploymentPage(Body):
     model: str
     deployments: list[Deployment]
     next_cursor: str | None
-
-
-class DecisionSummary(Body):
-    model: str
-    seq: int
-    event_type: str
-    event_id: str
-    decided_at: AwareDatetime
-    severity: str
-    rule: str
-    outcome: str
-    policy_hash: str
-
-
-class DecisionPage(Body):
-    decisions: list[DecisionSummary]
-    next_cursor: str | None
-
-
-class Explanation(Body):
-    """Why an action exists and what became of it."""
-
-    action: dict[str, Any]
-    causes: list[dict[str, Any]] = Field(description="The events that led to it, the first one first")
-    decision: dict[str, Any] | None = Field(description="As recorded; null for an action a person asked for")

@@ -1,16 +1,20 @@
-"""What Airflow tells us of its own life: the scheduler's start, and the end of a run, which gets its note."""
+"""What Airflow tells us of its own life: the scheduler's start, and the end of a run, which gets its note and, if it was ended while it
+waited for a person, gives its action back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
 from airflow.listeners import hookimpl
 from airflow.sdk import DagRunState
 from airflow.utils.session import create_session
 from sqlalchemy.orm import object_session
 
-from evergreen.contracts.actions import DAG_KINDS
+from evergreen.contracts.actions import APPROVED_KINDS, DAG_KINDS, ActionKind
+from evergreen.core.errors import EvergreenError
 from evergreen.orchestration.lease import CLAIM_TASK
+from evergreen.orchestration.process import parts
 from evergreen.orchestration.records import returned
 from evergreen.orchestration.warm import forks_tasks, warm
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 NOTHING_CLAIMED = {True: "nothing to do: the action that rang went to another run", False: "nothing was claimed: see the log of the task `claim`"}
 _DAGS = frozenset(kind.value for kind in DAG_KINDS)
+_ASKING = frozenset(kind.value for kind in APPROVED_KINDS)
+log = structlog.get_logger(__name__)
 
 
 @hookimpl
@@ -32,11 +38,24 @@ def on_starting(component: object) -> None:
 @hookimpl
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
     _note(dag_run)
+    _give_back(dag_run)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
     _note(dag_run)
+    _give_back(dag_run)
+
+
+def _give_back(dag_run: DagRun) -> None:
+    """Somebody marked a run that waited for an answer: without this its action would wait until the long lease runs out."""
+    if dag_run.dag_id not in _ASKING:
+        return
+    try:
+        if parts().people.ask_approval.run_ended(ActionKind(dag_run.dag_id), dag_run.run_id):
+            log.warning("asking_run_ended", dag=dag_run.dag_id, run=dag_run.run_id)
+    except EvergreenError as error:  # the lease still runs out
+        log.warning("action_not_given_back", dag=dag_run.dag_id, run=dag_run.run_id, error=str(error))
 
 
 def _note(dag_run: DagRun) -> None:

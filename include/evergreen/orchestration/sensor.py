@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.sdk import BaseSensorOperator
+from airflow.sdk import BaseSensorOperator, BaseXCom
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, DownstreamTasksSkipped, TaskDeferred
 
 from evergreen.contracts.actions import Action, ActionKind
-from evergreen.core.errors import DataRejected
+from evergreen.core.errors import DataRejected, Fenced
+from evergreen.orchestration.approval import AUTOMATIC, parked, put_question, read_answer
 from evergreen.orchestration.by_hand import IncompleteForm, read_form
-from evergreen.orchestration.lease import note_of, to_xcom
+from evergreen.orchestration.lease import NOTE_LIMIT, from_xcom, note_of, to_xcom
 from evergreen.orchestration.process import parts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from evergreen.core.approval import Answered
     from evergreen.ports.storage import ClaimedAction
 
 DAGS_TEST = "dag_test"
@@ -28,7 +30,8 @@ class ActionSensor(BaseSensorOperator):
 
     Guarantee: a run carries out at most one action, and asking again in the same run (a retry) gives the same one. Failure: the run dies
     between claim and work. Remedy: the lease runs out and the sweeper rings. A rung run that finds nothing (the action went to an earlier
-    run) ends green with its other tasks skipped. Only `airflow dags test` waits, on the recorded topic: live runs are started by the doorbell."""
+    run) ends green with its other tasks skipped. Only `airflow dags test` waits, on the recorded topic: live runs are started by the doorbell. An action
+    whose policy wants a person's word waits here for it (ask_approval.py)."""
 
     def __init__(self, *, kind: ActionKind, task_id: str = "claim", timeout: float = 60, **keywords: Any) -> None:
         keywords = {"retries": 3, "retry_delay": timedelta(seconds=3), "retry_exponential_backoff": True, **keywords}
@@ -81,7 +84,37 @@ class ActionSensor(BaseSensorOperator):
     def _hand_on(self, context: Context, claimed: ClaimedAction | None, otherwise: str) -> dict[str, Any]:
         if claimed is None:
             self.log.info("Nothing to do: %s", otherwise)
-            raise DownstreamTasksSkipped(tasks=sorted(context["task"].get_flat_relative_ids(upstream=False)))
+            raise _skipping_the_rest(context)
         note = note_of(claimed.action, claimed.attempts)
         self.log.info("Claimed %s", note)
-        return to_xcom(claimed.lease, claimed.action, note)
+        claim = to_xcom(claimed.lease, claimed.action, note)
+        question = parts().people.ask_approval.question(claimed)
+        if question is None:
+            return claim
+        context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=claim)  # links and note of a run that waits
+        parts().people.ask_approval.ask(claimed, question)
+        if context["dag_run"].triggering_user_name == DAGS_TEST:
+            return self._go_on(context, claim, AUTOMATIC)
+        put_question(context, question)
+        raise parked(question, self.answered.__name__, claim)
+
+    def answered(self, context: Context, claim: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+        """A person's answer, or the default when time was up."""
+        return self._go_on(context, claim, read_answer(event))
+
+    def _go_on(self, context: Context, claim: dict[str, Any], answer: Answered) -> dict[str, Any]:
+        """Rejected, the run ends green with the change skipped, and says by whom."""
+        try:
+            parts().people.ask_approval.answer(from_xcom(claim), self.kind, answer)
+        except Fenced as error:
+            self.log.warning("The answer came too late: %s", error)
+            raise _skipping_the_rest(context) from error
+        self.log.info("%s", str(answer).capitalize())
+        if answer.approved:
+            return claim
+        context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value={**claim, "note": f"{answer} · {claim['note']}"[:NOTE_LIMIT]})
+        raise _skipping_the_rest(context)
+
+
+def _skipping_the_rest(context: Context) -> DownstreamTasksSkipped:
+    return DownstreamTasksSkipped(tasks=sorted(context["task"].get_flat_relative_ids(upstream=False)))

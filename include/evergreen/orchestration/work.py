@@ -46,6 +46,9 @@ RUNG: dict[str, Any] = {
 }
 """Of every DAG: no cron, no backfill. One run at a time loses nothing, since each run rings for the next."""
 
+ASKS: dict[str, Any] = RUNG | {"max_active_runs": 16}
+"""Of the DAGs that may ask a person: a run that waits for hours holds up no other model's. Claims still let out one action per model."""
+
 _POLICY = ExceptionRetryPolicy(
     [RetryRule(exception=PASSING, action=RetryAction.RETRY), RetryRule(exception=EvergreenError, action=RetryAction.FAIL)],
 )

@@ -21,7 +21,7 @@ class Promote:
         self._deploy = deploy
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
-        return self._deploy.run(claimed, lambda tx, champion: _plan(tx, champion, claimed.action))
+        return self._deploy.run(claimed, lambda tx, champion: planned_promotion(tx, champion, claimed.action))
 
 
 def facts_of(row: VersionRow) -> VersionFacts:
@@ -29,7 +29,8 @@ def facts_of(row: VersionRow) -> VersionFacts:
     return VersionFacts(row.version, row.status, row.stable, row.quarantined, judged)
 
 
-def _plan(tx: ModelTransaction, champion: ChampionRow | None, action: Action) -> Plan | None:
+def planned_promotion(tx: ModelTransaction, champion: ChampionRow | None, action: Action) -> Plan | None:
+    """None: it serves already. Raises DeploymentRefused, NotFound."""
     model, number = parse_version(action.target)
     row = tx.versions.get(model, number)
     if row is None:

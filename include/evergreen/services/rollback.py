@@ -37,6 +37,12 @@ class Rollback:
             self._mark(str(result["previous_version"]), str(result["reason"]))
         return result
 
+    def planned(self, action: Action) -> Plan | None:
+        """What would be done now; nothing is. Raises as `run` does."""
+        refused = self._not_loadable(action)
+        with self._store.transaction() as tx:
+            return _plan(tx, tx.champions.get(action.model), action, refused)
+
     def _mark(self, version: str, reason: str) -> None:
         """The quarantine as the registry's UI shows it; what counts is the table's, so a registry that is away stops nothing."""
         try:

@@ -45,6 +45,7 @@ def test_every_number_the_monitor_uses_is_one_serving_tells(served: tuple[Answer
     answer, url = served
     metrics = Metrics()
     metrics.used()
+    metrics.workers.set(1)
     metrics.in_flight.inc()
     metrics.requests.labels("/predict/video", "POST", "500").inc(3)
     metrics.seconds.labels("/predict/video").observe(0.2)

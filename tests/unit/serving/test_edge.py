@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evergreen.contracts.actions import ActionKind
 from evergreen.contracts.api import Problem
+from evergreen.contracts.api_records import DecisionFilter, EventFilter
 from serving.errors import MEDIA_TYPE
 from serving.middleware import MAX_BODY_BYTES
 from tests.support.serving_bench import Bench
@@ -52,12 +55,37 @@ def problem_of(answer: httpx.Response) -> Problem:
         pytest.param("GET", "/models/nobody/history", None, 404, "not-found", id="no-such-model"),
         pytest.param("GET", "/decisions?limit=1000", None, 422, "invalid-request", id="too-long-a-page"),
         pytest.param("GET", "/actions/1/explain", None, 422, "invalid-request", id="no-uuid"),
+        pytest.param("GET", "/actions/0198b0a0-0000-7000-8000-000000000000/explain", None, 404, "not-found", id="no-such-action"),
+        pytest.param("GET", "/actions?kind=repaint", None, 422, "invalid-request", id="no-such-kind"),
+        pytest.param("GET", "/actions?status=lost", None, 422, "invalid-request", id="no-such-status"),
+        pytest.param("GET", "/events?limit=101", None, 422, "invalid-request", id="more-events-than-a-page-holds"),
+        pytest.param("GET", "/events?limit=0", None, 422, "invalid-request", id="an-empty-page"),
+        pytest.param("GET", "/events?since=2025-08-06T03:00:00", None, 422, "invalid-request", id="a-time-without-zone"),
+        pytest.param("GET", "/events?since=yesterday", None, 422, "invalid-request", id="a-time-in-words"),
+        pytest.param("GET", "/events?type=Drift!", None, 422, "invalid-request", id="no-type"),
+        pytest.param("GET", "/events?subject=%00", None, 422, "invalid-request", id="a-nul"),
+        pytest.param("GET", "/events?typ=data_processed", None, 422, "invalid-request", id="a-mistyped-filter"),
+        pytest.param("GET", "/events/e1", None, 404, "not-found", id="no-such-event"),
+        pytest.param("GET", "/events/e%201", None, 422, "invalid-request", id="no-event-id"),
+        pytest.param("GET", "/events/e1/explain", None, 404, "not-found", id="no-event-to-explain"),
+        pytest.param("GET", "/decisions?severity=extreme", None, 422, "invalid-request", id="no-severity"),
+        pytest.param("GET", "/decisions?action=repaint", None, 422, "invalid-request", id="no-action"),
+        pytest.param("GET", "/decisions/video_performance/0", None, 422, "invalid-request", id="no-seq"),
+        pytest.param("GET", "/decisions/-/7", None, 404, "not-found", id="no-such-decision"),
     ],
 )
 async def test_every_error_is_a_problem_of_a_stable_type(client: httpx.AsyncClient, method: str, path: str, body: Any, status: int, slug: str) -> None:
     answer = await client.request(method, path, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert problem_of(answer).type.startswith(f"urn:evergreen:problem:{slug}")
+
+
+async def test_filters_arrive_as_they_were_meant(client: httpx.AsyncClient, running: Bench) -> None:
+    await client.get("/events", params={"type": "data_processed", "subject": "videos.KR", "until": "2025-08-06T12:00:00+09:00", "limit": 100})
+    first = running.records.wanted
+    assert first == EventFilter(type="data_processed", subject="videos.KR", until=datetime(2025, 8, 6, 3, tzinfo=UTC), limit=100)
+    await client.get("/decisions", params={"model": "-", "action": "retrain", "outcome": "suppressed"})
+    assert running.records.wanted == DecisionFilter(model="-", action=ActionKind.RETRAIN, outcome="suppressed")
 
 
 async def test_a_fault_names_its_field(client: httpx.AsyncClient) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedActions
+from evergreen.adapters.memory.approvals import MemoryApprovals
+from evergreen.adapters.memory.event_archive import MemoryEventArchive
+from evergreen.adapters.memory.explanations import MemoryExplanations
 from evergreen.adapters.memory.history import MemoryHistory
 from evergreen.adapters.memory.outbox import MemoryOutbox
 from evergreen.adapters.memory.records import (
@@ -39,6 +42,9 @@ class MemoryTransaction:
         self.pauses = MemoryPauses(tables)
         self.shadows = MemoryShadows(tables)
         self.work = MemoryWork(tables)
+        self.approvals = MemoryApprovals(tables)
+        self.explanations = MemoryExplanations(tables)
+        self.archive = MemoryEventArchive(tables)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
+from evergreen.ports.approvals import ApprovalRow
 from evergreen.ports.messaging import Headers, Outgoing
 from evergreen.ports.policy_records import Pause, ShadowRow
 from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Trained
@@ -68,6 +69,7 @@ class Tables:
     timers: dict[tuple[str, str], datetime] = field(default_factory=dict)
     policies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """In the order they were activated."""
+    approvals: dict[tuple[UUID, int], ApprovalRow] = field(default_factory=dict)
     champions: dict[str, Trained] = field(default_factory=dict)
     """Set by a test: training and promotion have no twin here."""
     not_stable: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from psycopg2.extras import RealDictCursor, execute_values
 from evergreen.contracts.envelope import Event
 from evergreen.ports.records import EventKey, EventRow
 
-_COLUMNS = "source, id, type, subject, time, data, extensions, content_hash, topic, kafka_partition, kafka_offset, produced_at, received_at"
+COLUMNS = "source, id, type, subject, time, data, extensions, content_hash, topic, kafka_partition, kafka_offset, produced_at, received_at"
 
 
 class PostgresEvents:
@@ -34,7 +34,7 @@ class PostgresEvents:
         if not rows:
             return 0
         with self._connection.cursor() as cursor:
-            statement = f"INSERT INTO events ({_COLUMNS}) VALUES %s ON CONFLICT (source, id) DO NOTHING RETURNING id"
+            statement = f"INSERT INTO events ({COLUMNS}) VALUES %s ON CONFLICT (source, id) DO NOTHING RETURNING id"
             return len(execute_values(cursor, statement, [_values(row) for row in rows], page_size=500, fetch=True))
 
     def find(self, event_id: str) -> list[EventRow]:
@@ -52,8 +52,8 @@ class PostgresEvents:
 
     def _select(self, condition: str, values: tuple[Any, ...]) -> list[EventRow]:
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(f"SELECT {_COLUMNS} FROM events {condition}", values)
-            return [_row(found) for found in cursor.fetchall()]
+            cursor.execute(f"SELECT {COLUMNS} FROM events {condition}", values)
+            return [row_of(found) for found in cursor.fetchall()]
 
 
 def _values(row: EventRow) -> tuple[Any, ...]:
@@ -64,7 +64,7 @@ def _values(row: EventRow) -> tuple[Any, ...]:
     )
 
 
-def _row(found: Mapping[str, Any]) -> EventRow:
+def row_of(found: Mapping[str, Any]) -> EventRow:
     names = ("source", "id", "type", "subject", "time", "data", "extensions")
     return EventRow(
         event=Event.model_validate({name: found[name] for name in names}),

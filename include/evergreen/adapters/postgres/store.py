@@ -25,6 +25,7 @@ from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.monitoring import MonitorRepositories
 from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
+from evergreen.adapters.postgres.people import ForPeople
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.policy_tables import PolicyTables
 from evergreen.adapters.postgres.redriven import PostgresRedriven
@@ -40,7 +41,7 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories):
+class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPeople):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
 
     @cached_property

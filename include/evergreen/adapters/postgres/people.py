@@ -1,0 +1,30 @@
+"""Repositories for people: who was asked, why something was done, what was said once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import psycopg2.extensions
+
+from evergreen.adapters.postgres.approvals import PostgresApprovals
+from evergreen.adapters.postgres.event_archive import PostgresEventArchive
+from evergreen.adapters.postgres.explanations import PostgresExplanations
+
+
+class ForPeople:
+    """Part of a transaction."""
+
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def approvals(self) -> PostgresApprovals:
+        return PostgresApprovals(self.connection)
+
+    @cached_property
+    def explanations(self) -> PostgresExplanations:
+        return PostgresExplanations(self.connection)
+
+    @cached_property
+    def archive(self) -> PostgresEventArchive:
+        return PostgresEventArchive(self.connection)
