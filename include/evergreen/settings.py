@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evergreen.core.errors import UnsafeSettings
 from evergreen.settings_monitor import MonitorSettings
-from evergreen.settings_notify import NotifySettings
+from evergreen.settings_notify import ChannelSettings, NotifySettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder with dags/, policies/ and requirements.txt: code finds its data files from here, never from the working directory."""

@@ -18,7 +18,8 @@ from evergreen.core.clock import wall_now
 from evergreen.ports.alerts import AlertRow
 from evergreen.services.deliver import LEASE
 from evergreen.services.raise_alert import raise_alerts
-from evergreen.settings import ChannelSettings, NotifySettings, Settings, WebhookSettings
+from evergreen.settings import Settings
+from evergreen.settings_notify import ChannelSettings, NotifySettings, WebhookSettings
 from evergreen.workers.intake_leader import LeaderThread
 from evergreen.workers.notify_step import NotifyStep
 from tests.support.alerts import alert

@@ -14,7 +14,7 @@ from evergreen.adapters.webhook import Webhook
 from evergreen.core.errors import UnsafeSettings
 from evergreen.core.notices import Notice
 from evergreen.ports.notifier import NotDelivered, Notifier
-from evergreen.settings import ChannelSettings, NotifySettings
+from evergreen.settings_notify import ChannelSettings, NotifySettings
 
 log = structlog.get_logger(__name__)
 

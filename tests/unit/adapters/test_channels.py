@@ -21,7 +21,8 @@ from evergreen.adapters.file_sink import FileSink
 from evergreen.core.errors import UnsafeSettings
 from evergreen.core.notices import Text
 from evergreen.ports.notifier import NotDelivered
-from evergreen.settings import ChannelSettings, NotifySettings, Settings, WebhookSettings, load_settings
+from evergreen.settings import Settings, load_settings
+from evergreen.settings_notify import ChannelSettings, NotifySettings, WebhookSettings
 from tests.support.alerts import notice
 
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alerts"
