@@ -15,7 +15,7 @@ from evergreen.local_stack.choose import is_running
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.jars import broken_jars, can_reach_repository, jar_folder
 from evergreen.local_stack.logs import last_line
-from evergreen.local_stack.ports import Ports, holder, taken
+from evergreen.local_stack.ports import BASE, Ports, holder, taken
 from evergreen.local_stack.start import NEEDED_BYTES
 from evergreen.local_stack.status import SILENT, stack_status
 from evergreen.local_stack.supervision import Supervisor
@@ -77,7 +77,7 @@ def _stopped(home: Home, settings: Settings) -> Iterator[Finding]:
     if home.manifest_file.exists():
         yield Finding("supervisor", "the stack did not end with `make down` and nothing supervises it", "run `make up` (takes over) or `make down`")
     else:
-        for part, port in taken(Ports(settings.port_offset), {"kafka", "kafka-controller", "postgres", "redis", "mlflow", "airflow-api", "serving"}).items():
+        for part, port in taken(Ports(settings.port_offset), {*BASE} - {"dashboard"}).items():
             who = holder(port)
             problem = f"port {port} is taken" + (f" by {who}" if who else "")
             yield Finding(part, problem, "stop that program, or move every port: EVERGREEN_PORT_OFFSET=100 make up")
