@@ -21,6 +21,8 @@ from evergreen.services.record_changes import RecordChanges
 from evergreen.services.watch_parts import FAILED, RECOVERED, Probe, WatchParts
 from evergreen.settings import Settings
 from tests.support.claims import emptied, said
+from tests.support.events import event
+from tests.support.intake_bench import Bench
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ROW = WatchRow("health:redis", True, "high", 1, NOON, alerted=True)
@@ -125,3 +127,15 @@ def test_feeds_monitor_actions_and_figures_are_read_from_the_tables(postgres: Po
         assert (found.actions, found.unsent, found.dead_letters, found.events) == ({("monitor", "succeeded"): 1}, 1, 1, {})
         assert timedelta() < found.oldest_unsent < timedelta(minutes=1)
         assert (found.receive_p99, found.decide_p99) == (None, None)
+
+
+@pytest.mark.connected
+def test_answers_and_what_stopped_them_are_counted_from_the_decisions(postgres: PostgresStore) -> None:
+    bench = Bench(postgres)
+    bench.send(*(event("data_drift_detected", drift_score=0.7) for _ in range(3)))
+
+    with postgres.transaction() as tx:
+        found = tx.observations.figures(NOON)
+
+    assert found.answers == {("retrain", "accepted"): 1, ("retrain", "suppressed"): 2, ("alert", "accepted"): 1, ("alert", "suppressed"): 2}
+    assert found.stopped == {"cooldown": 4}

@@ -70,6 +70,10 @@ class LoopFigures:
     """Seconds from production to receipt, of the newest events."""
     decide_p99: float | None = None
     """Seconds from receipt to the recorded decision."""
+    answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(action, outcome) -> how often, among the newest thousand decisions."""
+    stopped: Mapping[str, int] = field(default_factory=dict)
+    """Guard -> what it stopped or put off, among them."""
 
 
 class Observations(Protocol):

@@ -21,6 +21,9 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "evergreen_events_last_day": ("Control events of the last day by type", ("type",)),
     # What the policy answered; many that a guard stopped: look at `evergreen explain`.
     "evergreen_decisions_last_day": ("Decisions of the last day by outcome", ("outcome",)),
+    "evergreen_answers_newest": ("Answers of the newest thousand decisions by action and outcome", ("action", "outcome")),
+    # One guard that stops most of what is asked: its setting, or whoever asks, wants a look.
+    "evergreen_stopped_newest": ("What a guard stopped or put off, among the newest thousand decisions", ("guard",)),
     "evergreen_actions_last_day": ("Actions accepted in the last day", ("kind", "status")),
     # Goal: at least 0.95.
     "evergreen_action_success_ratio": ("Share of finished actions of the last day that succeeded", ()),
@@ -48,6 +51,8 @@ def _values(snapshot: Snapshot) -> dict[str, Values]:
         "evergreen_part_up": [((name,), float(not health.failing)) for name, health in snapshot.states.items() if health.failing is not None],
         "evergreen_events_last_day": [((name,), count) for name, count in figures.events.items()],
         "evergreen_decisions_last_day": [((name,), count) for name, count in figures.decisions.items()],
+        "evergreen_answers_newest": [(pair, count) for pair, count in figures.answers.items()],
+        "evergreen_stopped_newest": [((guard,), count) for guard, count in figures.stopped.items()],
         "evergreen_actions_last_day": [(pair, count) for pair, count in figures.actions.items()],
         "evergreen_action_success_ratio": [] if ratio is None else [((), ratio)],
         "evergreen_consumer_lag": [((group,), count) for group, count in snapshot.behind.items()],

@@ -14,6 +14,12 @@ _DAY = timedelta(days=1)
 _NEWEST_BATCHES = 60
 _LETTERS = """SELECT count(*) FROM outbox o WHERE topic = %(dead)s AND NOT EXISTS (SELECT FROM redriven r WHERE r.letter_id = o.event_id)"""
 
+_NEWEST = """(SELECT body::jsonb AS body FROM decisions ORDER BY recorded_at DESC LIMIT 1000) d,
+    LATERAL jsonb_array_elements(d.body->'answers') answer"""
+_ANSWERS = f"SELECT answer->>'action', answer->>'outcome', count(*) FROM {_NEWEST} GROUP BY 1, 2 ORDER BY 1, 2"
+_STOPPED = f"""SELECT guard->>'guard', count(*) FROM {_NEWEST}, LATERAL jsonb_array_elements(answer->'guards') guard
+    WHERE NOT (guard->>'passed')::boolean GROUP BY 1 ORDER BY 1"""
+
 
 class PostgresObservations:
     def __init__(self, connection: psycopg2.extensions.connection) -> None:
@@ -50,6 +56,8 @@ class PostgresObservations:
         return LoopFigures(
             events=dict(self._rows("SELECT type, count(*) FROM events WHERE time > %(since)s GROUP BY type ORDER BY type", values)),
             decisions=dict(self._rows("SELECT outcome, count(*) FROM decisions WHERE decided_at > %(since)s GROUP BY outcome ORDER BY outcome", values)),
+            answers={(action, outcome): count for action, outcome, count in self._rows(_ANSWERS)},
+            stopped=dict(self._rows(_STOPPED)),
             actions={
                 (kind, status): count
                 for kind, status, count in self._rows(
