@@ -87,7 +87,7 @@ def test_a_failure_and_its_end_are_rows_of_the_outbox_and_alerts_once_each(postg
     record.flush()
     assert [(event.type, event.subject) for event in said(postgres, "/monitor")] == [(FAILED, "kafka"), (RECOVERED, "kafka")]
     with postgres.transaction() as tx:
-        assert sorted(row.title for row in tx.alerts.newest(10)) == [f"[critical] {FAILED}: kafka", f"[resolved] {FAILED}: kafka"]
+        assert sorted(row.title for row in tx.alerts.unsettled(10)) == [f"[critical] {FAILED}: kafka", f"[resolved] {FAILED}: kafka"]
 
 
 @pytest.mark.connected
