@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STAMP := .venv/set-up-$(firstword $(shell cat requirements.txt pyproject.toml deploy/local/kafka.lock | cksum))
 
-.PHONY: help setup up down status logs clean test test-fast lint drills demo doctor docs
+.PHONY: help setup up down status logs clean test test-fast lint bench drills demo doctor docs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,10 @@ test: lint ## Linters and every test
 
 test-fast: setup ## Tests that need no service, in under a minute
 	$(BIN)/pytest -m 'not connected and not slow and not browser'
+
+bench: setup ## Measure intake, the policy, replay and back-test on this machine
+	$(BIN)/python benchmarks/intake.py
+	$(BIN)/python benchmarks/policy.py
 
 drills: setup ## Fault drills on real parts: kill -9 of every process while the story plays
 	$(BIN)/pytest -s tests/faults
