@@ -85,7 +85,7 @@ def test_what_was_said_leniently_is_recorded_as_it_was_understood(bench: Bench) 
     assert said[1]["window"] == said[2]["window"] == {"first_day": "2025-01-01", "last_day": "2025-01-07"}
     for row, event_ in zip(rows, (verdict, processed, drift), strict=True):
         assert payload_of(row.event) == payload_of(event_)
-        assert row.content_hash == event_.content_hash()
+        assert row.content_hash == event_.model_copy(update={"data": row.event.data}).content_hash()
 
 
 # Several models

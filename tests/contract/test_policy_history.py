@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,10 @@ import pytest
 
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.adapters.policy_file import parse_policy
+from evergreen.contracts.actions import ActionKind
 from evergreen.core.rules import Policy
 from evergreen.services.backtest import Backtest
+from evergreen.services.explain import Verify
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.replay_decisions import ReplayDecisions
 from evergreen.services.shadow_policy import ShadowPolicy
@@ -222,3 +224,101 @@ def test_the_switch_is_turned_once_and_somebody_is_told(bench: Bench) -> None:
     assert json.loads(row.body)["state"]["paused"] is True
     with bench.store.transaction() as tx:
         assert [alert.title for alert in tx.alerts.newest(10) if alert.grouping == "policy|pause"] == ["[high] Policy resumed", "[high] Policy paused"]
+
+
+# Columns, odd values, and what waits
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("severity", "low"), ("rule", "another"), ("outcome", "ignored"), ("event_type", "model_deployed"), ("policy_hash", "0" * 64), ("event_id", "x")],
+)
+def test_a_changed_column_is_found_although_the_body_is_whole(name: str, value: str) -> None:
+    bench = Bench(MemoryStore())
+    bench.send(event("data_drift_detected", drift_score=0.7))
+    tables = bench.store.tables  # type: ignore[attr-defined]
+    tables.decisions[MODEL, 1] = replace(tables.decisions[MODEL, 1], **{name: value})
+
+    assert f"column {name}" in (Verify(bench.store).run()[1] or "")
+
+
+def test_a_changed_event_is_found_although_the_decision_would_be_the_same() -> None:
+    bench = Bench(MemoryStore())
+    bench.send(event("data_drift_detected", drift_score=0.3))
+    tables = bench.store.tables  # type: ignore[attr-defined]
+    ((key, row),) = tables.events.items()
+    tables.events[key] = replace(row, event=row.event.model_copy(update={"data": {**row.event.data, "drift_score": 0.4}}))
+
+    assert "event was" in (ReplayDecisions(bench.store).run().difference or "")
+
+
+@pytest.mark.parametrize("policy", [{"version": 1}, {"nothing": "of the kind"}])
+def test_a_policy_nobody_can_read_any_more_is_named(policy: dict[str, Any]) -> None:
+    bench = Bench(MemoryStore())
+    bench.send(event("data_drift_detected", drift_score=0.3))
+    tables = bench.store.tables  # type: ignore[attr-defined]
+    tables.policies[POLICY.hash] = policy
+
+    assert f"decision {MODEL}/1" in (ReplayDecisions(bench.store).run().difference or "")
+
+
+def test_odd_numbers_and_texts_come_back_as_they_were(bench: Bench) -> None:
+    bench.send(
+        event("model_performance_degraded", performance_drop=1e-7, current_performance=1e22, baseline_performance=-0.0, n=2**60),
+        event("data_drift_detected", drift_score=-0.0, at=datetime(2025, 8, 6, 12, 0, tzinfo=timezone(timedelta(hours=9)))),
+        event("system_overload", service_name="서빙", measured=float(2**53), bound=1.0),
+        event("model_training_completed", metrics={"mae": 1e16, "auc": 5e-324}),
+    )
+
+    assert ReplayDecisions(bench.store).run().difference is None
+
+
+def test_a_hurried_retrain_ends_in_a_back_test_too(bench: Bench) -> None:
+    """A medium drift schedules one, a high one hurries it; hours later there is another, and it is one of its own."""
+    for changes in ({"severity": "medium"}, {"drift_score": 0.7}):
+        bench.send(event("data_drift_detected", at=bench.clock.now(), **changes))
+        bench.carry_out_due()
+        bench.clock.advance(timedelta(minutes=10))
+    bench.clock.advance(timedelta(hours=3))
+    bench.send(event("data_drift_detected", drift_score=0.7, at=bench.clock.now()))
+
+    found = Backtest(bench.store, CATALOGUE).run(POLICY)
+
+    assert found.actions["retrain"] == (2, 2)
+    assert found.differing == 0
+
+
+def test_now_and_in_the_window_are_not_the_same(bench: Bench) -> None:
+    shadow = ShadowPolicy(bench.store)
+    shadow.start(
+        changed("medium: {action: retrain, when: maintenance_window, reason: data_drift_medium}", "medium: {action: retrain, reason: data_drift_medium}")
+    )
+    shadow.refresh()
+    bench.take_in._shadow = shadow.current
+
+    bench.send(event("data_drift_detected", severity="medium"))
+
+    assert (shadow.report(5)["decisions"], shadow.report(5)["agreeing"]) == (1, 0)
+
+
+def test_what_was_put_off_cannot_be_claimed_before_it_is_decided_again(bench: Bench) -> None:
+    bench.send(event("data_drift_detected", severity="medium"))
+    bench.clock.advance(timedelta(hours=16))
+
+    with bench.store.transaction() as tx:
+        assert tx.actions.claim(ActionKind.RETRAIN, "early", bench.clock.now(), timedelta(minutes=1)) is None
+        assert tx.work.count(bench.clock.now()).due == 1
+    assert bench.sweep.ring() == 1
+    assert bench.claim(ActionKind.RETRAIN).action.reason == "data_drift_medium"
+
+
+def test_what_is_moved_to_an_earlier_time_counts_from_then(bench: Bench) -> None:
+    """05:10 in Seoul: put off until tomorrow's window; 05:30: a higher one takes it to the opening at 06:00."""
+    bench.clock.at = datetime(2025, 8, 5, 20, 10, tzinfo=UTC)
+    bench.send(event("data_drift_detected", severity="medium", at=bench.clock.now()))
+    bench.clock.advance(timedelta(minutes=20))
+    bench.send(event("data_drift_detected", drift_score=0.7, at=bench.clock.now()))
+
+    with bench.store.transaction() as tx:
+        (row,) = [row for row in map(tx.actions.get, tx.history.caused_by(bench.decisions()[0].event_id)) if row and row.action.kind is ActionKind.RETRAIN]
+    assert row.action.due_at == row.accepted_at == datetime(2025, 8, 5, 21, 0, tzinfo=UTC)

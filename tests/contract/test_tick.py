@@ -105,6 +105,7 @@ def test_a_new_action_is_not_rung_twice(bench: Bench) -> None:
 def test_nobody_is_rung_for_while_a_run_of_the_kind_is_out(bench: Bench) -> None:
     bench.send(event("data_drift_detected", severity="medium"))
     bench.clock.at = datetime(2025, 8, 6, 18, 0, tzinfo=UTC)
+    assert bench.sweep.ring() == 1
     bench.claim(ActionKind.RETRAIN)
     with bench.store.transaction() as tx:
         again = bench.claim(ActionKind.RETRAIN).action.model_copy(update={"id": uuid4()})

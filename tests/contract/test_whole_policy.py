@@ -124,7 +124,7 @@ def test_a_snapshot_restored_is_the_snapshot(bench: Bench) -> None:
 
 def recorded(bench: Bench) -> list[tuple[Any, Event]]:
     with bench.store.transaction() as tx:
-        return list(tx.decisions.recorded())
+        return [(row, Event.model_validate(said)) for row, said in tx.decisions.recorded()]
 
 
 def turn(bench: Bench, *, paused: bool) -> None:

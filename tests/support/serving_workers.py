@@ -47,21 +47,19 @@ class ServingWorkers:
             self._beat()
 
     def _beat(self) -> None:
+        alive = [worker for worker in self.workers if worker.alive]  # once: a test adds one while this goes round
         with self._store.transaction() as tx, tx.connection.cursor() as cursor:
-            for worker in self.workers:
-                if worker.alive:
-                    cursor.execute(
-                        """INSERT INTO serving_workers (worker_id, pid, state) VALUES (%s, 1, %s)
-                           ON CONFLICT (worker_id) DO UPDATE SET heartbeat_at = clock_timestamp(), state = excluded.state""",
-                        (worker.id, worker.state),
-                    )
+            for worker in alive:
+                cursor.execute(
+                    """INSERT INTO serving_workers (worker_id, pid, state) VALUES (%s, 1, %s)
+                       ON CONFLICT (worker_id) DO UPDATE SET heartbeat_at = clock_timestamp(), state = excluded.state""",
+                    (worker.id, worker.state),
+                )
             cursor.execute("SELECT id FROM deployments WHERE status = 'preparing'")
             preparing = [row[0] for row in cursor.fetchall()]
             cursor.execute("SELECT deployment_id, model, version, epoch FROM champions")
             champions = cursor.fetchall()
-            for worker in self.workers:
-                if not worker.alive:
-                    continue
+            for worker in alive:
                 for deployment in preparing:
                     if worker.refuses or worker.prepares:
                         self._say(cursor, worker, deployment, "refused" if worker.refuses else "prepared")

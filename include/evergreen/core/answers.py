@@ -75,7 +75,7 @@ def released(asked: Asked, rule: str, waiting: OpenAction) -> tuple[Answer, ...]
 def _stand_ins(asked: Asked, rule: str, severity: Severity, stopped: Answer, kinds: Sequence[ActionKind], always: Sequence[ActionKind]) -> list[Answer]:
     """They are bounded like any other of their kind, but are never stale."""
     found = []
-    for kind in kinds:
+    for kind in dict.fromkeys(kinds):
         guard = stopped.guards[-1].guard if stopped.outcome is not Outcome.DEFERRED else "deferred"
         proposal = _proposal(asked, severity, kind, Cell(action=kind, reason=f"{guard}_{stopped.kind.value}"))
         # A check looks at everything known now, not at what was known then.
@@ -123,7 +123,8 @@ def _params(asked: Asked, kind: ActionKind) -> Mapping[str, Any]:
     if kind is ActionKind.INGEST:
         return payload.model_dump(mode="json")
     if kind is ActionKind.DRIFT_CHECK:
-        window = getattr(payload, "window", None)
+        # Only new data names its window; a check that stands in for a stale event looks at the newest.
+        window = payload.window if isinstance(payload, e.DataProcessed) else None
         dataset = getattr(payload, "dataset", None) or (state.datasets[0] if state.datasets else "")
         return {"dataset": dataset, "windows": [] if window is None else [window.model_dump(mode="json")]}
     versions = {"from_version": getattr(payload, "model_version", None), "to_version": getattr(payload, "rollback_target", None)}

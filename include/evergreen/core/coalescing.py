@@ -51,6 +51,7 @@ def _merged(proposal: Proposal, waiting: OpenAction, now: datetime) -> Absorptio
         as_of=max(proposal.as_of, waiting.as_of),
         params=_merged_params(proposal, waiting),
         runs_now=proposal.due_at <= now < waiting.due_at,
+        sooner=proposal.due_at < waiting.due_at,
     )
 
 

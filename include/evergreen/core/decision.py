@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
 from evergreen.contracts.actions import Action, ActionKind
 from evergreen.contracts.envelope import Event, canonical_json
+from evergreen.contracts.events import Payload
 
 GENESIS = "0" * 64
 """What a model's first decision is chained to."""
@@ -55,6 +56,8 @@ class Absorption:
     params: Mapping[str, Any]
     runs_now: bool
     """It was scheduled for later and is due now."""
+    sooner: bool = False
+    """It is due before it was: cooldowns and limits count it from then."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,29 @@ class Answer:
         return facts
 
 
+def fingerprint(event: Event, payload: Payload) -> str:
+    """SHA-256 of what an event says, the same for the event as it was said and as it is read back from its row: over its typed payload,
+    whole numbers as such, its instant in UTC."""
+    said = {"source": event.source, "id": event.id, "type": event.type, "subject": event.subject, "time": event.time.astimezone(UTC).isoformat()}
+    return hashlib.sha256(canonical_json({**said, "data": _whole(payload.model_dump(mode="json"))})).hexdigest()
+
+
+def _whole(value: Any) -> Any:
+    """JSON columns keep numbers by value: 1e22 comes back as a whole number, -0.0 as zero."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 @dataclass(frozen=True)
 class Decision:
     model: str
     event_source: str
     event_id: str
     event_type: str
+    event_sha256: str
     policy_hash: str
     decided_at: datetime
     severity: str
@@ -109,15 +129,15 @@ class Decision:
         return self.answers[0].outcome
 
     @property
-    def gist(self) -> tuple[tuple[str, str, str], ...]:
+    def gist(self) -> tuple[tuple[str, str, str, str], ...]:
         """What follows, for comparing two policies."""
-        return tuple((answer.kind.value, answer.target, answer.outcome.value) for answer in self.answers)
+        return gist_of([answer.facts() for answer in self.answers], self.decided_at)
 
     def body(self) -> bytes:
         return canonical_json(
             {
                 "model": self.model,
-                "event": {"source": self.event_source, "id": self.event_id, "type": self.event_type},
+                "event": {"source": self.event_source, "id": self.event_id, "type": self.event_type, "sha256": self.event_sha256},
                 "policy": self.policy_hash,
                 "decided_at": self.decided_at,
                 "severity": {"final": self.severity, "path": self.severity_path},
@@ -128,6 +148,20 @@ class Decision:
                 "state": self.state,
             }
         )
+
+
+def gist_of(answers: Iterable[Mapping[str, Any]], decided_at: datetime) -> tuple[tuple[str, str, str, str], ...]:
+    """(action, target, outcome, when and in which turn) of answers as `Answer.facts` or a recorded body have them."""
+    found = []
+    for one in answers:
+        due = one.get("due_at")
+        when = "" if due is None else "later" if _instant(due) > decided_at else "now"
+        found.append((one["action"], one["target"], one["outcome"], f"{when} {one.get('priority', '')}".strip()))
+    return tuple(found)
+
+
+def _instant(value: datetime | str) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def chain(previous: str, body: bytes) -> str:

@@ -11,7 +11,7 @@ from evergreen.contracts.actions import NO_MODEL, ActionKind
 from evergreen.contracts.envelope import Event
 from evergreen.contracts.topics import payload_of
 from evergreen.core.answers import Asked, answers_of, released
-from evergreen.core.decision import Answer, Decision
+from evergreen.core.decision import Answer, Decision, fingerprint
 from evergreen.core.rules import Cell, Policy, Rule
 from evergreen.core.severity import Severity
 from evergreen.core.snapshot import snapshot
@@ -44,6 +44,7 @@ def decide(event: Event, state: State, now: datetime, policy: Policy) -> Decisio
         event_source=event.source,
         event_id=event.id,
         event_type=event.type,
+        event_sha256=fingerprint(event, asked.payload),
         policy_hash=policy.hash,
         decided_at=asked.now,
         severity=severity.word,
@@ -112,9 +113,10 @@ def _computed(asked: Asked, field: str) -> object:
     return getattr(asked.payload, field)
 
 
-def _strength(cell: Cell) -> tuple[int, bool]:
-    """Retraining now is stronger than in the window."""
-    return (_STRENGTH.index(cell.action) if cell.action in _STRENGTH else len(_STRENGTH), cell.when == "now")
+def _strength(cell: Cell) -> tuple[int, bool, bool]:
+    """Retraining now is stronger than in the window, and before others stronger than in turn."""
+    kind = _STRENGTH.index(cell.action) if cell.action in _STRENGTH else len(_STRENGTH)
+    return (kind, cell.when == "now", cell.priority == "high")
 
 
 def _looked_at(asked: Asked, answers: Sequence[Answer]) -> dict[str, Any]:

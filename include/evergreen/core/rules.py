@@ -44,7 +44,8 @@ class Evidence(Part):
     """Raises the severity when the payload's number (of a list: its length) is above the bound. Strictly: the bound itself does not."""
 
     field: str
-    above: float = Field(allow_inf_nan=False)
+    above: Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: value + 0.0)]
+    """(A stored -0.0 comes back as 0.0: it is none here either.)"""
 
 
 class Cell(Part):

@@ -17,7 +17,8 @@ class DailyHours:
     zone: ZoneInfo
 
     def contains(self, at: datetime) -> bool:
-        return self.last_start(at) <= at < self._end_after(self.last_start(at))
+        local = at.astimezone(self.zone).date()
+        return any(start <= at < end for start, end in (self._of(local - timedelta(days=back)) for back in (0, 1)))
 
     def last_start(self, at: datetime) -> datetime:
         """The newest start that is not after `at`."""
@@ -27,8 +28,10 @@ class DailyHours:
         """`at` itself inside the hours, else the next start."""
         return at if self.contains(at) else next_daily(self.start, self.zone, at)
 
-    def _end_after(self, start: datetime) -> datetime:
-        return next_daily(self.end, self.zone, start)
+    def _of(self, day: date) -> tuple[datetime, datetime]:
+        """The hours that start on a local day. Where a change of clocks skips all of them they are empty, never a day long."""
+        over_midnight = self.end <= self.start
+        return _instant(day, self.start, self.zone), _instant(day + timedelta(days=over_midnight), self.end, self.zone)
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,9 @@ class DecisionLog(Protocol):
     def chain(self, model: str) -> Iterator[DecisionRow]:
         """All of a model, by seq."""
 
-    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Event]]:
-        """Decisions of [since, until) by platform time, each with its event, in the order the events were taken in."""
+    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Mapping[str, Any]]]:
+        """Decisions of [since, until) by platform time, in the order the events were taken in; each with the fields of its event as the
+        row has them, since whoever asks may ask whether somebody changed them."""
 
 
 class History(Protocol):
@@ -127,13 +128,16 @@ class History(Protocol):
 
 class PlannedActions(Protocol):
     def insert(self, rows: Sequence[NewAction], *, rung: bool) -> None:
-        """Those whose key is there already (a repeated decision) are left alone."""
+        """Those that are not rung wait to be released. Those whose key is there already (a repeated decision) are left alone."""
 
     def hold_claims(self, kinds: Iterable[ActionKind]) -> None:
         """Until the transaction ends, nobody claims an action of these kinds: a claim waits instead of passing over a row that is being changed."""
 
     def absorb(self, row: Absorbed, *, accepted_at: datetime | None) -> bool:
         """False when the action is no longer in the status it was decided in."""
+
+    def release(self, action_ids: Sequence[UUID]) -> None:
+        """They waited for their time and were decided again: from now on a run may claim them. Counts as rung."""
 
     def cancel(self, action_id: UUID, error: str) -> bool:
         """False when the action no longer waits."""

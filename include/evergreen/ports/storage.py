@@ -83,10 +83,10 @@ class ActionQueue(Protocol):
         """Actions whose lease ran out, back to pending; those whose attempts are used up stay for `give_up`."""
 
     def due(self, now: datetime, kind: ActionKind | None = None, rung_before: timedelta | None = None) -> list[ActionRow]:
-        """Pending, due by platform time `now`, retry time reached; with `rung_before`, only those whose doorbell was last rung longer ago."""
+        """Pending, released, due by platform time `now`, retry time reached; with `rung_before`, only those whose doorbell was last rung longer ago."""
 
     def quiet(self, now: datetime, rung_before: timedelta) -> list[ActionRow]:
-        """Of each kind and model the first that is due, if its doorbell was last rung longer ago (or never)."""
+        """Of each kind and model the first that is due, released or not, if its doorbell was last rung longer ago (or never)."""
 
     def out(self) -> set[tuple[ActionKind, str]]:
         """Kind and model of those claimed or running."""

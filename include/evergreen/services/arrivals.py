@@ -29,10 +29,12 @@ def arrived_as(message: Received, now: datetime) -> Arrived | None:
         raise InvalidEvent("absurd_time", f"time {event.time.isoformat()} is before this product's data; at the edge of the calendar it could not be read back")
     if too_far_ahead(event, now):
         raise InvalidEvent("future_time", f"time {event.time.isoformat()} is more than 24 h after platform time {now.isoformat()}")
+    # As the payload was understood: a lenient `"approved": 1.0` would break whoever reads the recorded field as what it is. The hash is over
+    # the same, so that an event that says its defaults is no other than one that leaves them out, and a recorded one can be said again.
+    understood = event.model_copy(update={"data": payload.model_dump(mode="json")})
     row = EventRow(
-        # As the payload was understood: a lenient `"approved": 1.0` would break whoever reads the recorded field as what it is.
-        event=event.model_copy(update={"data": payload.model_dump(mode="json")}),
-        content_hash=event.content_hash(),
+        event=understood,
+        content_hash=understood.content_hash(),
         received_at=message.received_at,
         produced_at=_produced_at(event, message),
         topic=message.topic,

@@ -21,7 +21,9 @@ from evergreen.contracts.topics import payload_of
 from evergreen.core.blast_radius import DAY
 from evergreen.core.concerns import Catalogue
 from evergreen.core.decision import Decision, Outcome
+from evergreen.core.errors import InvalidRequest
 from evergreen.core.rules import Policy
+from evergreen.core.snapshot import restored
 from evergreen.core.state import State
 from evergreen.ports.records import DecisionRow, EventRow, RecordStore
 from evergreen.services.backtest_tally import Comparison, Tally, told_by
@@ -51,7 +53,9 @@ class _World:
         self.states.setdefault(NO_MODEL, State())
         known = model in self.catalogue or model == NO_MODEL
         chain = model if known else NO_MODEL
-        state = self.states.setdefault(chain, State(model=chain, datasets=tuple(self.catalogue.get(chain, ()))))
+        state = self.states.get(chain)
+        if state is None:  # what happened before the part that is looked at, as its first decision saw it
+            state = replace(recorded, model=chain, known=True, datasets=tuple(self.catalogue.get(chain, ())), open=())
         # What the world outside decided is taken as it was.
         self.states[chain] = replace(state, paused=recorded.paused, not_stable=recorded.not_stable)
         return [*decided, (event, self._decided(event, model, now))]
@@ -64,6 +68,8 @@ class _World:
         for answer in decision.answers:
             if answer.action is not None:
                 self._follow(decision.model, answer.action.id, answer.action.kind, answer.action.due_at, now)
+            elif answer.absorption is not None and answer.absorption.sooner:
+                self._follow(decision.model, answer.absorption.into, answer.kind, answer.absorption.due_at, now)
             elif answer.releases is not None and answer.outcome is Outcome.ACCEPTED:
                 self._ends(decision.model, answer.releases, answer.kind, now)
         return decision
@@ -80,16 +86,18 @@ class _World:
         heapq.heappush(self.ends, (now + self.takes.get(kind, TYPICAL), self.number, model, action_id))
 
     def _pass_time(self, now: datetime) -> list[tuple[Event, Decision]]:
+        """What ends and what comes due until `now`, in its order."""
         decided = []
-        while self.ends and self.ends[0][0] <= now:
-            _, _, model, action_id = heapq.heappop(self.ends)
-            state = self.states[model]
-            self.states[model] = replace(state, open=tuple(one for one in state.open if one.id != action_id))
-        while self.dues and self.dues[0][0] <= now:
+        while (at := min((heap[0][0] for heap in (self.ends, self.dues) if heap), default=now)) <= now and (self.ends or self.dues):
+            if self.ends and self.ends[0][0] == at:
+                _, _, model, action_id = heapq.heappop(self.ends)
+                state = self.states[model]
+                self.states[model] = replace(state, open=tuple(one for one in state.open if one.id != action_id))
+                continue
             due_at, _, model, action_id = heapq.heappop(self.dues)
             waiting = self.states[model].waiting(str(action_id))
-            if waiting is not None:  # hurried or cancelled meanwhile
-                event = timer_due("scheduled", model, waiting.due_at, due_at, action_id=str(action_id)).row.event
+            if waiting is not None and waiting.due_at == due_at:  # neither hurried nor cancelled meanwhile
+                event = timer_due("scheduled", model, due_at, due_at, action_id=str(action_id)).row.event
                 decided.append((event, self._decided(event, model, due_at)))
         self._forget(now)
         return decided
@@ -112,7 +120,8 @@ class Backtest:
             world = _World(candidate, self._catalogue, tx.history.typical_durations())
             recorded, tally, costs = Tally(), Tally(), list[float]()
             done = 0
-            for row, event in tx.decisions.recorded(since, until):
+            for row, said in tx.decisions.recorded(since, until):
+                event = _event(row, said)
                 done += 1
                 if done % TELL_EVERY == 0:
                     told(done)
@@ -122,9 +131,16 @@ class Backtest:
                     costs.append(ModelTrainingCompleted.model_validate(event.data).cost_seconds)
                 if _is_release(event):
                     continue  # of an action of the recorded policy; the candidate's come due by themselves
-                for about, decision in world.decide(event, _asked_model(row, body), _outside(body), row.decided_at):
+                for about, decision in world.decide(event, _asked_model(row, body), restored(body["state"], event.type), row.decided_at):
                     tally.add(about, json.loads(decision.body()))
         return told_by(recorded, tally, events=done, cost=sum(costs) / len(costs) if costs else None)
+
+
+def _event(row: DecisionRow, said: Mapping[str, Any]) -> Event:
+    try:
+        return Event.model_validate(said)
+    except ValueError as error:
+        raise InvalidRequest(f"the event of decision {row.model}/{row.seq} cannot be read; `evergreen policy replay` says what was changed") from error
 
 
 def _is_release(event: Event) -> bool:
@@ -133,8 +149,3 @@ def _is_release(event: Event) -> bool:
 
 def _asked_model(row: DecisionRow, body: Mapping[str, Any]) -> str:
     return str(body["state"]["model"]) if body["state"]["known"] else row.model
-
-
-def _outside(body: Mapping[str, Any]) -> State:
-    facts = body["state"]
-    return State(paused=facts["paused"], not_stable=tuple(facts["not_stable"]))

@@ -12,7 +12,7 @@ from typing import Any
 
 from evergreen.contracts.actions import ActionKind
 from evergreen.contracts.envelope import Event
-from evergreen.core.decision import Outcome
+from evergreen.core.decision import Outcome, gist_of
 from evergreen.core.proposal import CORRECTIVE
 from evergreen.core.severity import Severity
 
@@ -27,13 +27,13 @@ _ANSWERED = _MADE | {Outcome.ABSORBED.value}
 class Acted:
     at: datetime
     severity: str
-    answers: tuple[tuple[str, str, str], ...]
-    """(action, target, outcome)."""
+    answers: tuple[tuple[str, str, str, str], ...]
+    """(action, target, outcome, when)."""
 
     @property
     def corrected(self) -> tuple[str, ...]:
         """Targets something is done about."""
-        return tuple(target for kind, target, outcome in self.answers if kind in CORRECTIVE and outcome in _ANSWERED)
+        return tuple(target for kind, target, outcome, _ in self.answers if kind in CORRECTIVE and outcome in _ANSWERED)
 
 
 @dataclass
@@ -50,8 +50,8 @@ class Tally:
 
     def add(self, event: Event, body: Mapping[str, Any]) -> None:
         """`body`: of a decision, as JSON values."""
-        answers = tuple((one["action"], one["target"], one["outcome"]) for one in body["answers"])
         at = datetime.fromisoformat(body["decided_at"])
+        answers = gist_of(body["answers"], at)
         release = event.type == "timer_due" and event.data.get("action_id") is not None
         if not release:
             self.acted[event.source, event.id, body["model"]] = Acted(at, body["severity"]["final"], answers)
@@ -142,5 +142,8 @@ def _named(key: tuple[str, str, str], acted: Acted) -> dict[str, str]:
 
 
 def _example(key: tuple[str, str, str], recorded: Tally, candidate: Tally) -> dict[str, Any]:
-    words = {name: [f"{kind} {outcome}" for kind, _, outcome in tally.acted[key].answers] for name, tally in (("recorded", recorded), ("candidate", candidate))}
-    return {**_named(key, recorded.acted[key]), **words}
+    return {**_named(key, recorded.acted[key]), "recorded": _words(recorded.acted[key]), "candidate": _words(candidate.acted[key])}
+
+
+def _words(acted: Acted) -> list[str]:
+    return [f"{kind} {outcome} {when}".rstrip() for kind, _, outcome, when in acted.answers]

@@ -157,7 +157,7 @@ class CarryOut:
         with self._store.transaction() as tx:
             waiting = tx.actions.due(self._clock.now(), kind)
             if waiting:
-                if not tx.outbox.ring(waiting[0].action.id):  # a scheduled one that became due a moment ago
+                if not tx.outbox.ring(waiting[0].action.id):  # its doorbell was pruned, or it was asked for without one
                     tx.outbox.publish(request_event(waiting[0].action, self._clock.now()))
                 tx.actions.mark_rung([waiting[0].action.id])
             return len(waiting)

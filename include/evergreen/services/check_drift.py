@@ -75,7 +75,8 @@ class CheckDrift:
             version = None if champion is None else tx.versions.get(spec.name, champion.version)
         if version is None:
             return self._finish(claimed, [], {"outcome": "no_champion"})
-        windows, skipped = checkable(windows_of(action.params), version, last_released_day(action.as_of))
+        last_known = last_released_day(action.as_of)
+        windows, skipped = checkable(windows_of(action.params, last_known), version, last_known)
         if not windows:
             return self._finish(claimed, [], {"outcome": "nothing_to_check", "version": version.name, "skipped": skipped})
         watched = self._watch(spec, version)

@@ -165,8 +165,9 @@ class Planner:
             self.plan.actions[absorption.into] = _merged(new, absorption, cause)
             return
         earlier = self.plan.absorbed.get(absorption.into)
-        was_scheduled = absorption.runs_now or (earlier is not None and earlier.absorption.runs_now)
-        self.plan.absorbed[absorption.into] = Absorbed(replace(absorption, runs_now=was_scheduled), causes=(*(earlier.causes if earlier else ()), cause))
+        before = earlier.absorption if earlier else absorption
+        changed = replace(absorption, runs_now=absorption.runs_now or before.runs_now, sooner=absorption.sooner or before.sooner)
+        self.plan.absorbed[absorption.into] = Absorbed(changed, causes=(*(earlier.causes if earlier else ()), cause))
 
 
 def _shadow_row(other: Decision, *, agrees: bool) -> ShadowRow:
@@ -201,9 +202,9 @@ def _with_absorbed(state: State, answer: Answer) -> State:
     severity = Severity.parse(absorption.severity)
     for before in state.accepted:
         if before.action_id == one.id:
-            state = state.with_accepted(replace(before, severity=severity, at=absorption.due_at if absorption.runs_now else before.at))
+            state = state.with_accepted(replace(before, severity=severity, at=absorption.due_at if absorption.sooner else before.at))
     for counted in state.corrective:
-        if counted.action_id == one.id and absorption.runs_now:
+        if counted.action_id == one.id and absorption.sooner:
             state = state.with_corrective(replace(counted, at=absorption.due_at))
     merged = replace(one, reason=absorption.reason, severity=severity, priority=absorption.priority, due_at=absorption.due_at)
     return state.with_open(replace(merged, as_of=absorption.as_of, params=absorption.params))
@@ -219,7 +220,7 @@ def _merged(new: NewAction, absorption: Absorption, cause: Cause) -> NewAction:
         "params": dict(absorption.params),
         "causes": (*new.action.causes, cause),
     }
-    return replace(new, action=new.action.model_copy(update=changes), accepted_at=absorption.due_at if absorption.runs_now else new.accepted_at)
+    return replace(new, action=new.action.model_copy(update=changes), accepted_at=absorption.due_at if absorption.sooner else new.accepted_at)
 
 
 def requested_now(plan: Plan, now: datetime) -> list[UUID]:

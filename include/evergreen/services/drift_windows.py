@@ -27,10 +27,10 @@ class CheckedWindow:
     alone is not drift and fifteen rows are not a distribution."""
 
 
-def windows_of(params: Mapping[str, Any]) -> list[Window]:
-    """The action's windows, each once, in order."""
+def windows_of(params: Mapping[str, Any], last_known: date) -> list[Window]:
+    """The action's windows, each once, in order; the newest week where it names none."""
     given = {(window.first_day, window.last_day): window for window in map(Window.model_validate, params.get("windows", ()))}
-    return [given[days] for days in sorted(given)]
+    return [given[days] for days in sorted(given)] or [Window(first_day=last_known + timedelta(days=1) - WEEK, last_day=last_known)]
 
 
 def checkable(windows: Iterable[Window], version: VersionRow, last_known: date) -> tuple[list[CheckedWindow], dict[str, str]]:

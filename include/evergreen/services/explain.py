@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from typing import Any
 
 from evergreen.contracts.actions import NO_MODEL
 from evergreen.core.concerns import Catalogue
@@ -61,4 +63,13 @@ def _fault(row: DecisionRow, previous: DecisionRow | None) -> str | None:
         return "it does not follow from the one before it"
     if row.hash != chain(row.prev_hash, row.body.encode()):
         return "its body is not the one that was recorded"
-    return None
+    return next((f"its column {name} is not what its body says" for name, said in _said(row).items() if getattr(row, name) != said), None)
+
+
+def _said(row: DecisionRow) -> dict[str, Any]:
+    """What people read and filter by, as the body under the hash has it."""
+    body = json.loads(row.body)
+    event = {f"event_{name}": body["event"][name] for name in ("source", "id", "type")}
+    plain = {name: body[name] for name in ("model", "rule", "outcome")}
+    at = datetime.fromisoformat(body["decided_at"])
+    return {**event, **plain, "policy_hash": body["policy"], "decided_at": at, "severity": body["severity"]["final"]}

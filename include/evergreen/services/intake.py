@@ -79,7 +79,7 @@ class TakeIn:
         alerts: list[AlertRow] = []
         with self._store.transaction() as tx:
             if arrived:
-                alerts = self._record(tx, arrived, taken, now)
+                alerts = self._record(tx, arrived, taken)
             for poison in taken.poison.values():
                 tx.outbox.dead_letter(poison.message.key, poison.message.value, poison.headers(), poison.message.headers, poison.letter_id)
         _log(taken, alerts)
@@ -98,10 +98,11 @@ class TakeIn:
     def decide_here(self, tx: RecordTransaction, arrived: Sequence[Arrived], now: datetime) -> Plan:
         """For the tick: events without a Kafka hop, in a transaction of the caller's."""
         tx.decisions.lock(concerned(arrived, self._catalogue))
-        return self._decide(tx, arrived, now)
+        return self._decide(tx, arrived, max(now, self._clock.now()))
 
-    def _record(self, tx: RecordTransaction, arrived: Sequence[tuple[Received, Arrived]], taken: Taken, now: datetime) -> list[AlertRow]:
+    def _record(self, tx: RecordTransaction, arrived: Sequence[tuple[Received, Arrived]], taken: Taken) -> list[AlertRow]:
         tx.decisions.lock(concerned([one for _, one in arrived], self._catalogue))
+        now = self._clock.now()  # under the locks: what another copy accepted while we waited must not lie ahead
         try:
             with tx.savepoint():
                 return self._together(tx, arrived, taken, now)
@@ -174,7 +175,7 @@ def _settle_waiting(tx: RecordTransaction, plan: Plan) -> list[Action]:
     for action_id, why in plan.cancelled.items():
         if not tx.planned.cancel(action_id, why):
             raise StateMoved(f"action {action_id} no longer waits")
-    tx.actions.mark_rung(plan.released)
+    tx.planned.release(plan.released)
     return [row.action for row in map(tx.actions.get, plan.released) if row is not None]
 
 
@@ -185,7 +186,7 @@ def _absorb(tx: RecordTransaction, plan: Plan, now: datetime) -> list[Action]:
     hurried = []
     for action_id, absorbed in plan.absorbed.items():
         runs_now = absorbed.absorption.runs_now
-        if not tx.planned.absorb(absorbed, accepted_at=now if runs_now else None):
+        if not tx.planned.absorb(absorbed, accepted_at=absorbed.absorption.due_at if absorbed.absorption.sooner else None):
             raise StateMoved(f"action {action_id} is no longer {absorbed.absorption.status}")
         row = tx.actions.get(action_id) if runs_now else None
         if row is not None:

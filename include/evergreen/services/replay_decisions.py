@@ -54,22 +54,39 @@ class ReplayDecisions:
         """Of [since, until) by platform time, everything by default. `told` hears how many decisions were compared so far."""
         done, rebuilt = 0, dict[str, _Rebuilt]()
         with self._store.transaction() as tx:
-            policies = {digest: Policy.model_validate(body) for digest, body in tx.policies.bodies().items()}
-            for row, event in tx.decisions.recorded(since, until):
-                difference = _difference(row, event, policies, rebuilt)
+            policies = _Policies(tx.policies.bodies())
+            for row, said in tx.decisions.recorded(since, until):
+                difference = _difference(row, said, policies, rebuilt)
                 if difference is not None:
-                    return Replayed(done, f"decision {row.model}/{row.seq} on {event.type} {event.id}: {difference}", row.model, row.seq)
+                    return Replayed(done, f"decision {row.model}/{row.seq} on {row.event_type} {row.event_id}: {difference}", row.model, row.seq)
                 done += 1
                 if done % TELL_EVERY == 0:
                     told(done)
         return Replayed(done)
 
 
-def _difference(row: DecisionRow, event: Event, policies: Mapping[str, Policy], rebuilt: dict[str, _Rebuilt]) -> str | None:
-    policy = policies.get(row.policy_hash)
-    if policy is None or policy.hash != row.policy_hash:
-        return f"its policy {row.policy_hash[:12]} is not on record as it was"
+class _Policies:
+    """Of then, read when a decision first asks for one."""
+
+    def __init__(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
+        self._bodies = bodies
+        self._read: dict[str, Policy] = {}
+
+    def get(self, digest: str) -> Policy | None:
+        """None where there is none, or another than it was. Raises ValueError where it can no longer be read."""
+        if digest in self._bodies and digest not in self._read:
+            self._read[digest] = Policy.model_validate(self._bodies[digest])
+        found = self._read.get(digest)
+        return found if found is not None and found.hash == digest else None
+
+
+def _difference(row: DecisionRow, said: Mapping[str, Any], policies: _Policies, rebuilt: dict[str, _Rebuilt]) -> str | None:
+    if said["type"] != row.event_type:
+        return f"its event is a {said['type']} now"
     try:
+        policy, event = policies.get(row.policy_hash), Event.model_validate(said)
+        if policy is None:
+            return f"its policy {row.policy_hash[:12]} is not on record as it was"
         body: dict[str, Any] = json.loads(row.body)
         state, now = restored(body["state"], event.type), datetime.fromisoformat(body["decided_at"])
         fault = _strange(row, event, state, rebuilt)

@@ -62,6 +62,7 @@ class Tick:
         action = row.action
         plan = self._decide(tx, [timer_due(SCHEDULED, action.model, action.due_at, now, action_id=str(action.id))], now)
         if action.id not in {*plan.released, *plan.cancelled}:
+            tx.planned.release([action.id])
             tx.outbox.publish(request_event(action, now))
 
     def _doubled(self, trained: Mapping[str, Trained]) -> Iterable[str]:

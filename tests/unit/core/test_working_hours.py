@@ -179,3 +179,32 @@ def test_an_earlier_deployment_supersedes_nothing() -> None:
     state = KNOWN.with_open(waiting(one)).with_champion(Champion(f"{MODEL}@9", NOON - timedelta(hours=4), "promote"))
 
     assert due(state, one).outcome is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "day"),
+    [
+        pytest.param("America/New_York", "02:00", "03:00", datetime(2026, 3, 8, 7, 0, tzinfo=UTC), id="all-of-it-is-skipped"),
+        pytest.param("America/Santiago", "00:00", "01:00", datetime(2026, 9, 6, 4, 0, tzinfo=UTC), id="midnight-is-skipped"),
+    ],
+)
+def test_hours_that_a_change_of_clocks_skips_are_empty_and_never_a_day_long(zone: str, start: str, end: str, day: datetime) -> None:
+    hours = DailyHours(time.fromisoformat(start), time.fromisoformat(end), ZoneInfo(zone))
+
+    assert not any(hours.contains(day + timedelta(minutes=10 * number)) for number in range(130))
+    assert hours.contains(day + timedelta(days=1)) or hours.contains(day + timedelta(hours=23))
+
+
+def test_an_alert_stands_in_once_however_many_guards_ask_for_it() -> None:
+    limits = tuple(Corrective(DRIFT, ActionKind.RETRAIN, MODEL, seoul(12, 0), uuid4()) for _ in range(6))
+
+    decision = asked(DRIFT, State(model=MODEL, corrective=limits), now=seoul(23, 0), **HIGH)
+
+    assert [one.kind for one in decision.answers].count(ActionKind.ALERT) == 1
+
+
+def test_a_rollback_that_was_asked_for_and_has_no_target_says_so() -> None:
+    decision = asked(DEGRADED, severity="medium", action_required="ROLLBACK")
+
+    assert decision.notes == ("no_better_target",)
+    assert answer(decision, ActionKind.RETRAIN).action is not None

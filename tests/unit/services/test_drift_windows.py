@@ -20,9 +20,12 @@ def window(first: date, last: date) -> Window:
 
 def test_merged_windows_come_once_each_in_order():
     days = [("2025-07-03", "2025-07-09"), ("2025-06-26", "2025-07-02"), ("2025-07-03", "2025-07-09")]
-    found = windows_of({"windows": [{"first_day": first, "last_day": last} for first, last in days]})
+    found = windows_of({"windows": [{"first_day": first, "last_day": last} for first, last in days]}, date(2025, 7, 20))
     assert [str(one.first_day) for one in found] == ["2025-06-26", "2025-07-03"]
-    assert windows_of({}) == []
+
+
+def test_an_action_that_names_no_window_looks_at_the_newest_week():
+    assert windows_of({"windows": []}, date(2025, 7, 20)) == [window(date(2025, 7, 14), date(2025, 7, 20))]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class MemoryActions:
         if held is not None:
             return _claimed(held)
         busy = {one.action.model for one in of_kind if one.status in OUT}
-        free = [one for one in of_kind if self._is_due(one, now) and one.action.model not in busy and action_id in (None, one.action.id)]
+        free = [one for one in of_kind if self._is_due(one, now) and one.released and one.action.model not in busy and action_id in (None, one.action.id)]
         if not free:
             return None
         first = min(free, key=_turn)
@@ -77,15 +77,18 @@ class MemoryActions:
         return [*returned, *(one.row() for one in late if one.attempts >= MAX_ATTEMPTS)]
 
     def due(self, now: datetime, kind: ActionKind | None = None, rung_before: timedelta | None = None) -> list[ActionRow]:
+        return [one.row() for one in self._due(now, kind, rung_before) if one.released]
+
+    def _due(self, now: datetime, kind: ActionKind | None, rung_before: timedelta | None) -> list[StoredAction]:
         def is_quiet(one: StoredAction) -> bool:
             return rung_before is None or one.rung_at is None or one.rung_at < wall_now() - rung_before
 
         found = [one for one in self._tables.actions.values() if self._is_due(one, now) and kind in (None, one.action.kind) and is_quiet(one)]
-        return [one.row() for one in sorted(found, key=_turn)]
+        return sorted(found, key=_turn)
 
     def quiet(self, now: datetime, rung_before: timedelta) -> list[ActionRow]:
         first: dict[tuple[str, str], ActionRow] = {}
-        for row in self.due(now, rung_before=rung_before):
+        for row in (one.row() for one in self._due(now, None, rung_before)):
             first.setdefault((row.action.kind, row.action.model), row)
         return list(first.values())
 
@@ -134,8 +137,11 @@ class MemoryPlannedActions:
                 queue.record_done(
                     row.action, key=row.key, event_type=row.event_type, accepted_at=row.accepted_at, decision_seq=row.decision_seq, result=row.done
                 )
-            elif queue.insert(row.action, key=row.key, event_type=row.event_type, accepted_at=row.accepted_at, decision_seq=row.decision_seq) and rung:
-                queue.mark_rung([row.action.id])
+            elif queue.insert(row.action, key=row.key, event_type=row.event_type, accepted_at=row.accepted_at, decision_seq=row.decision_seq):
+                if rung:
+                    queue.mark_rung([row.action.id])
+                else:
+                    self._tables.actions[row.action.id] = replace(self._tables.actions[row.action.id], released=False)
 
     def hold_claims(self, kinds: Iterable[ActionKind]) -> None:
         """A transaction here excludes every other."""
@@ -146,8 +152,13 @@ class MemoryPlannedActions:
             return False
         changes = {name: getattr(change, name) for name in ("reason", "severity", "priority", "due_at", "as_of")}
         action = found.action.model_copy(update={**changes, "params": dict(change.params), "causes": (*found.action.causes, *row.causes)})
-        self._tables.actions[action.id] = replace(found, action=action, accepted_at=accepted_at or found.accepted_at)
+        released = found.released or change.runs_now
+        self._tables.actions[action.id] = replace(found, action=action, accepted_at=accepted_at or found.accepted_at, released=released)
         return True
+
+    def release(self, action_ids: Sequence[UUID]) -> None:
+        for action_id in action_ids:
+            self._tables.actions[action_id] = replace(self._tables.actions[action_id], released=True, rung_at=wall_now())
 
     def cancel(self, action_id: UUID, error: str) -> bool:
         found = self._tables.actions.get(action_id)

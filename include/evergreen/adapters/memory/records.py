@@ -10,7 +10,6 @@ from uuid import UUID
 
 from evergreen.adapters.memory.tables import OPEN, Tables
 from evergreen.contracts.actions import PAUSABLE, ActionStatus
-from evergreen.contracts.envelope import Event
 from evergreen.core.clock import wall_now
 from evergreen.core.concerns import Catalogue
 from evergreen.ports.policy_records import Pause, ShadowRow
@@ -62,11 +61,11 @@ class MemoryDecisions:
     def chain(self, model: str) -> Iterator[DecisionRow]:
         return iter(sorted((row for row in self._tables.decisions.values() if row.model == model), key=lambda row: row.seq))
 
-    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Event]]:
+    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Mapping[str, Any]]]:
         place = {key: number for number, key in enumerate(self._tables.events)}
         rows = [row for row in self._tables.decisions.values() if (since is None or row.decided_at >= since) and (until is None or row.decided_at < until)]
         for row in sorted(rows, key=lambda row: (place[row.event_source, row.event_id], row.model)):
-            yield row, self._tables.events[row.event_source, row.event_id].event
+            yield row, self._tables.events[row.event_source, row.event_id].event.model_dump()
 
 
 class MemoryAlerts:

@@ -35,6 +35,7 @@ class StoredAction:
     rung_at: datetime | None = None
     result: Mapping[str, Any] | None = None
     error: str | None = None
+    released: bool = True
 
     def row(self) -> ActionRow:
         return ActionRow(

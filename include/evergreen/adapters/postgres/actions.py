@@ -19,6 +19,8 @@ from evergreen.ports.storage import MAX_ATTEMPTS, ActionRow, ClaimedAction, Leas
 _ACTION = "id, kind, model, target, params, reason, severity, priority, due_at, as_of, causes, traceparent"
 _ROW = f"{_ACTION}, action_key, event_type, status, accepted_at, attempts, token, run_id, result, error"
 
+_CLAIMABLE = f"status = 'pending' AND released AND {FREE} AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)"
+
 
 class PostgresActions:
     def __init__(self, connection: psycopg2.extensions.connection) -> None:
@@ -67,7 +69,7 @@ class PostgresActions:
                         claimed_at = clock_timestamp(), lease_until = clock_timestamp() + %(lease)s
                     WHERE id = (
                         SELECT id FROM actions a
-                        WHERE kind = %(kind)s AND status = 'pending' AND {FREE} AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
+                        WHERE kind = %(kind)s AND {_CLAIMABLE}
                           AND (%(id)s::uuid IS NULL OR id = %(id)s)
                           AND NOT EXISTS (SELECT FROM actions o WHERE o.kind = a.kind AND o.model = a.model AND o.status IN ('claimed', 'running'))
                         ORDER BY priority = 'high' DESC, due_at, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -132,7 +134,7 @@ class PostgresActions:
     def due(self, now: datetime, kind: ActionKind | None = None, rung_before: timedelta | None = None) -> list[ActionRow]:
         with self._cursor() as cursor:
             cursor.execute(
-                f"""SELECT {_ROW} FROM actions WHERE status = 'pending' AND {FREE} AND due_at <= %(now)s AND coalesce(retry_at <= clock_timestamp(), true)
+                f"""SELECT {_ROW} FROM actions WHERE {_CLAIMABLE}
                       AND (%(kind)s::text IS NULL OR kind = %(kind)s)
                       AND (%(ago)s::interval IS NULL OR coalesce(rung_at < clock_timestamp() - %(ago)s::interval, true))
                     ORDER BY priority = 'high' DESC, due_at, created_at, id""",

@@ -9,7 +9,6 @@ from typing import Any
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor, execute_values
 
-from evergreen.contracts.envelope import Event
 from evergreen.ports.records import DecisionRow, Head
 
 _COLUMNS = "model, seq, event_source, event_id, event_type, policy_hash, decided_at, severity, rule, outcome, body, prev_hash, hash"
@@ -62,11 +61,11 @@ class PostgresDecisions:
             for found in cursor:
                 yield DecisionRow(**found)
 
-    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Event]]:
+    def recorded(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[tuple[DecisionRow, Mapping[str, Any]]]:
         with self._connection.cursor(name="recorded", cursor_factory=RealDictCursor) as cursor:
             cursor.itersize = 2000
             cursor.execute(
-                f"""SELECT {", ".join(f"d.{name}" for name in _NAMES)}, e.subject, e.time, e.data, e.extensions
+                f"""SELECT {", ".join(f"d.{name}" for name in _NAMES)}, e.type, e.subject, e.time, e.data, e.extensions
                     FROM decisions d JOIN events e ON e.source = d.event_source AND e.id = d.event_id
                     WHERE (%(since)s::timestamptz IS NULL OR d.decided_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR d.decided_at < %(until)s)
                     ORDER BY e.seq, d.model""",
@@ -74,8 +73,8 @@ class PostgresDecisions:
             )
             for found in cursor:
                 row = DecisionRow(**{name: found[name] for name in _NAMES})
-                said = {name: found[name] for name in ("subject", "time", "data", "extensions")}
-                yield row, Event.model_validate({"id": row.event_id, "source": row.event_source, "type": row.event_type, **said})
+                said = {name: found[name] for name in ("type", "subject", "time", "data", "extensions")}
+                yield row, {"id": row.event_id, "source": row.event_source, **said}
 
     def _select(self, condition: str, values: tuple[Any, ...]) -> list[DecisionRow]:
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:

@@ -122,8 +122,9 @@ class PostgresHistory:
     def _not_stable(self, models: Sequence[str]) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)
         rows = self._all(
-            """SELECT model, version FROM model_versions WHERE model = ANY(%s) AND (NOT stable OR quarantined IS NOT NULL)
-               ORDER BY model, version DESC LIMIT %s""",
+            """SELECT m.model, v.version FROM unnest(%s::text[]) m(model)
+               CROSS JOIN LATERAL (SELECT version FROM model_versions WHERE model = m.model AND (NOT stable OR quarantined IS NOT NULL)
+                                   ORDER BY version DESC LIMIT %s) v""",
             (list(models), _NEWEST_VERSIONS),
         )
         for row in rows:

@@ -32,6 +32,9 @@ CREATE TABLE shadow_decisions (
     PRIMARY KEY (policy_hash, event_source, event_id, model)
 );
 
+-- What was put off is decided again when it comes due; until then no run may claim it, however due it is.
+ALTER TABLE actions ADD COLUMN released boolean NOT NULL DEFAULT true;
+
 -- Guards ask for the newest deployment of a model, and for failures in a row.
 CREATE INDEX events_deployed ON events ((data->>'model_name'), seq DESC) WHERE type = 'model_deployed';
 CREATE INDEX events_ends ON events ((data->>'model'), seq) WHERE type IN ('action_failed', 'action_completed');

@@ -19,6 +19,8 @@ CREATE TABLE approvals (
 CREATE INDEX approvals_open ON approvals (run_id) WHERE answered_at IS NULL;
 
 -- Pages, newest first.
+DROP INDEX events_by_type;
+CREATE INDEX events_by_type ON events (type, time DESC, seq DESC);
 CREATE INDEX events_by_time ON events (time DESC, seq DESC);
 CREATE INDEX events_by_subject ON events (subject, time DESC, seq DESC);
 CREATE INDEX decisions_by_record ON decisions (recorded_at DESC, model DESC, seq DESC);
