@@ -61,7 +61,12 @@ class IntakeParts:
         return Relay(self._parts.store, KafkaMessenger(self._settings.kafka))
 
     @cached_property
+    def active_policy(self) -> ActivePolicy:
+        """For whoever only looks."""
+        return ActivePolicy(self._parts.store, PolicyFile(self._settings.policy.path))
+
+    @cached_property
     def quiescence(self) -> Quiescence:
         """For another process than the worker's: it reads the policy in force and puts none in force itself."""
-        tick = self._tick(ActivePolicy(self._parts.store, PolicyFile(self._settings.policy.path)).current)
+        tick = self._tick(self.active_policy.current)
         return Quiescence(self._parts.store, KafkaLag(self._settings.kafka.bootstrap_servers), self._parts.clock, tick)

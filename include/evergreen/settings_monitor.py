@@ -40,8 +40,8 @@ class MonitorSettings(BaseModel):
     """How often a load that stays is said again: an answer to it may not have been enough."""
     rule_window_seconds: float = Field(default=300.0, gt=0)
     rule_min_requests: int = Field(default=100, ge=1)
-    stuck_seconds: float = Field(default=120.0, gt=0)
-    """A queue that is not empty and did not get shorter for this long has no consumer at work."""
+    stuck_seconds: float = Field(default=360.0, gt=0)
+    """A queue that is not empty and did not get shorter for this long has no consumer at work; longer than a partition full of poison rests."""
     unsent_seconds: float = Field(default=60.0, gt=0)
     """Age of the oldest outbox row from which the relay counts as failed."""
     batch_grace_minutes: float = Field(default=180.0, ge=0)

@@ -18,6 +18,7 @@ from evergreen.ports.records import RecordStore
 from evergreen.ports.storage import ActionRow, ClaimedAction
 from evergreen.services.ask_approval import ENDED, AskApproval
 from evergreen.services.carry_out import CarryOut
+from evergreen.services.pause import TurnSwitch
 from tests.support.events import MODEL, NOON
 
 TERMS = {"timeout_seconds": 3600, "default": "reject"}
@@ -189,3 +190,18 @@ def test_a_run_that_was_answered_or_never_asked_gives_nothing_back(desk: Desk) -
     assert not desk.ask_approval.run_ended(KIND, "run-1")
     assert not desk.ask_approval.run_ended(ActionKind.ROLLBACK, "run-1")
     assert desk.row(claimed).status is ActionStatus.CLAIMED
+
+
+def test_an_approval_given_in_a_pause_counts_after_the_resume_and_nobody_is_asked_again(desk: Desk) -> None:
+    desk.waits(approval=TERMS)
+    claimed = desk.asked()
+    turn = TurnSwitch(cast("RecordStore", desk.store), FixedClock(NOON))
+    turn.run(paused=True, who="me", reason="wait")
+
+    desk.ask_approval.answer(claimed.lease, KIND, Answered("approve", "person", who="Kim"))
+
+    assert desk.row(claimed).status is ActionStatus.PENDING
+    assert desk.carry_out.claim(KIND, "run-2") is None
+    turn.run(paused=False, who="me", reason="go on")
+    again = desk.claim("run-2")
+    assert desk.ask_approval.question(again) is None

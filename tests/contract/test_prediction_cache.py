@@ -152,12 +152,14 @@ async def test_the_first_layer_is_bounded_and_keeps_what_is_used() -> None:
 
 
 async def test_without_redis_the_first_layer_answers_and_a_miss_says_so() -> None:
-    cache = LayeredCache(RedisLink("redis://127.0.0.1:1/0", 0.05), 300)
+    looked: list[tuple[str, bool]] = []
+    cache = LayeredCache(RedisLink("redis://127.0.0.1:1/0", 0.05), 300, observe=lambda layer, hit: looked.append((layer, hit)))
     cache.put("k", ANSWER)
     await cache.settle()
     assert await cache.get("k", NAME) == (ANSWER, "l1")
     with pytest.raises(Unavailable):
         await cache.get("other", NAME)
+    assert looked == [("l1", True), ("l1", False), ("l2", False)]  # or the hit ratio could not show that Redis is away
 
 
 async def test_after_some_failures_calls_fail_at_once_and_one_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
         raise InvalidPolicy(f"{name}: cannot be read: {error}") from error
     if not isinstance(content, dict) or root is None:
         raise InvalidPolicy(f"{name}:1: a policy is a mapping")
+    unfit = [f"{name}:{line}: {text!r} holds a character that no record can hold" for text, line in _unfit(root, set())]
+    if unfit:
+        raise InvalidPolicy("\n".join(unfit))
     twice = [f"{name}:{line}: {key!r} stands here twice" for key, line in _duplicates(root, set())]
     if twice:
         raise InvalidPolicy("\n".join(twice))
@@ -76,6 +80,20 @@ def parse_policy(text: str, name: str = "policy") -> Policy:
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidPolicy(f"{name}: a value cannot be used: {error}") from error
     return policy
+
+
+def _unfit(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int]]:
+    """A NUL, or half a surrogate pair: the policy, its refusal and every decision are text in Postgres."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        if re.search(r"[\x00\ud800-\udfff]", node.value):
+            yield node.value, node.start_mark.line + 1
+        return
+    children = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
+    for child in children:
+        yield from _unfit(child, seen)
 
 
 def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int]]:

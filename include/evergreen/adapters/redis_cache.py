@@ -59,7 +59,11 @@ class LayeredCache:
         self._observe("l1", local is not None)
         if local is not None:
             return local, "l1"
-        shared = await self._shared(key, version)
+        try:
+            shared = await self._shared(key, version)
+        except Unavailable:
+            self._observe("l2", False)  # who is away has nothing: a ratio that leaves this out cannot show it
+            raise
         self._observe("l2", shared is not None)
         if shared is None:
             return None

@@ -22,14 +22,15 @@ def parts() -> Parts:
 
 
 def running_parts() -> Parts | None:
-    """Of the running stack; None when none runs."""
+    """Of the running stack, or of the one whose Postgres the environment names (containers have no supervisor); None when there is none."""
     from evergreen.bootstrap import Parts
     from evergreen.local_stack.choose import find_home, is_running
     from evergreen.settings import load_settings
 
     home, notice = find_home()
     if not is_running(home):
-        return None
+        named = load_settings(home, with_stack=False)
+        return Parts(named) if named.postgres.dsn.get_secret_value() else None
     if notice:
         typer.echo(notice, err=True)
     return Parts(load_settings(home))

@@ -81,7 +81,7 @@ def _simulated(arrived: Arrived, file: Path | None) -> list[dict[str, Any]]:
 
     here = running_parts()
     if here is not None:
-        decisions = Simulate(here.store, here.intake.catalogue, _policy(file or here.settings.policy.path)).run(arrived, here.clock.now())
+        decisions = Simulate(here.store, here.intake.catalogue, _policy(file) if file else here.intake.active_policy.current()).run(arrived, here.clock.now())
     else:
         typer.echo("no stack runs: decided on an empty record, at the event's own time", err=True)
         settings = load_settings()

@@ -29,6 +29,8 @@ class AlertDetails:
 
 
 NO_DETAILS = AlertDetails()
+ALERTED_BY = "alertedby"
+"""Attribute of an event whose producer has recorded the alert itself: the policy's answer to it tells nobody a second time."""
 
 
 def alert_text(event: Event, payload: e.Payload, decision: Decision) -> tuple[str, str]:

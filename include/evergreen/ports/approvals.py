@@ -10,6 +10,7 @@ from uuid import UUID
 
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.approval import Answered, AnswerWord, How
+from evergreen.ports.policy_records import Pauses
 from evergreen.ports.storage import Lease, Transaction
 
 
@@ -47,6 +48,8 @@ class Approvals(Protocol):
 class ApprovalTransaction(Transaction, Protocol):
     @property
     def approvals(self) -> Approvals: ...
+    @property
+    def pauses(self) -> Pauses: ...
 
 
 class ApprovalStore(Protocol):

@@ -13,7 +13,7 @@ from datetime import timedelta
 from evergreen.contracts.actions import Action, ActionKind, ActionStatus
 from evergreen.core.approval import Answered, Question, terms_of
 from evergreen.core.clock import wall_now
-from evergreen.ports.approvals import ApprovalRow, ApprovalStore
+from evergreen.ports.approvals import ApprovalRow, ApprovalStore, ApprovalTransaction
 from evergreen.ports.storage import ClaimedAction, Lease
 from evergreen.services.carry_out import LEASE, CarryOut
 
@@ -55,13 +55,21 @@ class AskApproval:
         Raises Fenced when the action went to another run meanwhile."""
         with self._store.transaction(lease) as tx:
             tx.approvals.answer(lease, answered, wall_now())
-            if answered.approved:
+            if answered.approved and self._held(tx, lease):
+                tx.actions.retry_later(lease, error="approved while the policy is paused: waits for the resume", wait=timedelta(0))
+            elif answered.approved:
                 tx.actions.renew(lease, LEASE)
             else:
                 facts = {"outcome": "rejected", "how": answered.how, "who": answered.who, "comment": answered.comment}
                 tx.actions.finish(lease, ActionStatus.CANCELLED, result=facts, error=str(answered))
         if not answered.approved:
             self._carry_out.ring_if_pending(kind)
+
+    @staticmethod
+    def _held(tx: ApprovalTransaction, lease: Lease) -> bool:
+        """The kill switch was turned while somebody was asked. Their word counts after the resume, and nobody is asked again."""
+        pause, row = tx.pauses.current(), tx.actions.get(lease.action_id)
+        return pause is not None and pause.paused and row is not None and row.event_type != "manual"
 
     def run_ended(self, kind: ActionKind, run_id: str) -> bool:
         """A run that still waited was ended by hand: its action waits for another. False: it did not wait."""

@@ -62,5 +62,7 @@ class CheckModels:
             result = self._look(model, now)
         except EvergreenError as error:  # one model's trouble (its registry is away) must not keep the others from being looked at
             log.warning("performance_not_checked", model=model, error=str(error))
+        except Exception as error:
+            log.exception("performance_check_failed", model=model, error=f"{type(error).__name__}: {error}")
         else:
             log.info("performance_checked", model=model, **{name: result[name] for name in ("outcome", "model_version", "n", "drop") if name in result})

@@ -14,7 +14,7 @@ import structlog
 
 from evergreen.contracts import events as e
 from evergreen.contracts.actions import NO_MODEL, ActionKind, Cause
-from evergreen.core.alerts import alert_details, alert_text, grouping_of
+from evergreen.core.alerts import ALERTED_BY, alert_details, alert_text, grouping_of
 from evergreen.core.concerns import Catalogue, models_of
 from evergreen.core.decision import Absorption, Answer, Decision, Outcome, chain
 from evergreen.core.evolution import with_event
@@ -151,6 +151,8 @@ class Planner:
         event, action = arrived.row.event, answer.action
         if action is None or action.kind is not ActionKind.ALERT:
             return {"recorded": True}
+        if event.extensions.get(ALERTED_BY) == event.source:
+            return {"told_by": event.source}
         title, message = alert_text(event, arrived.payload, decision)
         grouping, cause = grouping_of(event, arrived.payload, action.target), (event.source, event.id)
         details = alert_details(event, arrived.payload, decision, action.reason)

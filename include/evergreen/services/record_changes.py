@@ -18,7 +18,7 @@ from evergreen.contracts.actions import NO_MODEL, SeverityWord
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import Payload, ServiceHealth
 from evergreen.core.alert_texts_ko import SEVERITIES as SEVERITIES_KO
-from evergreen.core.alerts import AlertDetails
+from evergreen.core.alerts import ALERTED_BY, AlertDetails
 from evergreen.core.clock import Clock, wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.core.severity import Severity
@@ -92,8 +92,9 @@ class RecordChanges:
         return len(self._waiting)
 
     def forget(self) -> None:
-        """Another copy led meanwhile: what it said is in the table, and is compared there."""
+        """Another copy led meanwhile: what it said is in the table, and is compared there. What waits here is as old as that."""
         self._noted.clear()
+        self._waiting.clear()
 
     def _write(self, tx: MonitorTransaction, change: Change) -> bool:
         row, wall = tx.watches.lock(change.name), self._wall()
@@ -103,14 +104,14 @@ class RecordChanges:
         ends_ours = row is not None and row.alerted and not change.firing
         alert = None if change.policy_alerts and not ends_ours else change.alert
         tx.watches.put(WatchRow(change.name, change.firing, change.severity, said, wall, alerted=alert is not None))
-        event = self._event(tx, change, said)
+        event = self._event(tx, change, said, told=alert is not None)
         if event is not None:
             tx.outbox.publish(event)
         if alert is not None:
             raise_alerts(tx, [self._alert(change, alert, said, event)])
         return True
 
-    def _event(self, tx: MonitorTransaction, change: Change, said: int) -> Event | None:
+    def _event(self, tx: MonitorTransaction, change: Change, said: int, *, told: bool) -> Event | None:
         payload = change.payload
         if payload is None:
             return None
@@ -123,6 +124,7 @@ class RecordChanges:
             subject=change.subject,
             time=self._clock.now(),
             data=payload.model_dump(mode="json"),
+            extensions={ALERTED_BY: SOURCE} if told else {},
         )
 
     def _alert(self, change: Change, text: AlertText, said: int, event: Event | None) -> AlertRow:

@@ -32,6 +32,10 @@ class Probe:
     """What is wrong, or None. May take seconds, never hangs."""
 
 
+REPEAT = timedelta(minutes=10)
+"""How often a failure that lasts is said again: the answer to it may have been held back, or not have been enough."""
+
+
 class WatchParts:
     def __init__(
         self, probes: Sequence[Probe], record: RecordChanges, *, failures: int, starting: timedelta = timedelta(0), wall: Callable[[], datetime] = wall_now
@@ -77,5 +81,6 @@ def _change(probe: Probe, health: Health, *, by_itself: bool) -> Change:
         payload=ServiceHealth(service_name=name, detail=detail, severity=probe.severity if failing else "low"),
         alert=text,
         policy_alerts=not by_itself,
+        repeat=REPEAT,
         names_version=failing and name == SERVING,
     )

@@ -19,7 +19,7 @@ from evergreen.core.monitoring import Bounds, Load, held_severity, stays_low
 from evergreen.core.traffic import IN_FLIGHT, MEMORY, WORKERS, Samples, Traffic, gauge, increase, quantile, traffic_of
 from evergreen.ports.monitoring import ServingNumbers
 from evergreen.services.record_changes import AlertText, Change, RecordChanges
-from evergreen.services.watch_parts import FAILED, RECOVERED, SERVING
+from evergreen.services.watch_parts import FAILED, SERVING
 from evergreen.settings_monitor import MonitorSettings
 
 OVERLOAD, IDLE, SLOW = "system_overload", "system_load_low", "prediction_latency_high"
@@ -39,6 +39,8 @@ class Window:
     p99: float | None = None
     """Milliseconds."""
     workers: int = 0
+    read: bool = True
+    """False: serving did not answer."""
 
     @property
     def busiest(self) -> float | None:
@@ -95,7 +97,7 @@ class WatchServing:
             samples = self._numbers.read()
         except Unavailable as error:
             log.info("serving_not_measured", error=str(error))
-            return Window(now)
+            return Window(now, read=False)
         before, self._last = self._last, (now, samples)
         if before is None:
             return None
@@ -143,6 +145,8 @@ class WatchServing:
         self._record.note(Change(name, True, payload.severity, SERVING, event_type, payload, repeat=repeat))
 
     def _judge_rule(self, rule: AlertRule) -> None:
+        if not all(window.read for window in self.windows):
+            return  # what could not be read is no silence
         traffic = reduce(Traffic.plus, (window.traffic for window in self.windows), Traffic())
         value = measured(rule, traffic, min_requests=self._settings.rule_min_requests)
         broken = value is not None and rule.broken_by(value)
@@ -157,15 +161,16 @@ def _rule_change(rule: AlertRule, value: float | None, *, broken: bool) -> Chang
     fact_ko = rule.what_ko.format(value=value) if value is not None else "더 이상 요청이 없습니다."
     title, message = f"{rule.name}: {SERVING}", f"{fact} {rule.remedy}" if broken else f"{fact} It is over."
     message_ko = f"{fact_ko} {rule.remedy_ko}" if broken else f"{fact_ko} 해결되었습니다."
-    health = ServiceHealth(service_name=SERVING, detail=f"{rule.name}: {fact}", severity=rule.severity if broken else "low")
-    reaches_policy = rule is HIGH_ERROR_RATE
+    health = ServiceHealth(service_name=SERVING, detail=f"{rule.name}: {fact}", severity=rule.severity)
+    # Its end says nothing: whether serving is well is the probe's word.
+    reaches_policy = rule is HIGH_ERROR_RATE and broken
     return Change(
         name=f"rule:{rule.name}",
         firing=broken,
         severity=rule.severity,
         subject=SERVING,
-        event_type=(FAILED if broken else RECOVERED) if reaches_policy else "",
+        event_type=FAILED if reaches_policy else "",
         payload=health if reaches_policy else None,
         alert=AlertText(f"{SERVING}|{rule.name}", title, message, title, message_ko),
-        names_version=reaches_policy and broken,
+        names_version=reaches_policy,
     )

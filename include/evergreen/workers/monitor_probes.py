@@ -72,7 +72,7 @@ def _worker_fault(parts: Parts, name: str, figures: Callable[[], LoopFigures]) -
     if Home(settings.home).manifest_file.exists() and not _runs_here(Home(settings.home), name):
         return "its process is not running, or not ready"
     stuck = next((fault for group in _GROUPS[name] if (fault := parts.monitor.backlogs.fault(group))), None)
-    if stuck is None and name == "intake" and parts.monitor.backlogs.behind and figures().oldest_unsent.total_seconds() > settings.monitor.unsent_seconds:
+    if stuck is None and name == "intake" and parts.monitor.snapshot.behind and figures().oldest_unsent.total_seconds() > settings.monitor.unsent_seconds:
         return f"the relay does not send: {figures().unsent} outbox rows wait, the oldest for {figures().oldest_unsent.total_seconds():.0f} s"
     return stuck
 

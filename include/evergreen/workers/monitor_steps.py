@@ -64,6 +64,7 @@ class WatchStep:
         self._serving = parts.monitor.watch_serving(self._record) if SERVING in self._watch.states else None
         self._window: Window | None = None
         self._last_round = wall_now()
+        self._kafka_away_at: datetime | None = None
         self._measure = Pulse(timedelta(seconds=self._settings.publish_seconds))
         self._count = Pulse(FIGURES_EVERY)
 
@@ -86,9 +87,12 @@ class WatchStep:
         kafka = snapshot.states.get("kafka")
         if kafka is not None and kafka.faults:  # asking would only wait
             backlogs.forget()
+            self._kafka_away_at = wall_now()
         else:
             backlogs.look()
-        snapshot.behind = backlogs.behind
+        # The relay is given its time after an outage before its queue is held against it.
+        back = self._kafka_away_at is None or wall_now() - self._kafka_away_at > timedelta(seconds=self._settings.unsent_seconds) + FIGURES_EVERY
+        snapshot.behind = backlogs.behind if back else {}
         if self._count():
             snapshot.figures = self._figures() or snapshot.figures
 

@@ -101,3 +101,12 @@ def test_a_saved_file_has_another_version(tmp_path: Path) -> None:
 
     assert source.version() != before
     assert source.who()
+
+
+@pytest.mark.parametrize("text", ['reason: "a\\0b"', '"a\\0b": 1', 'note: "\\ud83d"'], ids=["value", "key", "half-a-pair"])
+def test_what_no_record_can_hold_is_refused_by_its_line_in_words_that_can_be_recorded(text: str) -> None:
+    with pytest.raises(InvalidPolicy, match=r"^p\.yaml:2: .* holds a character that no record can hold$") as refused:
+        parse_policy(f"version: 1\n{text}\n", "p.yaml")
+
+    assert "\0" not in str(refused.value)
+    assert str(refused.value).isprintable()

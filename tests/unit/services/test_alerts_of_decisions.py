@@ -33,3 +33,24 @@ def test_a_service_that_fails_recovers_and_fails_again_within_one_batch_is_still
     told.round()
 
     assert [one.kind for one in told.received["ops"].received] == ["firing", "resolved", "firing"]
+
+
+def test_what_the_producer_has_told_by_itself_is_decided_and_not_told_again() -> None:
+    store = MemoryNotifyStore()
+    loop = Bench(store)
+    failed = event("service_health_check_failed", service_name="redis", severity="high", source="/monitor")
+
+    loop.send(failed.model_copy(update={"extensions": {"alertedby": "/monitor"}}))
+
+    assert [row.outcome for row in loop.decisions("-")] == ["accepted"]
+    assert store.tables.alerts == {}
+
+
+def test_nobody_silences_what_he_did_not_tell() -> None:
+    store = MemoryNotifyStore()
+    loop = Bench(store)
+    failed = event("service_health_check_failed", service_name="redis", severity="high", source="/app")
+
+    loop.send(failed.model_copy(update={"extensions": {"alertedby": "/monitor"}}))
+
+    assert len(store.tables.alerts) == 1

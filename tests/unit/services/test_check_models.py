@@ -19,11 +19,12 @@ class Looks:
     def __init__(self) -> None:
         self.at: list[tuple[str, datetime]] = []
         self.broken: set[str] = set()
+        self.trouble: Exception = Unavailable("MLflow is away")
 
     def __call__(self, model: str, as_of: datetime) -> Mapping[str, Any]:
         self.at.append((model, as_of))
         if model in self.broken:
-            raise Unavailable("MLflow is away")
+            raise self.trouble
         return {"outcome": "nothing_new"}
 
 
@@ -108,9 +109,10 @@ def test_in_a_replay_only_the_tick_asks_and_the_period_starts_anew_after_it(benc
     assert run_for(bench, check, 10) == 1
 
 
-def test_one_models_trouble_does_not_keep_the_others_waiting(bench: MonitorBench, looks: Looks) -> None:
+@pytest.mark.parametrize("trouble", [Unavailable("MLflow is away"), KeyError("a column"), ValueError("NaN")], ids=["away", "key", "value"])
+def test_one_models_trouble_does_not_keep_the_others_waiting(bench: MonitorBench, looks: Looks, trouble: Exception) -> None:
     bench.store.observed.champions = ["movie_recommender", "video_performance"]
-    looks.broken = {"movie_recommender"}
+    looks.broken, looks.trouble = {"movie_recommender"}, trouble
     check = checking(bench, looks)
     check.run()
     run_for(bench, check, 300)

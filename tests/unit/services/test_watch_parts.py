@@ -156,3 +156,22 @@ def test_what_happens_while_postgres_is_away_is_recorded_in_order_when_it_is_bac
     assert bench.record.flush() == 0
     assert said(bench) == [(FAILED, "kafka"), (RECOVERED, "kafka"), (FAILED, "redis")]
     assert [row.title for row in bench.alerts()] == [f"[high] {FAILED}: kafka", f"[resolved] {FAILED}: kafka"]
+
+
+def test_what_waited_for_postgres_is_not_said_after_another_copy_led(bench: MonitorBench, parts: Parts) -> None:
+    parts.away = {"postgres"}
+    bench.store.away = True
+    rounds(bench, watching(bench, parts), 3)
+    bench.record.forget()
+    bench.store.away = False
+    assert bench.record.flush() == 0
+    assert said(bench) == []
+
+
+def test_a_failure_that_lasts_is_said_again_every_ten_minutes(bench: MonitorBench, parts: Parts) -> None:
+    watch = watching(bench, parts)
+    parts.away = {"redis"}
+    rounds(bench, watch, 5)
+    bench.later(minutes=10)
+    rounds(bench, watch, 1)
+    assert said(bench) == [(FAILED, "redis"), (FAILED, "redis")]

@@ -177,7 +177,17 @@ def test_an_error_rate_is_an_alert_and_reaches_the_policy_with_the_version_in_it
     for _ in range(12):
         watched.window(requests=100)
     assert [row.title for row in watched.bench.alerts()][1:] == ["[resolved] high_error_rate: serving"]
-    assert len(watched.bench.events("service_recovered")) == 1
+    assert watched.bench.events("service_recovered") == []  # whether serving is well is the probe's word
+    assert event.extensions["alertedby"] == event.source  # the policy's answer tells nobody a second time
+
+
+def test_serving_that_cannot_be_read_is_no_silence() -> None:
+    watched = Watched()
+    for _ in range(3):
+        watched.window(requests=100, errors=60)
+    for _ in range(14):
+        watched.window(away=1)
+    assert [row.title for row in watched.bench.alerts()] == ["[critical] high_error_rate: serving"]
 
 
 def test_an_alert_that_holds_is_not_repeated_by_a_restarted_monitor() -> None:
