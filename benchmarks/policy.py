@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import random
 import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+
+import structlog
 
 from evergreen.adapters.policy_file import load_policy, parse_policy
 from evergreen.adapters.postgres.store import PostgresStore
@@ -159,6 +162,7 @@ def main() -> int:
     arguments.add_argument("--seconds", type=float, default=10.0)
     arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # thousands of alerts are part of the mix
     figures: dict[str, Any] = {"in_process": in_process(given.rate, given.seconds)}
     with stack({"postgres"}) as settings:
         store = PostgresStore(settings.postgres.dsn.get_secret_value())

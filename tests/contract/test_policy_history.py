@@ -223,7 +223,8 @@ def test_the_switch_is_turned_once_and_somebody_is_told(bench: Bench) -> None:
     assert row.outcome == "paused"
     assert json.loads(row.body)["state"]["paused"] is True
     with bench.store.transaction() as tx:
-        assert [alert.title for alert in tx.alerts.newest(10) if alert.grouping == "policy|pause"] == ["[high] Policy resumed", "[high] Policy paused"]
+        told = [alert for alert in tx.alerts.unsettled(10) if alert.grouping == "policy|pause"]
+    assert [(alert.title, alert.resolves) for alert in told] == [("[high] Policy paused", False), ("[resolved] policy: pause", True)]
 
 
 # Columns, odd values, and what waits

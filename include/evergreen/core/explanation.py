@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from evergreen.contracts.actions import ActionKind
+from evergreen.contracts.actions import DAG_KINDS, ActionKind
 from evergreen.contracts.api_records import ActionFate, AnswerSaid, DriftedColumn, EventRecord, Explanation
 from evergreen.contracts.envelope import derived_id
 from evergreen.core.fate import Related, fate_of
@@ -72,7 +72,10 @@ def event_record(row: Row) -> EventRecord:
 
 
 def _run_url(airflow_url: str, action: Row) -> str | None:
-    return f"{airflow_url}/dags/{quote(action['kind'])}/runs/{quote(action['run_id'], safe='')}" if action["run_id"] else None
+    """None for what no DAG carries out: a scaling, an alert."""
+    if not action["run_id"] or action["kind"] not in DAG_KINDS:
+        return None
+    return f"{airflow_url}/dags/{quote(action['kind'])}/runs/{quote(action['run_id'], safe='')}"
 
 
 def _drifted(event: Row) -> list[DriftedColumn]:

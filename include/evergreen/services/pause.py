@@ -5,14 +5,18 @@ Failure: a run that has claimed already goes on. Remedy: none is wanted; end it 
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from evergreen.contracts.actions import NO_MODEL
 from evergreen.contracts.envelope import new_id
+from evergreen.core.alerts import AlertDetails
 from evergreen.core.clock import Clock
 from evergreen.ports.policy_records import Pause
 from evergreen.ports.records import AlertRow, RecordStore
-from evergreen.services.raise_alert import raise_alerts
+from evergreen.services.raise_alert import raise_alerts, resolution
+
+GROUP = "policy|pause"
 
 
 class TurnSwitch:
@@ -28,7 +32,13 @@ class TurnSwitch:
             if (before is not None and before.paused) == paused:
                 return False
             tx.pauses.turn(Pause(paused, who, reason, now))
-            word = "paused" if paused else "resumed"
-            title = f"[high] Policy {word}"
-            raise_alerts(tx, [AlertRow(UUID(new_id()), "policy|pause", "high", title, f"By {who}: {reason}", NO_MODEL, now)])
+            raise_alerts(tx, [_told(now, paused=paused, who=who, reason=reason)])
         return True
+
+
+def _told(now: datetime, *, paused: bool, who: str, reason: str) -> AlertRow:
+    message, message_ko = f"By {who}: {reason}", f"{who}: {reason}"
+    if not paused:
+        return resolution(GROUP, now, why=message, why_ko=message_ko, key=new_id())
+    details = AlertDetails(title_ko="[높음] 정책 일시 중지", message_ko=message_ko)
+    return AlertRow(UUID(new_id()), GROUP, "high", "[high] Policy paused", message, NO_MODEL, now, details=details)
