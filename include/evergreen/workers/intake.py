@@ -5,13 +5,10 @@ a batch in hand is tried again until Postgres takes it, and only then are its of
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from types import FrameType
 
 import structlog
 from confluent_kafka import KafkaException
@@ -30,13 +27,13 @@ from evergreen.services.intake import Taken
 from evergreen.services.quiescence import INTAKE_GROUP
 from evergreen.settings import load_settings
 from evergreen.workers.intake_leader import leader_threads
+from evergreen.workers.lifetime import Lifetime
 
 SERVICE = "intake"
 POLL_SECONDS = 0.2
 POLICY_EVERY = 2.0
 LONGEST_WAIT = 5.0
 THREADS_SECONDS = 2.5
-"""All of them together: what a thread was about to do is done again after the next start."""
 log = structlog.get_logger(__name__)
 
 
@@ -127,34 +124,17 @@ class IntakeWorker:
 def main() -> int:
     settings = load_settings()
     configure_logging(settings, SERVICE)
-    stop, failures = threading.Event(), list[BaseException]()
-
-    def end(signum: int, _frame: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(signum).name)
-        stop.set()
-
-    def failed(error: BaseException) -> None:
-        log.error("thread_failed", exc_info=error)
-        failures.append(error)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    parts = Parts(settings)
-    threads = leader_threads(parts, stop, failed)
+    lifetime, parts = Lifetime(), Parts(settings)
+    threads = leader_threads(parts, lifetime.stop, lifetime.failed)
     for thread in threads:
         thread.start()
     try:
-        IntakeWorker(parts, stop).run()
+        IntakeWorker(parts, lifetime.stop).run()
     except EvergreenError as error:
-        failed(error)
+        lifetime.failed(error)
     finally:
-        stop.set()
-        until = time.monotonic() + THREADS_SECONDS
-        for thread in threads:
-            thread.join(timeout=max(0.0, until - time.monotonic()))
-    log.info("stopped")
-    return 1 if failures else 0
+        code = lifetime.end(threads, THREADS_SECONDS)
+    return code
 
 
 if __name__ == "__main__":

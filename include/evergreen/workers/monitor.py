@@ -6,13 +6,10 @@ one transaction with the memory of what was said. SIGTERM ends the round in hand
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
 
 import structlog
 
@@ -22,6 +19,7 @@ from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.settings import load_settings
 from evergreen.workers.intake_leader import LeaderThread
+from evergreen.workers.lifetime import Lifetime
 from evergreen.workers.monitor_metrics import serve_metrics
 from evergreen.workers.monitor_steps import ChecksStep, WatchLeadership, WatchStep
 from evergreen.workers.notify_step import NotifyStep
@@ -29,7 +27,6 @@ from evergreen.workers.scale_step import ScaleStep
 
 SERVICE = "monitor"
 THREADS_SECONDS = 8.0
-"""All of them together: what a thread was about to do is done again after the next start."""
 log = structlog.get_logger(__name__)
 
 Step = Callable[[], None]
@@ -51,36 +48,20 @@ def leader_threads(parts: Parts, stop: threading.Event, failed: Callable[[BaseEx
 def main() -> int:
     settings = load_settings()
     configure_logging(settings, SERVICE)
-    stop, failures = threading.Event(), list[BaseException]()
-
-    def end(signum: int, _frame: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(signum).name)
-        stop.set()
-
-    def failed(error: BaseException) -> None:
-        log.error("thread_failed", exc_info=error)
-        failures.append(error)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    parts = Parts(settings)
+    lifetime, parts = Lifetime(), Parts(settings)
     try:
         serve_metrics(parts.monitor.snapshot, settings.monitor.host, settings.monitor.port)
     except OSError as error:
         sys.exit(f"the monitor cannot listen on port {settings.monitor.port}: {error}; set EVERGREEN_MONITOR__PORT, or see `evergreen status`")
-    threads = leader_threads(parts, stop, failed)
+    threads = leader_threads(parts, lifetime.stop, lifetime.failed)
     for thread in threads:
         thread.start()
     mark_ready(settings.home, SERVICE)
     log.info("ready")
-    stop.wait()
-    until = time.monotonic() + THREADS_SECONDS
-    for thread in threads:
-        thread.join(timeout=max(0.0, until - time.monotonic()))
+    lifetime.stop.wait()
+    code = lifetime.end(threads, THREADS_SECONDS)
     parts.publisher.close(1.0)
-    log.info("stopped")
-    return 1 if failures else 0
+    return code
 
 
 if __name__ == "__main__":
