@@ -176,7 +176,7 @@ async def test_a_cursor_nobody_gave_out_is_refused(bench: Bench, cursor: str) ->
     ("listing", "wanted", "index"),
     [
         pytest.param(EVENTS, EventFilter(), "events_by_time", id="events"),
-        pytest.param(EVENTS, EventFilter(type="data_processed"), "events_by_type", id="events-of-a-type"),
+        pytest.param(EVENTS, EventFilter(type="policy_changed"), "events_by_type", id="events-of-a-type"),
         pytest.param(EVENTS, EventFilter(subject="videos.KR", since=AS_OF), "events_by_subject", id="events-of-a-subject"),
         pytest.param(DECISIONS, DecisionFilter(), "decisions_by_record", id="decisions"),
         pytest.param(ACTIONS, ActionFilter(), "actions_by_time", id="actions"),
