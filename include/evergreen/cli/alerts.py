@@ -86,10 +86,11 @@ def silence(
     """Say nothing about some alerts for a while. They are still recorded, and the policy still acts."""
     from evergreen.cli.context import parts
     from evergreen.services.silence import SilenceAlerts
+    from evergreen.settings import user_name
 
     here = parts()
     silences = SilenceAlerts(here.store, here.clock)
-    made = silences.begin(lasts=_duration(lasts), who=_who(), reason=reason, model=model, event_type=event_type, up_to=up_to.value)
+    made = silences.begin(lasts=_duration(lasts), who=user_name(), reason=reason, model=model, event_type=event_type, up_to=up_to.value)
     typer.echo(json.dumps(_silence(made), ensure_ascii=False) if as_json else f"{_line(made)}\nEnd it with `evergreen alerts unsilence {str(made.id)[-12:]}`.")
 
 
@@ -149,16 +150,6 @@ def _duration(text: str) -> timedelta:
     if found is None:
         raise typer.BadParameter(f"{text!r}: write 30m, 2h or 1d", param_hint="--for")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _who() -> str:
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def _line(row: Silence) -> str:

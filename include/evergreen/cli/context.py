@@ -38,9 +38,6 @@ def running_parts() -> Parts | None:
 
 def whoever() -> str:
     """The person at this terminal, as records name them."""
-    import getpass
+    from evergreen.settings import user_name
 
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a uid without a name
-        return "cli:unknown"
+    return f"cli:{user_name()}"

@@ -127,11 +127,11 @@ def rollback(
 
 def _ask(made: Parts, kind: ActionKind, model: str, target: str, reason: str, params: dict[str, Any], timeout: float, no_wait: bool, as_json: bool) -> None:
     """Record the action and watch the DAG carry it out. Progress goes to stderr, the result to stdout."""
+    from evergreen.cli.context import whoever
     from evergreen.contracts.envelope import new_id
     from evergreen.services.await_action import AwaitAction
-    from evergreen.settings import user_name
 
-    action = made.carry_out.request(kind, model=model, target=target, reason=reason, who=f"cli:{user_name()}", key=new_id(), params=params)
+    action = made.carry_out.request(kind, model=model, target=target, reason=reason, who=whoever(), key=new_id(), params=params)
     if no_wait:
         typer.echo(json.dumps({"action_id": str(action.id)}) if as_json else f"action {action.id} asked for; Airflow's DAG `{kind}` carries it out")
         return

@@ -50,8 +50,7 @@ def _show(made: Parts, service: str, as_json: bool) -> None:
 
 def _wish(made: Parts, service: str, number: int, timeout: float) -> dict[str, Any]:
     """The bounds are checked here, so that a mistake is told at once. Progress goes to stderr."""
-    import getpass
-
+    from evergreen.cli.context import whoever
     from evergreen.contracts.actions import NO_MODEL, ActionKind
     from evergreen.contracts.envelope import new_id
     from evergreen.local_stack.scaling import scaled_services, scaler
@@ -60,7 +59,6 @@ def _wish(made: Parts, service: str, number: int, timeout: float) -> dict[str, A
 
     checked(service, number, scaled_services(made.settings))
     kind = ActionKind.SCALE_UP if number >= scaler(made.settings).current(service).wanted else ActionKind.SCALE_DOWN
-    who = f"cli:{getpass.getuser()}"
-    action = made.carry_out.request(kind, model=NO_MODEL, target=service, reason="manual", who=who, key=new_id(), params={"to": number})
+    action = made.carry_out.request(kind, model=NO_MODEL, target=service, reason="manual", who=whoever(), key=new_id(), params={"to": number})
     result = AwaitAction(made.store).run(action.id, timeout, lambda words: typer.echo(words, err=True))
     return {"action_id": str(action.id), **result}

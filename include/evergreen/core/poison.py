@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -34,3 +35,28 @@ class PoisonWatch:
         if full:
             self._next_pause = FIRST_PAUSE
         return None
+
+
+Partition = tuple[str, int]
+Place = tuple[str, int, int]
+"""Topic, partition, offset."""
+
+
+class PoisonWatches:
+    """One watch for each partition of a consumer."""
+
+    def __init__(self) -> None:
+        self._watches: dict[Partition, PoisonWatch] = {}
+
+    def note_batch(self, places: Iterable[Place], poison: Collection[Place]) -> Iterator[tuple[Partition, timedelta]]:
+        """Which partitions are to be paused after a batch, and for how long. One batch is one burst: the rest of a partition that is to be
+        paused does not pause it again and for longer."""
+        resting: set[Partition] = set()
+        for place in places:
+            partition = place[:2]
+            if partition in resting:
+                continue
+            pause = self._watches.setdefault(partition, PoisonWatch()).note(poison=place in poison)
+            if pause is not None:
+                resting.add(partition)
+                yield partition, pause

@@ -20,6 +20,7 @@ import structlog
 from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.bootstrap import Parts
 from evergreen.core.errors import Unavailable
+from evergreen.core.poison import Place
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
@@ -30,7 +31,7 @@ from evergreen.services.quiescence import INDEXER_RECORDS_GROUP as RECORDS_GROUP
 from evergreen.services.raise_alert import poisoned, raise_alerts
 from evergreen.services.seen_index import refresh_seen_index
 from evergreen.settings import load_settings
-from evergreen.workers.stream_loop import Place, StreamLoop
+from evergreen.workers.stream_loop import StreamLoop
 
 SERVICE = "indexer"
 PICTURES_GROUP = "evergreen-indexer-pictures"

@@ -19,7 +19,7 @@ from evergreen.bootstrap import Parts
 from evergreen.contracts.topics import CONTROL_TOPICS
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError, InvalidPolicy, Unavailable
-from evergreen.core.poison import PoisonWatch
+from evergreen.core.poison import PoisonWatches
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
@@ -41,7 +41,7 @@ class IntakeWorker:
     def __init__(self, parts: Parts, stop: threading.Event) -> None:
         self._parts = parts
         self._stop = stop
-        self._watches: dict[tuple[str, int], PoisonWatch] = {}
+        self._watches = PoisonWatches()
         self._policy_seen_at: datetime | None = None
         self._ready = False
 
@@ -108,17 +108,10 @@ class IntakeWorker:
             log.warning("policy_not_read", error=str(error))
 
     def _pause_where_poisoned(self, consumer: BatchConsumer, messages: Sequence[Received], taken: Taken) -> None:
-        resting: set[tuple[str, int]] = set()
-        for message in messages:
-            partition = (message.topic, message.partition)
-            if partition in resting:  # one batch is one burst: it is not to pause the partition again and for longer
-                continue
-            watch = self._watches.setdefault(partition, PoisonWatch())
-            pause = watch.note(poison=(*partition, message.offset) in taken.poison)
-            if pause is not None:
-                resting.add(partition)
-                consumer.pause(partition, wall_now() + pause)
-                self._parts.intake.take_in.raise_alarm(partition, pause)
+        places = ((message.topic, message.partition, message.offset) for message in messages)
+        for partition, pause in self._watches.note_batch(places, taken.poison):
+            consumer.pause(partition, wall_now() + pause)
+            self._parts.intake.take_in.raise_alarm(partition, pause)
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ consumer beyond help is replaced; that one partition rests, twice as long each t
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from functools import partial
@@ -19,11 +18,9 @@ from confluent_kafka import KafkaException
 from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
-from evergreen.core.poison import PoisonWatch
+from evergreen.core.poison import Place, PoisonWatches
 from evergreen.ports.messaging import Received
 
-Place = tuple[str, int, int]
-"""Topic, partition, offset."""
 POLL_SECONDS = 0.5
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 log = structlog.get_logger(__name__)
@@ -49,7 +46,7 @@ class StreamLoop:
         self._prepare = prepare
         self._on_pause = on_pause
         self._stop = stop
-        self._watches: dict[tuple[str, int], PoisonWatch] = defaultdict(PoisonWatch)
+        self._watches = PoisonWatches()
 
     def run(self) -> None:
         if not self._until_available(self._prepare, lambda: None):
@@ -95,14 +92,8 @@ class StreamLoop:
         return False
 
     def _watch(self, consumer: BatchConsumer, messages: Sequence[Received], poison: set[Place]) -> None:
-        resting: set[tuple[str, int]] = set()
-        for message in messages:
-            partition = (message.topic, message.partition)
-            if partition in resting:  # one batch is one burst: it is not to pause the partition again and for longer
-                continue
-            pause = self._watches[partition].note(poison=(*partition, message.offset) in poison)
-            if pause is not None:
-                resting.add(partition)
-                consumer.pause(partition, wall_now() + pause)
-                log.error("partition_paused", topic=message.topic, partition=message.partition, seconds=pause.total_seconds())
-                self._on_pause(message.topic, message.partition, pause)
+        places = ((message.topic, message.partition, message.offset) for message in messages)
+        for (topic, partition), pause in self._watches.note_batch(places, poison):
+            consumer.pause((topic, partition), wall_now() + pause)
+            log.error("partition_paused", topic=topic, partition=partition, seconds=pause.total_seconds())
+            self._on_pause(topic, partition, pause)

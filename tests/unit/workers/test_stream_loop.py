@@ -13,9 +13,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.core.errors import Unavailable
+from evergreen.core.poison import Place
 from evergreen.ports.messaging import Received
 from evergreen.workers import stream_loop
-from evergreen.workers.stream_loop import Place, StreamLoop
+from evergreen.workers.stream_loop import StreamLoop
 
 NOW = datetime(2025, 7, 24, tzinfo=UTC)
 
