@@ -9,12 +9,17 @@ import importlib
 import statistics
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from evergreen.contracts.envelope import canonical_json
 from evergreen.core.errors import ArtifactRefused
-from evergreen.ports.model import ModelSpec
+from evergreen.ports.model import ModelSpec, Predictor
 from evergreen.ports.registry import GoldenRows, LoadedVersion, ModelRegistry
-from evergreen.ports.serving import Answering, LoadedModel
+from evergreen.ports.serving import Answering, LoadedModel, Scoring
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TOLERANCE = 1e-9
 INLINE_SECONDS = 0.005
@@ -39,7 +44,19 @@ class VersionLoader:
         found = self._registry.load(spec, version)
         compare(found, f"{model}@{version}")
         seconds = warm_up(found.predictor, found.golden)
-        return LoadedModel(spec, version, found.predictor, schema_hash(spec, found), inline=seconds <= INLINE_SECONDS)
+        return LoadedModel(spec, version, found.predictor, schema_hash(spec, found), pipeline_score(found.predictor, spec), inline=seconds <= INLINE_SECONDS)
+
+
+def pipeline_score(predictor: Predictor, spec: ModelSpec) -> Scoring:
+    """By the pipeline itself, through a data frame."""
+    import pandas as pd
+
+    names = list(spec.feature_names)
+
+    def score(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        return predictor.predict(pd.DataFrame(matrix, columns=names))
+
+    return score
 
 
 def compare(found: LoadedVersion, name: str) -> None:

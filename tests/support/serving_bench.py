@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import numpy as np
 
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryKeys, MemoryPublisher, MemorySeenIndex
@@ -173,7 +174,7 @@ class Bench:
         if isinstance(found, Exception):
             raise found
         self.loaded.append(version)
-        return LoadedModel(SPEC, version, found, "0" * 16)
+        return LoadedModel(SPEC, version, found, "0" * 16, lambda matrix: np.full(len(matrix), float(version)))
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://serving")

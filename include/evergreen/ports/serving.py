@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
 from evergreen.core.clock import ClockReading
 from evergreen.ports.model import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AckPhase = Literal["prepared", "serving", "refused"]
 Seen = Literal["MAYBE", "NO"]
@@ -21,6 +25,13 @@ class Answering(Protocol):
     def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
 
 
+class Scoring(Protocol):
+    """The primary head alone: what the scoring protocols ask."""
+
+    def __call__(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`matrix`: (n, len(spec.feature_names)), NaN = not known. Returns (n,)."""
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A verified, warmed version. Immutable: a swap exchanges the reference, so a request that took it keeps it to the end."""
@@ -30,6 +41,7 @@ class LoadedModel:
     answering: Answering
     schema_hash: str
     """Of the features it was trained on: part of every cache key."""
+    score: Scoring
     inline: bool = True
     """Fast enough to run on the event loop; else it goes to the bounded pool."""
 

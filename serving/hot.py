@@ -1,0 +1,74 @@
+"""The hot routes: asked often, answered in microseconds, past FastAPI's routing, validation and serialisation.
+
+A hot route is a coroutine from a `Call` to a `Reply`. The edge finds it by its exact path and calls it; FastAPI knows it too, for its
+documentation and for paths with free parts, and comes to the same coroutine. Errors are raised as everywhere (`serving.errors`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from evergreen.core.access import ANONYMOUS, Need, Principal
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, its body read whole (at most the edge's limit)."""
+
+    body: bytes
+    path: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Parts of the path by name."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+    query: str = ""
+    principal: Principal = ANONYMOUS
+    request_id: str = ""
+    traceparent: str = ""
+
+
+class Reply(NamedTuple):
+    body: bytes
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+
+Handle = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class HotRoute:
+    method: str
+    template: str
+    """With `{parts}`, as documented and as the metrics' label."""
+    handle: Handle
+    need: Need
+    exact: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Paths the edge answers itself -> their parts: the template with everything filled in that is known at start."""
+
+
+def document(router: APIRouter, route: HotRoute, **described: object) -> None:
+    """Make FastAPI know the route, `described` being what `add_api_route` takes (responses, openapi_extra, summary …)."""
+
+    async def endpoint(request: Request) -> Response:
+        state = request.state
+        call = Call(
+            body=await request.body(),
+            path=request.url.path,
+            params={name: str(value) for name, value in request.path_params.items()},
+            headers=dict(request.headers),
+            query=request.url.query,
+            principal=getattr(state, "principal", ANONYMOUS),
+            request_id=state.request_id,
+            traceparent=state.traceparent,
+        )
+        reply = await route.handle(call)
+        return Response(reply.body, reply.status, dict(reply.headers), reply.media_type)
+
+    endpoint.__doc__ = route.handle.__doc__
+    router.add_api_route(route.template, endpoint, methods=[route.method], response_class=Response, **described)  # type: ignore[arg-type]
