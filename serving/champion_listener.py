@@ -48,7 +48,6 @@ class ChampionListener:
         worker_id: str,
         pid: int,
         on_swap: Callable[[str, float], None] | None = None,
-        preload: Callable[[], None] | None = None,
     ) -> None:
         self.worker_id = worker_id
         self._fleet = fleet
@@ -56,7 +55,6 @@ class ChampionListener:
         self._memory = memory
         self._clock = clock
         self._on_swap = on_swap
-        self._preload = preload
         self._loads = VersionLoads(slots, load, self.poke)
         self._voice = Voice(fleet, worker_id, pid, slots.serving)
         self._known: Fleet | None = None
@@ -88,8 +86,6 @@ class ChampionListener:
 
     def start(self) -> None:
         self._tick()
-        if self._preload is not None:
-            self._loads.first(self._preload)
         self._tasks = [asyncio.create_task(self._follow_forever())]
 
     async def settle(self, timeout_seconds: float) -> bool:

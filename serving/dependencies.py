@@ -43,7 +43,7 @@ from evergreen.services.predict import Predict
 from evergreen.settings import Settings, service_name
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
-from serving.loader import VersionLoader, preload
+from serving.loader import VersionLoader
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
@@ -170,7 +170,6 @@ def _listener(parts: Parts, links: _Links, slots: ModelSlots, clock: PlatformTim
         worker_id=f"{service_name('serving')}:{os.getpid()}:{secrets.token_hex(3)}",
         pid=os.getpid(),
         on_swap=metrics.swapped,
-        preload=preload,
     )
 
 

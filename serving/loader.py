@@ -1,21 +1,25 @@
 """From a registered version to one that may answer: fetched, verified, compared with what the training job predicted, warmed.
 
-Runs in a thread beside the event loop. The seam for a compiled form: whatever has `answer` and passes the same comparison."""
+Guarantee: whatever form answers has agreed with the training job's predictions of its golden rows in this very process. The compiled form is
+made once per version, in a child process; a version without one is answered by its pipeline, slower, and only then this process imports
+scikit-learn. Runs in a thread beside the event loop."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
+import math
 import statistics
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from evergreen.contracts.envelope import canonical_json
-from evergreen.core.errors import ArtifactRefused
-from evergreen.ports.model import ModelSpec, Predictor
-from evergreen.ports.registry import GoldenRows, LoadedVersion, ModelRegistry
-from evergreen.ports.serving import Answering, LoadedModel, Scoring
+from evergreen.core.errors import ArtifactRefused, NotCompilable
+from evergreen.ports.model import Answering, ModelSpec, Predictor, Scoring
+from evergreen.ports.registry import GoldenRows, ModelRegistry
+from evergreen.ports.serving import LoadedModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +29,7 @@ TOLERANCE = 1e-9
 INLINE_SECONDS = 0.005
 """Above this an answer would hold up the event loop for all others: it goes to the pool instead."""
 _WARM_ROUNDS = 9
-
-
-def preload() -> None:
-    """Imports what any version is built with. On a busy machine that alone takes many of the thirty seconds a promotion waits for a worker."""
-    for name in ("pandas", "sklearn.ensemble", "skops.io"):
-        importlib.import_module(name)
+log = structlog.get_logger(__name__)
 
 
 class VersionLoader:
@@ -41,10 +40,24 @@ class VersionLoader:
     def load(self, model: str, version: int) -> LoadedModel:
         """Raises NotFound, Unavailable (try again), ArtifactRefused."""
         spec = self._specs[model]
+        try:
+            answering, score, card, golden = self._compiled(spec, version)
+        except NotCompilable as reason:
+            log.warning("answered_by_the_pipeline", version=f"{model}@{version}", reason=str(reason))
+            answering, score, card, golden = self._by_pipeline(spec, version)
+        compare(score, golden, spec, f"{model}@{version}")
+        seconds = warm_up(answering, golden)
+        return LoadedModel(spec, version, answering, schema_hash(spec, card), score, inline=seconds <= INLINE_SECONDS)
+
+    def _compiled(self, spec: ModelSpec, version: int) -> tuple[Answering, Scoring, Mapping[str, Any], GoldenRows | None]:
+        if spec.answers is None:
+            raise NotCompilable(f"{spec.name} answers by its predictor alone")
+        found = self._registry.compiled(spec, version)
+        return spec.answers(found.heads, found.card), found.score, found.card, found.golden
+
+    def _by_pipeline(self, spec: ModelSpec, version: int) -> tuple[Answering, Scoring, Mapping[str, Any], GoldenRows | None]:
         found = self._registry.load(spec, version)
-        compare(found, f"{model}@{version}")
-        seconds = warm_up(found.predictor, found.golden)
-        return LoadedModel(spec, version, found.predictor, schema_hash(spec, found), pipeline_score(found.predictor, spec), inline=seconds <= INLINE_SECONDS)
+        return found.predictor, pipeline_score(found.predictor, spec), found.card, found.golden
 
 
 def pipeline_score(predictor: Predictor, spec: ModelSpec) -> Scoring:
@@ -59,15 +72,16 @@ def pipeline_score(predictor: Predictor, spec: ModelSpec) -> Scoring:
     return score
 
 
-def compare(found: LoadedVersion, name: str) -> None:
+def compare(score: Scoring, golden: GoldenRows | None, spec: ModelSpec, name: str) -> None:
     """Raises ArtifactRefused when the loaded copy does not say what the trained model said of the golden rows."""
-    if found.golden is None or not found.golden.rows:
+    if golden is None or not golden.rows:
         return
     import numpy as np
-    import pandas as pd
 
-    rows = pd.DataFrame([list(row) for row in found.golden.rows], columns=list(found.golden.columns), dtype="float64")
-    difference = np.abs(found.predictor.predict(rows) - np.asarray(found.golden.predicted, dtype=np.float64))
+    if list(golden.columns) != list(spec.feature_names):
+        raise ArtifactRefused(f"{name} was trained on other features than this release computes")
+    rows = np.array([[math.nan if value is None else value for value in row] for row in golden.rows], dtype=np.float64)
+    difference = np.abs(score(rows) - np.asarray(golden.predicted, dtype=np.float64))
     if not bool((difference <= TOLERANCE).all()):
         raise ArtifactRefused(f"{name} differs from its training by up to {float(difference.max()):.3g} on its own golden rows")
 
@@ -85,6 +99,6 @@ def warm_up(answering: Answering, golden: GoldenRows | None) -> float:
     return statistics.median(seconds)
 
 
-def schema_hash(spec: ModelSpec, found: LoadedVersion) -> str:
-    described = {"names": list(spec.feature_names), "facts": list(spec.request_facts), "heads": found.card.get("features")}
+def schema_hash(spec: ModelSpec, card: Mapping[str, Any]) -> str:
+    described = {"names": list(spec.feature_names), "facts": list(spec.request_facts), "heads": card.get("features")}
     return hashlib.sha256(canonical_json(described)).hexdigest()[:16]

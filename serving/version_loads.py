@@ -36,10 +36,6 @@ class VersionLoads:
         self._failures: dict[Key, LoadFailure] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="loader")
 
-    def first(self, work: Callable[[], None]) -> None:
-        """Done by the loading thread before any version."""
-        self._pool.submit(work)
-
     def ensure(self, wanted: Collection[Key]) -> None:
         """Start what is neither held nor under way, first things first. Failures of what nobody wants any more are forgotten."""
         self._failures = {key: failure for key, failure in self._failures.items() if key in wanted}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,8 +15,11 @@ import pytest
 
 from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.mlflow_registry import MlflowRegistry
-from evergreen.core.errors import ArtifactRefused, NotFound
+from evergreen.core.errors import ArtifactRefused, NotCompilable, NotFound
 from evergreen.core.release import released_at
+from evergreen.domains.videos.features import build_features
+from evergreen.domains.videos.simulator import simulate
+from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import ModelRegistry, NewVersion
 from evergreen.services.candidates import Origin, new_version
@@ -73,7 +77,26 @@ def test_a_loaded_version_predicts_what_the_trained_one_did(registry: ModelRegis
     assert np.abs(loaded.predictor.predict(golden) - np.asarray(loaded.golden.predicted)).max() == 0
     assert loaded.card == CANDIDATE.fitted.card
     assert loaded.size_bytes > 1000
-    assert set(registry.probe(spec, version.version)) == {"seconds", "peak_mb"}
+
+
+def test_the_compiled_form_says_what_the_pipeline_says_now_and_from_disk(registry: ModelRegistry) -> None:
+    videos, table = dataclasses.replace(video_spec(), name=f"videos_{uuid4().hex[:8]}"), build_features(simulate(date(2025, 4, 1), date(2025, 4, 20), 3), "KR")
+    registry.register(NewVersion("a", videos, videos.fit(table, 0), table, {}, {}, {}, {}))
+    assert registry.probe(videos, 1)["parity"] <= 1e-12
+    said = registry.load(videos, 1).predictor.predict(table)
+    for _ in range(2):
+        compiled = registry.compiled(videos, 1)
+        assert np.abs(compiled.score(table[list(videos.feature_names)].to_numpy(dtype=np.float64)) - said).max() <= 1e-12
+    with pytest.raises(NotFound):
+        registry.compiled(videos, 99)
+
+
+def test_what_has_no_compiled_form_says_so(registry: ModelRegistry, spec: ModelSpec) -> None:
+    version = registry.register(_new(spec))
+    assert "parity" not in registry.probe(spec, version.version)
+    for _ in range(2):
+        with pytest.raises(NotCompilable, match="LinearRegression"):
+            registry.compiled(spec, version.version)
 
 
 def test_a_version_that_does_not_exist_is_not_found(registry: ModelRegistry, spec: ModelSpec) -> None:

@@ -33,7 +33,8 @@ from evergreen.core.clock import ClockReading
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.explanation import About
 from evergreen.domains.videos.spec import video_spec
-from evergreen.ports.serving import Answering, LoadedModel
+from evergreen.ports.model import Answering
+from evergreen.ports.serving import LoadedModel
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.predict import Predict
 from serving.app import create_app

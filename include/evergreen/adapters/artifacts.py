@@ -78,13 +78,23 @@ def save(folder: Path, fitted: FittedModel, *, identity: str, key: bytes, golden
 def load_verified(folder: Path, trusted_types: Collection[str], key: bytes, *, identity: str | None = None) -> VerifiedArtifact:
     """(estimators by head, card). `identity`: the version it must be. Raises ArtifactRefused."""
     contents = read_verified(folder, key, identity=identity)
-    card = _parse(CARD, contents.pop(CARD, b"null"))
-    if not isinstance(card, dict):
-        raise ArtifactRefused(f"{CARD} is missing or not an object")
+    card = _card(contents)
     heads = {name.removesuffix(".skops"): body for name, body in contents.items() if name.endswith(".skops")}
     if "primary" not in heads:
         raise ArtifactRefused("there is no primary.skops")
     return VerifiedArtifact({head: _build(head, body, trusted_types) for head, body in heads.items()}, card)
+
+
+def read_card(folder: Path, key: bytes) -> Mapping[str, Any]:
+    """Raises ArtifactRefused."""
+    return _card(read_verified(folder, key))
+
+
+def _card(contents: Mapping[str, bytes]) -> Mapping[str, Any]:
+    card = _parse(CARD, contents.get(CARD, b"null"))
+    if not isinstance(card, dict):
+        raise ArtifactRefused(f"{CARD} is missing or not an object")
+    return card
 
 
 def read_golden(folder: Path, key: bytes) -> GoldenRows | None:

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from evergreen.adapters import artifacts
-from evergreen.adapters.artifact_probe import probe_in_child
+from evergreen.adapters import artifacts, compiled
+from evergreen.adapters.artifact_probe import Probed, probe_in_child
 from evergreen.adapters.artifact_store import ArtifactStore
 from evergreen.adapters.golden import golden_rows
 from evergreen.adapters.mlflow_log import log_primary
 from evergreen.adapters.mlflow_rest import MlflowRest
-from evergreen.core.errors import NotFound
+from evergreen.core.errors import ArtifactRefused, NotFound
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.registry import LoadedVersion, NewVersion, RegisteredVersion
+from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion
 
 FOLDER = "evergreen"
 """Of the run's artifacts: the signed version, the only files our loader reads."""
@@ -65,9 +65,24 @@ class MlflowRegistry:
         size = sum(file.stat().st_size for file in folder.iterdir())
         return LoadedVersion(spec.predictor(estimators, card), card, artifacts.read_golden(folder, self._key), size)
 
-    def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
+    def compiled(self, spec: ModelSpec, version: int) -> CompiledVersion:
         folder = self._store.fetch(spec.name, version)
-        return probe_in_child(folder, spec.trusted_types, self._key, identity=f"{spec.name}@{version}")
+        with compiled.one_at_a_time(folder):
+            forest = compiled.read(folder, self._key)
+            if forest is None:
+                self._probe(spec, version, folder)
+                forest = compiled.read(folder, self._key)
+        if forest is None:
+            raise ArtifactRefused(f"the compiled form of {spec.name}@{version} does not stay on this disk")
+        return compiled.version_of(forest, artifacts.read_card(folder, self._key), artifacts.read_golden(folder, self._key))
+
+    def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
+        return self._probe(spec, version, self._store.fetch(spec.name, version)).figures
+
+    def _probe(self, spec: ModelSpec, version: int, folder: Path) -> Probed:
+        probed = probe_in_child(folder, spec, self._key, identity=f"{spec.name}@{version}")
+        compiled.write(folder, self._key, body=probed.compiled, not_compilable=probed.not_compilable)
+        return probed
 
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         for key, value in tags.items():

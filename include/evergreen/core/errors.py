@@ -88,3 +88,7 @@ class NotConfirmed(EvergreenError):
 
 class StackError(EvergreenError):
     """The local stack cannot do what was asked; the message names the failing part and the remedy."""
+
+
+class NotCompilable(EvergreenError):
+    """A model that has no compiled form: its pipeline answers, slower."""

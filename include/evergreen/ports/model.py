@@ -58,7 +58,30 @@ class FittedModel:
     """Thresholds, interval quantiles, score distributions, importances, training window: whatever answers need."""
 
 
-class Predictor(Protocol):
+class Heads(Protocol):
+    """A version's estimators, each head's own word by name: a value, or a chance before calibration. Rows hold the spec's `columns`, NaN = not known."""
+
+    def one(self, row: Sequence[float]) -> Mapping[str, float]: ...
+
+    def many(self, rows: Sequence[Sequence[float]] | NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]: ...
+
+
+class Answering(Protocol):
+    """What serving answers from."""
+
+    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Per request, which maps feature names (and facts they derive from) to values; JSON values that hold `prediction`, `prediction_lower`
+        and `prediction_upper` in the target's units. One vectorised call."""
+
+
+class Scoring(Protocol):
+    """The primary head alone: what the scoring protocols ask."""
+
+    def __call__(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`matrix`: (n, len(spec.feature_names)), NaN = not known. Returns (n,)."""
+
+
+class Predictor(Answering, Protocol):
     """A loaded version. Pure: no I/O, no clock; the same object is used by evaluation, shadow scoring and serving."""
 
     def predict(self, features: pd.DataFrame) -> NDArray[np.float64]:
@@ -66,10 +89,6 @@ class Predictor(Protocol):
 
     def interval(self, features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper bound (n,), (n,) of the primary prediction at the card's nominal coverage."""
-
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Serving's answer per request; a request maps feature names (and facts they derive from) to values. One vectorised call.
-        JSON values; holds `prediction`, `prediction_lower` and `prediction_upper` in the target's units."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,10 @@ class ModelSpec:
     """Types skops may load beyond its own defaults: fixed in our code, never read from the artifact."""
     windows: Windows = field(default_factory=Windows)
     gates: GateThresholds = field(default_factory=GateThresholds)
+    columns: tuple[str, ...] = ()
+    """Of a row as all heads see it; starts with the features. Empty: the features."""
+    answers: Callable[[Heads, Mapping[str, Any]], Answering] | None = None
+    """(heads, card) -> what serving answers from, without pandas or scikit-learn; None: the predictor answers, slower."""
     request_facts: tuple[str, ...] = ()
     """What a request to serving may give beside feature names: facts they derive from, counts of the day."""
     request_row: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None

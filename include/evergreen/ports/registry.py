@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evergreen.ports.model import FittedModel, ModelSpec, Predictor
+    from evergreen.ports.model import FittedModel, Heads, ModelSpec, Predictor, Scoring
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,17 @@ class LoadedVersion:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class CompiledVersion:
+    """A verified version in its fast form: no scikit-learn behind it, the same answers (compared with the pipelines when it was made)."""
+
+    heads: Heads
+    score: Scoring
+    """Primary head: rows of the spec's features (n, k), or of all its columns, -> (n,)."""
+    card: Mapping[str, Any]
+    golden: GoldenRows | None
+
+
 class ModelRegistry(Protocol):
     def find(self, model: str, action_id: str) -> RegisteredVersion | None:
         """The complete version an action registered. None also when a crash left it half done: `register` finishes that one."""
@@ -72,9 +83,12 @@ class ModelRegistry(Protocol):
     def load(self, spec: ModelSpec, version: int) -> LoadedVersion:
         """Fetched (cached on disk) and verified. Raises NotFound, Unavailable, ArtifactRefused."""
 
+    def compiled(self, spec: ModelSpec, version: int) -> CompiledVersion:
+        """Compiled in a child process the first time, from this disk ever after. Raises NotCompilable, and like `probe`."""
+
     def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
-        """Load it in a child process with bounded memory and time. Returns `seconds`, `peak_mb`. Raises like `load`; a child that dies or
-        overruns its bounds is ArtifactRefused."""
+        """Load and compile it in a child process with bounded memory and time. Returns `seconds`, `peak_mb` and, where there is a compiled form,
+        `parity`: its largest difference to the pipeline. Raises like `load`; a child that dies or overruns its bounds is ArtifactRefused."""
 
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Tags on the registered version; the same again changes nothing."""

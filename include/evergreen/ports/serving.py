@@ -5,31 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from evergreen.core.clock import ClockReading
-from evergreen.ports.model import ModelSpec
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from evergreen.ports.model import Answering, ModelSpec, Scoring
 
 AckPhase = Literal["prepared", "serving", "refused"]
 Seen = Literal["MAYBE", "NO"]
-
-
-class Answering(Protocol):
-    """What answers: the pipeline's predictor today, a compiled form of it later."""
-
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
-
-
-class Scoring(Protocol):
-    """The primary head alone: what the scoring protocols ask."""
-
-    def __call__(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`matrix`: (n, len(spec.feature_names)), NaN = not known. Returns (n,)."""
 
 
 @dataclass(frozen=True)

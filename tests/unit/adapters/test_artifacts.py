@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 import io
@@ -22,6 +23,7 @@ from sklearn.linear_model import LinearRegression
 from evergreen.adapters import artifacts
 from evergreen.adapters.artifact_probe import probe_in_child
 from evergreen.core.errors import ArtifactRefused, EvergreenError
+from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.model import FittedModel
 from evergreen.ports.registry import GoldenRows
 
@@ -264,12 +266,14 @@ def test_a_weak_key_is_no_key(hex_key: str) -> None:
 
 
 def test_the_child_loads_the_honest_folder_and_refuses_the_other(folder: Path) -> None:
-    measured = probe_in_child(folder, TREES, KEY, identity=NAME)
-    assert measured["seconds"] > 0
-    assert measured["peak_mb"] > 1
+    spec = dataclasses.replace(video_spec(), trusted_types=TREES)
+    probed = probe_in_child(folder, spec, KEY, identity=NAME)
+    assert probed.figures["seconds"] > 0
+    assert probed.figures["peak_mb"] > 1
+    assert (probed.compiled, probed.not_compilable) == (b"", "other: only a choice of columns before the trees is known")
     (folder / "card.json").write_text("{}")
     with pytest.raises(ArtifactRefused, match="SHA-256"):
-        probe_in_child(folder, TREES, KEY, identity=NAME)
+        probe_in_child(folder, spec, KEY, identity=NAME)
 
 
 def test_rows_survive_with_their_gaps(folder: Path) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from evergreen.contracts.api import PredictVideoRequest, VideoPrediction
 from evergreen.core.errors import ArtifactRefused, NotFound
 from evergreen.domains.videos.features import build_features
 from evergreen.domains.videos.simulator import simulate
-from evergreen.ports.registry import GoldenRows, LoadedVersion, NewVersion
+from evergreen.ports.registry import NewVersion
 from evergreen.ports.serving import LoadedModel
 from serving.loader import VersionLoader, compare, schema_hash
 from tests.support.serving_bench import SPEC, Bench
@@ -64,13 +65,29 @@ def test_a_verified_version_answers_as_it_did_after_training(loaded: LoadedModel
 
 
 def test_a_copy_that_differs_from_its_training_is_refused(registry: MemoryRegistry) -> None:
-    found = registry.load(SPEC, 1)
-    assert found.golden is not None
-    shifted = [*found.golden.predicted[:-1], found.golden.predicted[-1] + 1e-6]
-    with pytest.raises(ArtifactRefused, match="golden rows"):
-        compare(replace(found, golden=GoldenRows(found.golden.columns, found.golden.rows, shifted)), "x@1")
-    with pytest.raises(ArtifactRefused):
-        compare(replace(found, golden=GoldenRows(found.golden.columns, found.golden.rows, [math.nan] * len(shifted))), "x@1")
+    found = registry.compiled(SPEC, 1)
+    golden = found.golden
+    assert golden is not None
+    compare(found.score, golden, SPEC, "x@1")
+    for predicted in ([*golden.predicted[:-1], golden.predicted[-1] + 1e-6], [math.nan] * len(golden.predicted)):
+        with pytest.raises(ArtifactRefused, match="golden rows"):
+            compare(found.score, replace(golden, predicted=predicted), SPEC, "x@1")
+    with pytest.raises(ArtifactRefused, match="other features"):
+        compare(found.score, replace(golden, columns=list(reversed(golden.columns))), SPEC, "x@1")
+
+
+def test_a_version_without_a_compiled_form_is_answered_by_its_pipeline(registry: MemoryRegistry, loaded: LoadedModel) -> None:
+    slow = VersionLoader(registry, {SPEC.name: replace(SPEC, answers=None)}).load(SPEC.name, 1)
+    requests: list[dict[str, Any]] = [{}, {"category_id": 22, "title": "여름", "hour": 3}, {"view_count": 10, "like_count": 3, "channel_videos": 7}]
+    for ours, theirs in zip(loaded.answering.answer(requests), slow.answering.answer(requests), strict=True):
+        numbers = ("prediction", "prediction_lower", "prediction_upper")
+        assert [ours[name] for name in numbers] == pytest.approx([theirs[name] for name in numbers], abs=1e-9)
+        assert {**ours, **dict.fromkeys(numbers, 0.0)} == {**theirs, **dict.fromkeys(numbers, 0.0)}
+    golden = registry.compiled(SPEC, 1).golden
+    assert golden is not None
+    rows = np.array([[math.nan if value is None else value for value in row] for row in golden.rows])
+    np.testing.assert_allclose(loaded.score(rows), slow.score(rows), atol=1e-9)
+    assert loaded.schema_hash == slow.schema_hash
 
 
 def test_a_spoiled_version_is_refused(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -84,9 +101,9 @@ def test_a_spoiled_version_is_refused(table: pd.DataFrame, tmp_path: Path) -> No
 
 
 def test_another_feature_schema_is_another_cache_key(registry: MemoryRegistry) -> None:
-    found: LoadedVersion = registry.load(SPEC, 1)
-    assert schema_hash(SPEC, found) != schema_hash(replace(SPEC, feature_names=SPEC.feature_names[1:]), found)
-    assert schema_hash(SPEC, found) != schema_hash(SPEC, replace(found, card={**found.card, "features": {}}))
+    card = registry.load(SPEC, 1).card
+    assert schema_hash(SPEC, card) != schema_hash(replace(SPEC, feature_names=SPEC.feature_names[1:]), card)
+    assert schema_hash(SPEC, card) != schema_hash(SPEC, {**card, "features": {}})
 
 
 VALUES = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)

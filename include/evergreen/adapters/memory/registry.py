@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evergreen.adapters import artifacts
+from evergreen.adapters.compiled import version_of
 from evergreen.adapters.golden import golden_rows
-from evergreen.core.errors import NotFound
+from evergreen.core.errors import NotCompilable, NotFound
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.registry import LoadedVersion, NewVersion, RegisteredVersion
+from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion
 
 
 class MemoryRegistry:
@@ -44,10 +45,26 @@ class MemoryRegistry:
         size = sum(file.stat().st_size for file in folder.iterdir())
         return LoadedVersion(spec.predictor(estimators, card), card, artifacts.read_golden(folder, self._key), size)
 
+    def compiled(self, spec: ModelSpec, version: int) -> CompiledVersion:
+        """In this process, from the same check."""
+        from evergreen.adapters.forest_build import checked_forest
+
+        folder = self._version_folder(spec.name, version)
+        if not folder.is_dir():
+            raise NotFound(f"there is no version {spec.name}@{version}")
+        estimators, card = artifacts.load_verified(folder, spec.trusted_types, self._key, identity=f"{spec.name}@{version}")
+        golden = artifacts.read_golden(folder, self._key)
+        forest, _ = checked_forest(estimators, spec.columns or spec.feature_names, golden)
+        return version_of(forest, card, golden)
+
     def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
         """In this process: a twin for quick tests isolates nothing."""
         self.load(spec, version)
-        return {"seconds": 0.0, "peak_mb": 0.0}
+        try:
+            self.compiled(spec, version)
+        except NotCompilable:
+            return {"seconds": 0.0, "peak_mb": 0.0}
+        return {"seconds": 0.0, "peak_mb": 0.0, "parity": 0.0}
 
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         self.tags.setdefault(f"{model}@{version}", {}).update(tags)

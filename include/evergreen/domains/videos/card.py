@@ -9,18 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.domains.videos.names import FEATURES, TARGET, TIME
+from evergreen.domains.videos.scales import CLIP, EVERY_CATEGORY, FREQUENT, STEPS, STRATA
 
 Floats = NDArray[np.float64]
 
 NOMINAL_COVERAGE = 0.8
 FACTOR = 2.0
 """`confidence` is the chance that the true views lie within this factor of the predicted ones."""
-EVERY_CATEGORY = "*"
-STRATA = ("new_channel", "known_channel", "frequent_channel")
-_FREQUENT = 5.0
 _MIN_STRATUM = 40
 _MIN_CATEGORY = 40
-_QUANTILES = np.linspace(0.0, 1.0, 41)
+_QUANTILES = np.linspace(0.0, 1.0, STEPS + 1)
 
 
 def describe_rows(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
@@ -53,14 +51,9 @@ def _plain(values: pd.Series[Any]) -> dict[str, float | None]:
     return {str(name): None if value != value else float(value) for name, value in values.items()}
 
 
-def share_below(log_views: float, table: list[float]) -> float:
-    """Share [0, 1] of a category's videos with fewer views, from its quantile table."""
-    return float(np.interp(log_views, table, _QUANTILES))
-
-
 def stratum(channel_videos: Floats) -> NDArray[np.int64]:
     """Index into STRATA: how much of the channel is known decides most of a prediction's error."""
-    return np.where(channel_videos >= _FREQUENT, 2, np.where(channel_videos >= 1.0, 1, 0)).astype(np.int64)
+    return np.where(channel_videos >= FREQUENT, 2, np.where(channel_videos >= 1.0, 1, 0)).astype(np.int64)
 
 
 def interval_card(rows: pd.DataFrame, target: Floats, forward: Floats) -> dict[str, Any]:
@@ -102,9 +95,5 @@ def growth_card(target: Floats, forward: Floats) -> dict[str, Any]:
 
 
 def logit(chance: Floats) -> Floats:
-    safe = np.clip(chance, 1e-6, 1 - 1e-6)
+    safe = np.clip(chance, CLIP, 1 - CLIP)
     return np.asarray(np.log(safe / (1 - safe)), dtype=np.float64)
-
-
-def calibrated(chance: Floats, calibration: dict[str, Any]) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-(calibration["slope"] * logit(chance) + calibration["offset"]))), dtype=np.float64)

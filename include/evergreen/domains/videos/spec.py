@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from evergreen.domains.videos.answers import COLUMNS, VideoAnswers
 from evergreen.domains.videos.dataset import CHANNEL_ENTITY
 from evergreen.domains.videos.names import COUNT_FEATURES, ENTITY, FACTS, FEATURES, TARGET, TIME, zone_of
 from evergreen.domains.videos.row import NO_HISTORY, log_views, row_features
@@ -43,6 +44,8 @@ def video_spec(region: str = DEFAULT_REGION) -> ModelSpec:
         trusted_types=TRUSTED_TYPES,
         windows=Windows(),
         gates=GateThresholds(segment_column="category_id"),
+        columns=COLUMNS,
+        answers=partial(VideoAnswers, region=region),
         request_facts=(*FACTS, *COUNT_FEATURES),
         request_row=partial(_request_row, zone=ZoneInfo(zone_of(region))),
         related=_related,
