@@ -100,8 +100,7 @@ class Forest:
 
     def _exits(self, left: NDArray[Any]) -> Any:
         """Place in `_flat` of each tree's first remaining leaf: as many as there are zeros below the lowest set bit."""
-        exits: Any = np.add(np.bitwise_count((left - left.dtype.type(1)) & ~left), self._first_leaf, dtype=np.int64)
-        return exits
+        return np.bitwise_count((left - left.dtype.type(1)) & ~left) + self._first_leaf
 
     @cached_property
     def _places(self) -> list[tuple[int, list[float], int, int]]:
@@ -119,7 +118,8 @@ class Forest:
 
     @cached_property
     def _first_leaf(self) -> NDArray[np.int64]:
-        return np.arange(self.leaves.shape[0], dtype=np.int64) * self.leaves.shape[1]
+        trees, width = self.leaves.shape
+        return np.arange(0, trees * width, width, dtype=np.int64)
 
 
 def logistic(value: float) -> float:
