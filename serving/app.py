@@ -1,46 +1,72 @@
-"""The application: routes, errors, edge. Thin: everything it does is in the services and in `Serving`."""
+"""What a worker runs: the edge, the hot routes, and behind them FastAPI with all others.
+
+FastAPI costs half a second to import and build, so it is built beside the answering, once the worker answers its hot routes; who asks for
+another route before waits for it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
-from serving import errors
 from serving.dependencies import Serving
 from serving.middleware import Edge
-from serving.routes.feedback import feedback_routes
-from serving.routes.predict import predict_routes
-from serving.routes.probes import probe_routes
-from serving.routes.records import records_routes
 
-TITLE = "Video Social Analytics API"
+if TYPE_CHECKING:
+    from serving.api import Api
 
 
-class App(FastAPI):
-    def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            self.openapi_schema = errors.problem_media(super().openapi())
-        return self.openapi_schema
+class App:
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._api = _Later(serving)
+        self._edge = Edge(self._api, metrics=serving.metrics, draining=lambda: serving.draining)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._lifespan(receive, send) if scope["type"] == "lifespan" else self._edge(scope, receive, send))
+
+    @property
+    def api(self) -> Api:
+        """For its document."""
+        return self._api.built()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._serving.start()
+        await send({"type": "lifespan.startup.complete"})
+        building = asyncio.create_task(self._api.ready())
+        await receive()
+        await self._serving.stop()
+        building.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 def create_app(serving: Serving) -> App:
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await serving.start()
-        yield
-        await serving.stop()
+    return App(serving)
 
-    app = App(
-        title=TITLE,
-        version="1",
-        description="Predictions of how videos will do, by the champion of the moment, and the records of the loop that keeps it fresh.",
-        lifespan=lifespan,
-    )
-    errors.install(app)
-    app.add_middleware(Edge, metrics=serving.metrics, draining=lambda: serving.draining)
-    for routes in (predict_routes, feedback_routes, records_routes, probe_routes):
-        app.include_router(routes(serving))
-    return app
+
+class _Later:
+    """FastAPI's application, built in a thread when it is first wanted."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._api: Api | None = None
+        self._lock = asyncio.Lock()
+
+    def built(self) -> Api:
+        if self._api is None:
+            from serving.api import create_api
+
+            self._api = create_api(self._serving)
+        return self._api
+
+    async def ready(self) -> Api:
+        if self._api is None:
+            async with self._lock:
+                await asyncio.to_thread(self.built)
+        return self.built()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        api = self._api or await self.ready()
+        await api(scope, receive, send)

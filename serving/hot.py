@@ -1,16 +1,14 @@
 """The hot routes: asked often, answered in microseconds, past FastAPI's routing, validation and serialisation.
 
 A hot route is a coroutine from a `Call` to a `Reply`. The edge finds it by its exact path and calls it; FastAPI knows it too, for its
-documentation and for paths with free parts, and comes to the same coroutine. Errors are raised as everywhere (`serving.errors`)."""
+documentation and for paths with free parts, and comes to the same coroutine (`serving.documented`). Errors are raised as everywhere
+(`serving.problems`). Nothing here may import FastAPI: a worker answers these routes before it is there."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from fastapi import APIRouter, Request
-from starlette.responses import Response
 
 from evergreen.core.access import ANONYMOUS, Need, Principal
 
@@ -50,25 +48,3 @@ class HotRoute:
     need: Need
     exact: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Paths the edge answers itself -> their parts: the template with everything filled in that is known at start."""
-
-
-def document(router: APIRouter, route: HotRoute, **described: object) -> None:
-    """Make FastAPI know the route, `described` being what `add_api_route` takes (responses, openapi_extra, summary …)."""
-
-    async def endpoint(request: Request) -> Response:
-        state = request.state
-        call = Call(
-            body=await request.body(),
-            path=request.url.path,
-            params={name: str(value) for name, value in request.path_params.items()},
-            headers=dict(request.headers),
-            query=request.url.query,
-            principal=getattr(state, "principal", ANONYMOUS),
-            request_id=state.request_id,
-            traceparent=state.traceparent,
-        )
-        reply = await route.handle(call)
-        return Response(reply.body, reply.status, dict(reply.headers), reply.media_type)
-
-    endpoint.__doc__ = route.handle.__doc__
-    router.add_api_route(route.template, endpoint, methods=[route.method], response_class=Response, **described)  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ _PID = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry = own = CollectorRegistry()
         # Requests answered, by route template: alert on the share of 5xx.
         self.requests = Counter("api_requests", "Requests answered", ["endpoint", "method", "status"], registry=own)
@@ -54,6 +55,15 @@ class Metrics:
         self.breaker_open = Gauge("breaker_open", "Calls to this part fail at once", ["part"], multiprocess_mode="livemax", registry=own)
         # Telemetry lost: Kafka is away or too slow; drift and performance checks see less than was served.
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
+
+    def answered(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """Children are found once: `labels()` costs more than counting."""
+        children = self._answered.get((endpoint, method, status))
+        if children is None:
+            children = self.requests.labels(endpoint, method, str(status)), self.seconds.labels(endpoint)
+            self._answered[endpoint, method, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def predicted(self, answer: Answer) -> None:
         self.predictions.labels(answer.model, str(answer.version)).inc()

@@ -1,20 +1,23 @@
-"""The edge of the process: names each request, bounds its body, measures it, and turns what nobody caught into a problem."""
+"""The edge of the process: names each request, bounds its body, measures it, answers the hot routes itself and turns what nobody caught into
+a problem."""
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import structlog
-from fastapi import HTTPException
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import INTERNAL, TOO_LARGE, problem
+from evergreen.core.errors import EvergreenError
+from serving.hot import Call, HotRoute, Reply
 from serving.metrics import Metrics
+from serving.problems import BROKE, INTERNAL, TOO_LARGE, problem, problem_of
 
 MAX_BODY_BYTES = 2**20
 _DISCARD_BYTES = 8 * 2**20
@@ -25,9 +28,17 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 log = structlog.get_logger(__name__)
 
 
+class BodyTooLarge(HTTPException):
+    """Raised to whoever reads the body; the rest of it is read and thrown away by then."""
+
+    def __init__(self) -> None:
+        super().__init__(TOO_LARGE.status)
+
+
 class Edge:
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, draining: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, *, hot: Iterable[HotRoute] = (), metrics: Metrics, draining: Callable[[], bool]) -> None:
         self._app = app
+        self._hot = {(route.method, path): (route, params) for route in hot for path, params in route.exact.items()}
         self._metrics = metrics
         self._draining = draining
 
@@ -35,77 +46,117 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, answer = time.perf_counter(), _Answer(send, self._head(scope))
+        begun, answer = time.perf_counter(), _Answer(send)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        state = self._name(scope, headers)
+        answer.head = _head(state, close=self._draining())
         self._metrics.in_flight.inc()
+        endpoint = None
         try:
-            await self._bounded(scope, receive, answer)
+            endpoint = await self._answer(scope, headers, _Body(receive, headers), answer)
+        except EvergreenError as error:
+            await answer.reply(problem_of(error, path=scope["path"], request_id=state["request_id"]))
+        except BodyTooLarge:
+            await answer.reply(problem(TOO_LARGE, f"the limit is {MAX_BODY_BYTES} bytes", path=scope["path"], request_id=state["request_id"]))
         except Exception:  # the process edge: whatever nobody caught is logged whole and told without a word of it
-            log.exception("request_broke", method=scope["method"], path=scope["path"], request_id=scope["state"]["request_id"])
+            log.exception("request_broke", method=scope["method"], path=scope["path"], request_id=state["request_id"])
             if answer.status is None:
-                await problem(scope, INTERNAL, "see the log of serving for this request id")(scope, receive, answer)
+                await answer.reply(problem(INTERNAL, BROKE, path=scope["path"], request_id=state["request_id"]))
         finally:
             self._metrics.in_flight.dec()
-        self._measure(scope, answer.status or 500, time.perf_counter() - begun)
+        self._measure(scope, endpoint, answer.status or 500, time.perf_counter() - begun)
 
-    def _head(self, scope: Scope) -> dict[str, str]:
-        """What every answer carries; also put where the routes find it."""
-        given = Headers(scope=scope)
-        request_id, traceparent = given.get("x-request-id", ""), given.get("traceparent", "")
-        said = {
-            "x-request-id": request_id if _REQUEST_ID.fullmatch(request_id) else str(uuid.uuid4()),
-            "traceparent": traceparent if _TRACEPARENT.fullmatch(traceparent) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
-        }
-        scope.setdefault("state", {}).update(request_id=said["x-request-id"], traceparent=said["traceparent"])
-        return said | ({"connection": "close"} if self._draining() else {})
+    def _name(self, scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:
+        request_id, traceparent = headers.get("x-request-id", ""), headers.get("traceparent", "")
+        random = os.urandom(24).hex()
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = request_id if _REQUEST_ID.fullmatch(request_id) else str(uuid.uuid4())
+        state["traceparent"] = traceparent if _TRACEPARENT.fullmatch(traceparent) else f"00-{random[:32]}-{random[32:]}-01"
+        return state
 
-    async def _bounded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        announced = Headers(scope=scope).get("content-length", "")
-        body = _Body(receive)
-        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            await body.discard()
-            await problem(scope, TOO_LARGE, f"the limit is {MAX_BODY_BYTES} bytes")(scope, receive, answer)
-        else:
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], body: _Body, answer: _Answer) -> str | None:
+        """Returns the hot route's template, None for all others."""
+        found = self._hot.get((scope["method"], scope["path"]))
+        if found is None:
+            await body.refuse_announced()
             await self._app(scope, body, answer)
+            return None
+        route, params = found
+        scope["hot"] = route.template
+        query, state = scope["query_string"].decode("latin-1"), scope["state"]
+        call = Call(await body.whole(), scope["path"], params, headers, query, request_id=state["request_id"], traceparent=state["traceparent"])
+        await answer.reply(await route.handle(call))
+        return route.template
 
-    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        endpoint = getattr(route, "path", None) or "other"  # a path nobody serves must not become a label
+    def _measure(self, scope: Scope, endpoint: str | None, status: int, seconds: float) -> None:
+        endpoint = endpoint or scope.get("hot") or getattr(scope.get("route"), "path", None) or "other"  # a path nobody serves must not become a label
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        self._metrics.requests.labels(endpoint, method, str(status)).inc()
-        self._metrics.seconds.labels(endpoint).observe(seconds)
+        self._metrics.answered(endpoint, method, status, seconds)
+
+
+def _head(state: Mapping[str, Any], *, close: bool) -> list[tuple[bytes, bytes]]:
+    """What every answer carries."""
+    head = [(b"x-request-id", state["request_id"].encode("latin-1")), (b"traceparent", state["traceparent"].encode("latin-1"))]
+    return [*head, (b"connection", b"close")] if close else head
 
 
 class _Answer:
     """Passes the answer on with the edge's headers; remembers its status."""
 
-    def __init__(self, send: Send, head: dict[str, str]) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._head = head
+        self.head: list[tuple[bytes, bytes]] = []
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message).update(self._head)
+            own = {name for name, _ in self.head}
+            message["headers"] = [*(pair for pair in message.get("headers", ()) if pair[0] not in own), *self.head]
         await self._send(message)
+
+    async def reply(self, reply: Reply) -> None:
+        self.status = reply.status
+        headers = [(b"content-length", str(len(reply.body)).encode()), (b"content-type", reply.media_type.encode("latin-1")), *self.head]
+        if reply.headers:
+            headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": reply.body})
 
 
 class _Body:
     """Counts what comes in: a body without an announced length ends at the limit too."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
         self._receive = receive
+        self._announced = headers.get("content-length", "")
         self._bytes = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         if self._bytes > MAX_BODY_BYTES:
-            await self.discard()
-            raise HTTPException(TOO_LARGE.status)
+            await self._discard()
+            raise BodyTooLarge
         return message
 
-    async def discard(self) -> None:
+    async def whole(self) -> bytes:
+        await self.refuse_announced()
+        message = await self()
+        if not message.get("more_body"):
+            return message.get("body", b"")  # type: ignore[no-any-return]
+        parts = [message.get("body", b"")]
+        while message.get("more_body"):
+            message = await self()
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
+
+    async def refuse_announced(self) -> None:
+        if self._announced.isdigit() and int(self._announced) > MAX_BODY_BYTES:
+            await self._discard()
+            raise BodyTooLarge
+
+    async def _discard(self) -> None:
         left = _DISCARD_BYTES
         while left > 0:
             message = await self._receive()

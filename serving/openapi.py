@@ -24,7 +24,7 @@ def document() -> str:
         from serving.metrics import Metrics
 
         settings = Settings(signing_key=SecretStr("0" * 64))  # of no version: nothing is loaded here
-        return create_app(build(settings, Metrics())).openapi()
+        return create_app(build(settings, Metrics())).api.openapi()
 
     return json.dumps(asyncio.run(described()), indent=2, ensure_ascii=False) + "\n"
 

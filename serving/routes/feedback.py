@@ -9,7 +9,8 @@ from fastapi import APIRouter, Header, Request
 from evergreen.contracts.api import FeedbackAccepted, FeedbackRequest
 from evergreen.services.feedback import Told
 from serving.dependencies import Serving
-from serving.errors import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE, responses
+from serving.errors import responses
+from serving.problems import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
 
 Key = Annotated[
     str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same statement: it counts once")

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from evergreen.contracts.api import PredictVideoRequest, VideoPrediction
 from evergreen.services.predict import Question
 from serving.dependencies import Serving
-from serving.errors import MALFORMED, NO_CHAMPION, UNAVAILABLE, UNKNOWN_VIDEO, responses
+from serving.errors import responses
+from serving.problems import MALFORMED, NO_CHAMPION, UNAVAILABLE, UNKNOWN_VIDEO
 
 
 def predict_routes(serving: Serving) -> APIRouter:

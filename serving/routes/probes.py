@@ -11,7 +11,8 @@ from starlette.responses import Response
 from evergreen.contracts.api import Alive, Ready, Served
 from evergreen.core.errors import Unavailable
 from serving.dependencies import Serving
-from serving.errors import UNAVAILABLE, responses
+from serving.errors import responses
+from serving.problems import UNAVAILABLE
 
 
 def probe_routes(serving: Serving) -> APIRouter:

@@ -20,7 +20,8 @@ from evergreen.contracts.api_records import (
     Explanation,
 )
 from serving.dependencies import Serving
-from serving.errors import NOT_FOUND, UNAVAILABLE, responses
+from serving.errors import responses
+from serving.problems import NOT_FOUND, UNAVAILABLE
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before")]

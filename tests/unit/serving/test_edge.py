@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from evergreen.contracts.actions import ActionKind
 from evergreen.contracts.api import Problem
 from evergreen.contracts.api_records import DecisionFilter, EventFilter
-from serving.errors import MEDIA_TYPE
 from serving.middleware import MAX_BODY_BYTES
+from serving.problems import MEDIA_TYPE
 from tests.support.serving_bench import Bench
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,35 @@
+"""The FastAPI application: every route, documented. Thin: everything it does is in the services and in `Serving`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from serving import errors
+from serving.dependencies import Serving
+from serving.routes.feedback import feedback_routes
+from serving.routes.predict import predict_routes
+from serving.routes.probes import probe_routes
+from serving.routes.records import records_routes
+
+TITLE = "Video Social Analytics API"
+
+
+class Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = errors.problem_media(super().openapi())
+        return self.openapi_schema
+
+
+def create_api(serving: Serving) -> Api:
+    api = Api(
+        title=TITLE,
+        version="1",
+        description="Predictions of how videos will do, by the champion of the moment, and the records of the loop that keeps it fresh.",
+    )
+    errors.install(api)
+    for routes in (predict_routes, feedback_routes, records_routes, probe_routes):
+        api.include_router(routes(serving))
+    return api

@@ -1,0 +1,80 @@
+"""Errors as RFC 9457 problems. `type` is stable; `detail` is for people and never holds a traceback, a path, SQL or a library's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from evergreen.core.errors import EvergreenError, InvalidEvent, InvalidRequest, KeyReused, NoChampion, NotFound, Unavailable
+from evergreen.services.predict import NothingKnown
+from serving.hot import Reply
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    slug: str
+    title: str
+    status: int
+    retry_after: int | None = None
+
+    @property
+    def type(self) -> str:
+        return f"urn:evergreen:problem:{self.slug}"
+
+
+MALFORMED = Kind("malformed-body", "The body is not JSON", 400)
+NOT_FOUND = Kind("not-found", "There is no such thing", 404)
+UNKNOWN_VIDEO = Kind("unknown-video", "Nothing is known of this video", 404)
+METHOD = Kind("method-not-allowed", "This path has no such method", 405)
+TOO_LARGE = Kind("body-too-large", "The body is larger than 1 MiB", 413)
+INVALID = Kind("invalid-request", "The request cannot be used", 422)
+KEY_REUSED = Kind("idempotency-key-reused", "The idempotency key was used for something else", 422)
+INTERNAL = Kind("internal-error", "Something broke here", 500)
+NO_CHAMPION = Kind("no-champion", "No version of the model serves", 503, retry_after=5)
+UNAVAILABLE = Kind("unavailable", "A part that is needed does not answer", 503, retry_after=1)
+REQUEST = Kind("bad-request", "The request cannot be understood", 400)
+
+_OF_ERROR: tuple[tuple[type[EvergreenError], Kind], ...] = (
+    (NothingKnown, UNKNOWN_VIDEO),
+    (NotFound, NOT_FOUND),
+    (NoChampion, NO_CHAMPION),
+    (Unavailable, UNAVAILABLE),
+    (KeyReused, KEY_REUSED),
+    (InvalidRequest, INVALID),
+    (InvalidEvent, INVALID),
+)
+"""The first that fits."""
+BROKE = "see the log of serving for this request id"
+
+
+def problem(
+    kind: Kind, detail: str, *, path: str, request_id: str, headers: Mapping[str, str] | None = None, faults: Sequence[Mapping[str, str]] | None = None
+) -> Reply:
+    body: dict[str, Any] = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": path,
+        "request_id": request_id,
+    }
+    if faults is not None:
+        body["errors"] = list(faults)
+    retry = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+    # ASCII: a path may hold what no UTF-8 can say
+    return Reply(json.dumps(body).encode(), kind.status, MEDIA_TYPE, {**retry, **(headers or {})})
+
+
+def problem_of(error: EvergreenError, *, path: str, request_id: str) -> Reply:
+    kind = next((kind for kin, kind in _OF_ERROR if isinstance(error, kin)), INTERNAL)
+    if kind is INTERNAL:
+        log.error("unexpected_error", path=path, error=str(error), request_id=request_id)
+        return problem(kind, BROKE, path=path, request_id=request_id)
+    return problem(kind, str(error), path=path, request_id=request_id)
