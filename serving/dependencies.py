@@ -16,6 +16,7 @@ import structlog
 from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.fleet_registry import PostgresFleet
 from evergreen.adapters.kafka import KafkaPublisher
+from evergreen.adapters.kafka_telemetry import KafkaTelemetry
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import OnlineFeatureStore
@@ -119,14 +120,15 @@ class _Links:
         breaker = metrics.breaker_open.labels("redis")
         self.postgres = AsyncPostgres(settings.postgres.dsn.get_secret_value())
         self.redis = RedisLink(settings.redis.url.get_secret_value(), settings.redis.timeout_seconds, on_change=lambda is_open: breaker.set(is_open))
-        self.kafka = KafkaPublisher(settings.kafka, on_drop=metrics.dropped)
+        self.kafka = KafkaPublisher(settings.kafka)
+        self.telemetry = KafkaTelemetry(settings.kafka, on_drop=metrics.dropped)
 
 
 def build(settings: Settings, metrics: Metrics) -> Serving:
     """Called on the event loop's thread."""
     parts, links = Parts(settings), _Links(settings, metrics)
     slots, clock = ModelSlots(), PlatformTime()
-    log = KafkaPredictionLog(links.kafka, on_drop=metrics.dropped)
+    log = KafkaPredictionLog(links.telemetry, on_drop=metrics.dropped)
     listener = _listener(parts, links, slots, clock, metrics)
     return Serving(
         worker_id=listener.worker_id,

@@ -20,11 +20,11 @@ from evergreen.ports.messaging import Outgoing, SendFault
 from evergreen.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
-_HEADERS = [("content-type", CONTENT_TYPE.encode())]
+EVENT_HEADERS = [("content-type", CONTENT_TYPE.encode())]
 _PERMANENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.INVALID_RECORD})
-_silent = logging.getLogger("evergreen.librdkafka")
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False  # the library's own lines repeat what the callbacks say
+silent_logger = logging.getLogger("evergreen.librdkafka")
+silent_logger.addHandler(logging.NullHandler())
+silent_logger.propagate = False  # the library's own lines repeat what the callbacks say
 MAX_WAITING_TELEMETRY = 10_000
 
 
@@ -48,10 +48,9 @@ class KafkaPublisher:
     """Thread-safe. A fatal error of the idempotent producer (an epoch lost while the broker was away) costs one failed publish:
     the next one gets a new producer."""
 
-    def __init__(self, settings: KafkaSettings, *, max_waiting_telemetry: int = MAX_WAITING_TELEMETRY, on_drop: Callable[[], None] | None = None) -> None:
+    def __init__(self, settings: KafkaSettings, *, max_waiting_telemetry: int = MAX_WAITING_TELEMETRY) -> None:
         self._settings = settings
         self._max_waiting = max_waiting_telemetry
-        self._on_drop = on_drop
         self._lock = threading.Lock()
         self._producer: Producer | None = None
         self._stop = threading.Event()
@@ -110,7 +109,7 @@ class KafkaPublisher:
         if topic is None:
             raise InvalidEvent("unknown_type", f"no topic carries {event.type!r}")
         try:
-            producer.produce(topic, value=body, key=event.subject.encode(), headers=_HEADERS, on_delivery=settle)
+            producer.produce(topic, value=body, key=event.subject.encode(), headers=EVENT_HEADERS, on_delivery=settle)
         except (BufferError, KafkaException) as error:
             raise PublishFailed(f"{event.type} {event.id} was not sent: {error}") from error
 
@@ -118,7 +117,7 @@ class KafkaPublisher:
         with self._lock:
             if self._producer is None or self._stop.is_set():
                 self._stop.clear()
-                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._on_error, "logger": _silent})
+                self._producer = Producer(producer_config(self._settings) | {"error_cb": self._on_error, "logger": silent_logger})
             if self._poller is None or not self._poller.is_alive():
                 self._poller = threading.Thread(target=self._poll, name="kafka-publisher", daemon=True)
                 self._poller.start()
@@ -146,8 +145,6 @@ class KafkaPublisher:
 
     def _count_drop(self) -> None:
         self.dropped += 1
-        if self._on_drop is not None:
-            self._on_drop()
 
 
 class _Pending:
@@ -169,7 +166,7 @@ class KafkaMessenger:
     new producer. (The library's own gap-less mode is no choice: its fatal error breaks the delivery reports of this binding.)"""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._config = producer_config(settings) | {"message.max.bytes": DEAD_LETTER_PRODUCER_BYTES, "error_cb": _ignore, "logger": _silent}
+        self._config = producer_config(settings) | {"message.max.bytes": DEAD_LETTER_PRODUCER_BYTES, "error_cb": _ignore, "logger": silent_logger}
         self._timeout = settings.delivery_timeout_seconds + 1
         self._producer: Producer | None = None
 

@@ -21,6 +21,16 @@ class EventPublisher(Protocol):
         """Wait for what is under way; returns how many are still unsent."""
 
 
+class Telemetry(Protocol):
+    """Encoded events nobody waits for."""
+
+    def tell(self, topic: str, key: bytes, value: bytes) -> None:
+        """Never waits, never raises: what cannot be taken or delivered is dropped and counted."""
+
+    def close(self, timeout_seconds: float) -> None:
+        """Waits for what is under way."""
+
+
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka's own: ordered pairs, a name may come twice, a value may be any bytes or null."""
 

@@ -70,10 +70,13 @@ class PredictionRecord:
 
     prediction_id: str
     champion: Champion
-    entity: str
+    entity: str | None
+    """None: rows of a scoring protocol have no name."""
     given: Mapping[str, Any]
     answer: bytes
+    """JSON object."""
     features: bytes
+    """JSON object: all the model was asked with and the feature row made of it, so that another version can be asked the same."""
     latency_seconds: float
     cached: bool
     time: datetime

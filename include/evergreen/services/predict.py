@@ -130,7 +130,8 @@ class Predict:
         hit = await self._from_cache(key, champion, found)
         if hit is not None:
             return replace(hit[0], features_as_of=as_of), hit[1]
-        computed = CachedAnswer(_encode(await self._compute(champion.loaded, request)), _encode(request), champion.loaded.name, as_of)
+        answer = await self._compute(champion.loaded, request)
+        computed = CachedAnswer(_encode(answer), _encode(_asked(champion.loaded.spec, request)), champion.loaded.name, as_of)
         if found.whole:
             self._cache.put(key, computed)
             if given is None:
@@ -209,6 +210,11 @@ def _known(spec: ModelSpec, features: Mapping[str, Any] | None) -> tuple[dict[st
         return None, []
     names = {*spec.feature_names, *spec.request_facts}
     return {name: value for name, value in features.items() if name in names and value is not None}, sorted(features.keys() - names)
+
+
+def _asked(spec: ModelSpec, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the feature row made of it: what the prediction log tells, so that another version can be asked the same."""
+    return {**request, **spec.request_row(request)} if spec.request_row is not None else request
 
 
 def _said(record: PredictionRecord) -> dict[str, Any]:
