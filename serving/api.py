@@ -30,6 +30,7 @@ def create_api(serving: Serving) -> Api:
         description="Predictions of how videos will do, by the champion of the moment, and the records of the loop that keeps it fresh.",
     )
     errors.install(api)
-    for routes in (predict_routes, feedback_routes, records_routes, probe_routes):
-        api.include_router(routes(serving))
+    cold = serving.cold()
+    for router in (predict_routes(serving), feedback_routes(serving, cold), records_routes(cold), probe_routes(serving)):
+        api.include_router(router)
     return api

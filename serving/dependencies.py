@@ -5,41 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Protocol
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.fleet_registry import PostgresFleet
-from evergreen.adapters.kafka import KafkaPublisher
 from evergreen.adapters.kafka_telemetry import KafkaTelemetry
 from evergreen.adapters.last_champions import LastChampions
-from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import OnlineFeatureStore
 from evergreen.adapters.redis_bloom import AsyncRedisSeenIndex
-from evergreen.adapters.redis_cache import LayeredCache, RedisIdempotencyKeys
+from evergreen.adapters.redis_cache import LayeredCache
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.bootstrap import Parts
-from evergreen.contracts.api import DeploymentPage, ModelState
-from evergreen.contracts.api_records import (
-    ActionFilter,
-    ActionPage,
-    DecisionFilter,
-    DecisionPage,
-    DecisionRecord,
-    EventFilter,
-    EventPage,
-    EventRecord,
-    Explanation,
-)
 from evergreen.core.errors import NotFound
-from evergreen.core.explanation import About
 from evergreen.ports.model import ModelSpec
-from evergreen.services.feedback import TakeFeedback
 from evergreen.services.predict import Predict
 from evergreen.settings import Settings, service_name
 from serving.champion_listener import ChampionListener
@@ -49,23 +33,15 @@ from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
 
+if TYPE_CHECKING:
+    from evergreen.adapters.kafka import KafkaPublisher
+    from serving.cold import Cold
+
 FIRST_CHAMPION_SECONDS = 20.0
 """A worker takes no connection before it can answer it: with others on the port nobody hears of its start. After this it does, and says why not."""
 LOG_FLUSH_SECONDS = 3.0
 PREDICTION_THREADS = 4
-FEEDBACK_THREADS = 10
 log = structlog.get_logger(__name__)
-
-
-class Records(Protocol):
-    async def models(self) -> list[ModelState]: ...
-    async def history(self, model: str, limit: int, cursor: str | None) -> DeploymentPage: ...
-    async def events(self, wanted: EventFilter) -> EventPage: ...
-    async def event(self, event_id: str) -> EventRecord: ...
-    async def decisions(self, wanted: DecisionFilter) -> DecisionPage: ...
-    async def decision(self, model: str, seq: int) -> DecisionRecord: ...
-    async def actions(self, wanted: ActionFilter) -> ActionPage: ...
-    async def explain(self, name: str, about: About | None = None) -> Explanation: ...
 
 
 class Closable(Protocol):
@@ -77,12 +53,12 @@ class Serving:
     worker_id: str
     video_model: str
     predict: Predict
-    feedback: TakeFeedback
-    records: Records
     slots: ModelSlots
     listener: ChampionListener
     log: KafkaPredictionLog
     metrics: Metrics
+    cold: Callable[[], Cold]
+    """Built with FastAPI's application, once."""
     closing: list[Closable] = field(default_factory=list)
     draining: bool = False
 
@@ -113,20 +89,30 @@ def video_model(specs: Mapping[str, ModelSpec]) -> str:
     raise NotFound("no model predicts videos")
 
 
-class _Links:
+class Links:
     """The ways to the parts. Nothing is connected yet."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         breaker = metrics.breaker_open.labels("redis")
         self.postgres = AsyncPostgres(settings.postgres.dsn.get_secret_value())
         self.redis = RedisLink(settings.redis.url.get_secret_value(), settings.redis.timeout_seconds, on_change=lambda is_open: breaker.set(is_open))
-        self.kafka = KafkaPublisher(settings.kafka)
+        self._kafka = settings.kafka
         self.telemetry = KafkaTelemetry(settings.kafka, on_drop=metrics.dropped)
+
+    @cached_property
+    def kafka(self) -> KafkaPublisher:
+        from evergreen.adapters.kafka import KafkaPublisher
+
+        return KafkaPublisher(self._kafka)
+
+    async def close(self) -> None:
+        if "kafka" in self.__dict__:
+            await asyncio.to_thread(self.kafka.close, LOG_FLUSH_SECONDS)
 
 
 def build(settings: Settings, metrics: Metrics) -> Serving:
     """Called on the event loop's thread."""
-    parts, links = Parts(settings), _Links(settings, metrics)
+    parts, links = Parts(settings), Links(settings, metrics)
     slots, clock = ModelSlots(), PlatformTime()
     log = KafkaPredictionLog(links.telemetry, on_drop=metrics.dropped)
     listener = _listener(parts, links, slots, clock, metrics)
@@ -134,23 +120,16 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         worker_id=listener.worker_id,
         video_model=video_model(parts.specs),
         predict=_predict(settings, links, slots, clock, log, metrics),
-        feedback=TakeFeedback(
-            specs=parts.specs,
-            publisher=links.kafka,
-            keys=RedisIdempotencyKeys(links.redis),
-            now=clock.now,
-            pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
-        ),
-        records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         slots=slots,
         listener=listener,
         log=log,
         metrics=metrics,
-        closing=[_Publisher(links.kafka), links.redis, links.postgres],
+        cold=partial(_cold, settings, parts, links, clock),
+        closing=[links, links.redis, links.postgres],
     )
 
 
-def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics) -> Predict:
+def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics) -> Predict:
     return Predict(
         models=slots,
         cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
@@ -162,7 +141,7 @@ def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: Platfo
     )
 
 
-def _listener(parts: Parts, links: _Links, slots: ModelSlots, clock: PlatformTime, metrics: Metrics) -> ChampionListener:
+def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime, metrics: Metrics) -> ChampionListener:
     return ChampionListener(
         fleet=PostgresFleet(links.postgres, list(parts.specs)),
         slots=slots,
@@ -175,9 +154,7 @@ def _listener(parts: Parts, links: _Links, slots: ModelSlots, clock: PlatformTim
     )
 
 
-class _Publisher:
-    def __init__(self, publisher: KafkaPublisher) -> None:
-        self._publisher = publisher
+def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime) -> Cold:
+    from serving.cold import build_cold
 
-    async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, partial(self._publisher.close, LOG_FLUSH_SECONDS))
+    return build_cold(settings, parts, links, clock)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from evergreen.contracts.envelope import canonical_json
+from evergreen.contracts.ids import canonical_json
 from evergreen.core.errors import ArtifactRefused, NotCompilable
 from evergreen.ports.model import Answering, ModelSpec, Predictor, Scoring
 from evergreen.ports.registry import GoldenRows, ModelRegistry

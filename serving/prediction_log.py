@@ -16,7 +16,7 @@ from uuid import uuid5
 import msgspec
 import structlog
 
-from evergreen.contracts.envelope import MAX_BYTES, NAMESPACE, SCHEMA_URI
+from evergreen.contracts.ids import MAX_BYTES, NAMESPACE, SCHEMA_URI
 from evergreen.core.clock import wall_now
 from evergreen.ports.messaging import Telemetry
 from evergreen.ports.serving import PredictionRecord

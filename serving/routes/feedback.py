@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request
 
 from evergreen.contracts.api import FeedbackAccepted, FeedbackRequest
 from evergreen.services.feedback import Told
+from serving.cold import Cold
 from serving.dependencies import Serving
 from serving.errors import responses
 from serving.problems import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
@@ -17,13 +18,13 @@ Key = Annotated[
 ]
 
 
-def feedback_routes(serving: Serving) -> APIRouter:
+def feedback_routes(serving: Serving, cold: Cold) -> APIRouter:
     router = APIRouter(tags=["feedback"])
 
     @router.post("/feedback", status_code=202, responses=responses(MALFORMED, NOT_FOUND, KEY_REUSED, UNAVAILABLE))
     async def feedback(told: FeedbackRequest, request: Request, key: Key = None) -> FeedbackAccepted:
         """The true outcome. 202 only after Kafka has acknowledged it; else 503, and the same request with the same key again later."""
-        event_id = await serving.feedback.run(
+        event_id = await cold.feedback.run(
             Told(told.model or serving.video_model, told.video_id, told.outcome, told.prediction_id, key, request.state.traceparent)
         )
         return FeedbackAccepted(id=event_id)

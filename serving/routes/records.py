@@ -19,7 +19,7 @@ from evergreen.contracts.api_records import (
     EventRecord,
     Explanation,
 )
-from serving.dependencies import Serving
+from serving.cold import Cold
 from serving.errors import responses
 from serving.problems import NOT_FOUND, UNAVAILABLE
 
@@ -32,63 +32,63 @@ EventId = Annotated[str, Path(pattern=r"^[!-~]{1,64}$")]
 ONE, MANY = responses(NOT_FOUND, UNAVAILABLE), responses(UNAVAILABLE)
 
 
-def records_routes(serving: Serving) -> APIRouter:
+def records_routes(cold: Cold) -> APIRouter:
     router = APIRouter(tags=["records"])
-    _models(router, serving)
-    _events(router, serving)
-    _decisions(router, serving)
-    _actions(router, serving)
+    _models(router, cold)
+    _events(router, cold)
+    _decisions(router, cold)
+    _actions(router, cold)
     return router
 
 
-def _models(router: APIRouter, serving: Serving) -> None:
+def _models(router: APIRouter, cold: Cold) -> None:
     @router.get("/models", responses=MANY)
     async def models() -> ModelList:
         """Every model with its champion and what each live worker answers with."""
-        return ModelList(models=await serving.records.models())
+        return ModelList(models=await cold.records.models())
 
     @router.get("/models/{model}/history", responses=ONE)
     async def history(model: Model, limit: Limit = 50, cursor: Cursor = None) -> DeploymentPage:
         """Deployments, newest first: which version served from when to when."""
-        return await serving.records.history(model, limit, cursor)
+        return await cold.records.history(model, limit, cursor)
 
 
-def _events(router: APIRouter, serving: Serving) -> None:
+def _events(router: APIRouter, cold: Cold) -> None:
     @router.get("/events", responses=MANY)
     async def events(wanted: Annotated[EventFilter, Query()]) -> EventPage:
         """What happened, newest first by platform time."""
-        return await serving.records.events(wanted)
+        return await cold.records.events(wanted)
 
     @router.get("/events/{event_id}", responses=ONE)
     async def event(event_id: EventId) -> EventRecord:
         """One event, with where it stood on Kafka."""
-        return await serving.records.event(event_id)
+        return await cold.records.event(event_id)
 
     @router.get("/events/{event_id}/explain", responses=ONE)
     async def explain_event(event_id: EventId) -> Explanation:
         """What was decided on an event and what came of it; or what stopped it, and when it would next be allowed."""
-        return await serving.records.explain(event_id, "event")
+        return await cold.records.explain(event_id, "event")
 
 
-def _decisions(router: APIRouter, serving: Serving) -> None:
+def _decisions(router: APIRouter, cold: Cold) -> None:
     @router.get("/decisions", responses=MANY)
     async def decisions(wanted: Annotated[DecisionFilter, Query()]) -> DecisionPage:
         """What the policy decided, the newest record first."""
-        return await serving.records.decisions(wanted)
+        return await cold.records.decisions(wanted)
 
     @router.get("/decisions/{model}/{seq}", responses=ONE)
     async def decision(model: Chain, seq: Seq) -> DecisionRecord:
         """One decision whole, as it was recorded and hashed."""
-        return await serving.records.decision(model, seq)
+        return await cold.records.decision(model, seq)
 
 
-def _actions(router: APIRouter, serving: Serving) -> None:
+def _actions(router: APIRouter, cold: Cold) -> None:
     @router.get("/actions", responses=MANY)
     async def actions(wanted: Annotated[ActionFilter, Query()]) -> ActionPage:
         """What was done or waits to be, newest first."""
-        return await serving.records.actions(wanted)
+        return await cold.records.actions(wanted)
 
     @router.get("/actions/{action_id}/explain", responses=ONE)
     async def explain_action(action_id: UUID) -> Explanation:
         """An action with the events that caused it, the decision that made it and what became of it."""
-        return await serving.records.explain(str(action_id), "action")
+        return await cold.records.explain(str(action_id), "action")

@@ -40,6 +40,7 @@ from evergreen.services.predict import Predict
 from serving.app import create_app
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
+from serving.cold import Cold
 from serving.dependencies import Serving
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
@@ -149,8 +150,9 @@ class Bench:
             worker_id="serving-00:1:abc",
             video_model=SPEC.name,
             predict=predict,
-            feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now),
-            records=self.records,
+            cold=lambda: Cold(
+                feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now), records=self.records
+            ),
             slots=self.slots,
             listener=self.listener(),
             log=self.log,

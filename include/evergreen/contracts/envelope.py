@@ -6,25 +6,25 @@ import hashlib
 import json
 import math
 import re
-import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-import uuid6
 from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from evergreen.contracts.errors import InvalidEvent
+from evergreen.contracts.ids import MAX_BYTES as MAX_BYTES
+from evergreen.contracts.ids import NAMESPACE as NAMESPACE
+from evergreen.contracts.ids import SCHEMA_URI as SCHEMA_URI
+from evergreen.contracts.ids import canonical_json as canonical_json
+from evergreen.contracts.ids import derived_id as derived_id
+from evergreen.contracts.ids import new_id as new_id
 
 CONTENT_TYPE = "application/cloudevents+json"
-MAX_BYTES = 256 * 1024
 MAX_DEPTH = 100
 """Of nested objects and lists: deeper ones exceed what readers can recurse into."""
-NAMESPACE = uuid.UUID("6f0d9a52-5f8e-5a6e-9f0e-3c1d2b7a4e10")
-"""Of every UUIDv5 here: an event made by an action or the tick has the same id however often the step is repeated."""
-SCHEMA_URI = "urn:evergreen:{type}/v1"
 _FORMAT = JSONFormat()
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _CORE = frozenset({"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"})
@@ -52,29 +52,6 @@ class Event(BaseModel):
         """SHA-256 over what the producer said (not its stamps): the same id with another hash is `id_reused`."""
         said = {"type": self.type, "subject": self.subject, "time": self.time.isoformat(), "data": self.data}
         return hashlib.sha256(canonical_json(said)).hexdigest()
-
-
-def canonical_json(value: object) -> bytes:
-    """Sorted keys, no spaces, UTF-8, no NaN: equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain).encode()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} does not belong into an event")
-
-
-def new_id() -> str:
-    """A UUIDv7: made once by the producer, kept by its retries."""
-    return str(uuid6.uuid7())
-
-
-def derived_id(*parts: object) -> str:
-    """UUIDv5 of what causes the event, e.g. (action id, type, target): a repeated step makes the same id."""
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts)))
 
 
 def stamped(event: Event, wall: datetime) -> Event:

@@ -13,16 +13,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evergreen.contracts.api import BloomStatus
-from evergreen.contracts.envelope import canonical_json, new_id
+from evergreen.contracts.ids import canonical_json, new_id
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.serving import Champion, FeatureStore, LoadedModel, PredictionLog, PredictionRecord, SeenIndex, ServedModels
+
+if TYPE_CHECKING:
+    from evergreen.contracts.api import BloomStatus
 
 _STATUS: Mapping[str, BloomStatus] = {"MAYBE": "probably seen in the last 7 days", "NO": "not seen in the last 7 days"}
 _encode = msgspec.json.Encoder().encode

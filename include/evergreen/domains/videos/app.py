@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from evergreen.domains.videos.features import HISTORY_COLUMNS, first_listings, with_history
+from evergreen.domains.videos.features import first_listings, with_history
+from evergreen.domains.videos.names import HISTORY_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evergreen.contracts.events import QualityFinding
-from evergreen.domains.videos.names import ENTITY, FEATURES, TIME
+from evergreen.domains.videos.names import CHANNEL_ENTITY, ENTITY, FEATURES, TIME, channel_key
 from evergreen.domains.videos.schema import BATCH_COLUMNS, COUNTS, KEY
 from evergreen.ports.dataset import Checked, Dataset, GoldTable, OnlineFeatures
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "videos"
-CHANNEL_ENTITY = "channel:"
-"""Prefix of a channel's entries in the feature store, followed by its id (or `title:` and its name where a source has no ids)."""
 _DAYS_LABELS_WAIT = 3
 _CATALOGUE = ("video_id", "title", "channel_id", "channel_title", "category_id", "duration", "published_at", *COUNTS, "region")
 
@@ -84,7 +82,7 @@ def _category_daily(silver: pd.DataFrame) -> pd.DataFrame:
 def _online(silver: pd.DataFrame, entities: Sequence[str], region: str) -> list[OnlineFeatures]:
     """Videos: the features of their first listing (what the primary head was trained on) with the newest counts; ratios are derived from these
     when they are used. Channels: their history."""
-    from evergreen.domains.videos.features import build_features, channel_history, channel_key
+    from evergreen.domains.videos.features import build_features, channel_history
 
     wanted = set(entities)
     known = silver[silver[ENTITY].isin(wanted)].sort_values([TIME], kind="stable")

@@ -16,7 +16,6 @@ from evergreen.domains.videos.names import COUNT_FEATURES, FEATURES, GROWTH, STI
 from evergreen.domains.videos.row import log_views, row_features
 from evergreen.domains.videos.schema import NAMES
 
-HISTORY_COLUMNS = ("channel_videos", "channel_mean_log_views", "channel_last_log_views", "channel_last_listed")
 _STILL_LISTED_DAYS = 3
 
 
@@ -53,10 +52,6 @@ def channel_history(silver: pd.DataFrame, region: str) -> pd.DataFrame:
     last = _channel_days(first_listings(_of_region(silver, region))).groupby("channel", sort=True).tail(1)
     history = pd.DataFrame({"channel": last["channel"], **_history(last), "channel_last_listed": last["list_date"]})
     return history.sort_values("channel", ignore_index=True)
-
-
-def channel_key(channel_id: str | None, channel_title: str | None) -> str | None:
-    return channel_id or (f"title:{channel_title}" if channel_title else None)
 
 
 def first_listings(lists: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,9 @@ TITLE_FEATURES: tuple[str, ...] = (
 CHANNEL_FEATURES: tuple[str, ...] = ("channel_videos", "channel_mean_log_views", "channel_last_log_views", "channel_days_since")
 """What was known of the channel strictly before the list's day."""
 
+HISTORY_COLUMNS: tuple[str, ...] = ("channel_videos", "channel_mean_log_views", "channel_last_log_views", "channel_last_listed")
+"""A channel's entry in the feature store."""
+
 FEATURES: tuple[str, ...] = (
     "category_id",
     "hour",
@@ -38,6 +41,8 @@ FACTS: tuple[str, ...] = ("title", "published_at", "list_date", "channel_last_li
 """What a request may give beside features: to derive them from, or (the channel) to look its history up by."""
 
 ENTITY = "video_id"
+CHANNEL_ENTITY = "channel:"
+"""Prefix of a channel's entries in the feature store, followed by its id (or `title:` and its name where a source has no ids)."""
 TIME = "list_date"
 TARGET = "log_views"
 STILL_LISTED = "still_listed_3d"
@@ -62,3 +67,7 @@ ZONES: dict[str, str] = {
 def zone_of(region: str) -> str:
     """The local time zone publish hours are read in: a region's most populous one; UTC where none is known."""
     return ZONES.get(region, "UTC")
+
+
+def channel_key(channel_id: str | None, channel_title: str | None) -> str | None:
+    return channel_id or (f"title:{channel_title}" if channel_title else None)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from evergreen.domains.videos.answers import COLUMNS, VideoAnswers
-from evergreen.domains.videos.dataset import CHANNEL_ENTITY
-from evergreen.domains.videos.names import COUNT_FEATURES, ENTITY, FACTS, FEATURES, TARGET, TIME, zone_of
+from evergreen.domains.videos.names import CHANNEL_ENTITY, COUNT_FEATURES, ENTITY, FACTS, FEATURES, HISTORY_COLUMNS, TARGET, TIME, channel_key, zone_of
 from evergreen.domains.videos.row import NO_HISTORY, log_views, row_features
 from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
 
@@ -70,8 +69,6 @@ def _request_row(request: Mapping[str, Any], zone: ZoneInfo) -> dict[str, float]
 
 def _related(request: Mapping[str, Any]) -> Related | None:
     """The channel's history, unless the request brings its own."""
-    from evergreen.domains.videos.features import HISTORY_COLUMNS, channel_key
-
     if any(request.get(name) is not None for name in HISTORY_COLUMNS):
         return None
     channel = channel_key(request.get("channel_id"), request.get("channel_title"))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergreen.domains.videos.coerce import coerce_batch
-from evergreen.domains.videos.features import HISTORY_COLUMNS, build_features, channel_history, channel_key, request_features
-from evergreen.domains.videos.names import COUNT_FEATURES, FEATURES, GROWTH, LABELS, STILL_LISTED, TARGET
+from evergreen.domains.videos.features import build_features, channel_history, request_features
+from evergreen.domains.videos.names import COUNT_FEATURES, FEATURES, GROWTH, HISTORY_COLUMNS, LABELS, STILL_LISTED, TARGET, channel_key
 from evergreen.domains.videos.row import NO_HISTORY, row_features
 
 SEOUL = ZoneInfo("Asia/Seoul")
