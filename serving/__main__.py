@@ -8,16 +8,22 @@ import argparse
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
 
-import structlog
-
-from evergreen.core.errors import EvergreenError
-from evergreen.observability import configure_logging
-from evergreen.settings import Settings, load_settings, service_name, share_metrics, use_one_thread
+if TYPE_CHECKING:
+    from evergreen.settings import Settings
 
 
 def main() -> None:
     asked = _arguments()
+    gc.disable()  # until all is imported: looking for garbage among modules takes a tenth of the start
+
+    import structlog
+
+    from evergreen.core.errors import EvergreenError
+    from evergreen.observability import configure_logging
+    from evergreen.settings import load_settings, service_name, share_metrics, use_one_thread
+
     settings = load_settings()
     configure_logging(settings, service_name("serving"))
     metrics_folder = settings.home / "run" / "metrics" / "serving"
@@ -39,9 +45,10 @@ def main() -> None:
     metrics.forget_the_dead()
 
     async def worker() -> Worker:
-        serving = build(settings, metrics)
+        made = Worker(create_app(serving := build(settings, metrics)), serving)
         gc.freeze()  # what is loaded by now stays: the collector need not look at it during requests
-        return Worker(create_app(serving), serving)
+        gc.enable()
+        return made
 
     try:
         run(worker, listener)

@@ -18,6 +18,7 @@ from evergreen.domains.videos.parse import parse_day, parse_duration, parse_flag
 NAN = math.nan
 _FIRST_YEAR, _LAST_YEAR = 1, 9999
 """Within them every instant has a place in every zone; the outer ones overflow in some."""
+_UNKNOWN: dict[str, float] = dict.fromkeys((*FEATURES, *COUNT_FEATURES), NAN)
 NO_HISTORY: Mapping[str, float] = {"channel_videos": 0.0}
 """What the feature store says of a channel it has never seen: known to be new, not unknown."""
 
@@ -46,7 +47,10 @@ def row_features(given: Mapping[str, Any], zone: ZoneInfo) -> dict[str, float]:
 
     What can be derived from a fact is: a given weekend flag never outvotes the publication time. A value out of its range counts as not known.
     """
-    row = {name: _number(given, name) for name in (*FEATURES, *COUNT_FEATURES)}
+    row = _UNKNOWN.copy()
+    for name, value in given.items():
+        if name in _UNKNOWN:
+            row[name] = _number(name, value)
     row["is_live"] = _flag(given.get("is_live"))
     if isinstance(given.get("duration"), str):
         row["duration"] = _not_negative(parse_duration(given["duration"]))
@@ -68,8 +72,7 @@ def log_views(view_count: float) -> float:
     return math.log10(max(view_count, 1.0))
 
 
-def _number(given: Mapping[str, Any], name: str) -> float:
-    value = given.get(name)
+def _number(name: str, value: Any) -> float:
     if value is None or isinstance(value, str | bool):
         return float(value) if isinstance(value, bool) else NAN
     try:
