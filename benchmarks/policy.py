@@ -25,6 +25,7 @@ from evergreen.contracts.envelope import Event, encode, new_id
 from evergreen.contracts.topics import TOPIC_OF, payload_of
 from evergreen.core.clock import FixedClock, wall_now
 from evergreen.core.state import State
+from evergreen.environment import CHECKOUT
 from evergreen.local_stack.testing import stack
 from evergreen.ports.messaging import Received
 from evergreen.ports.records import EventRow
@@ -32,7 +33,6 @@ from evergreen.services.backtest import Backtest
 from evergreen.services.decide import Arrived, Planner
 from evergreen.services.intake import TakeIn
 from evergreen.services.replay_decisions import ReplayDecisions
-from evergreen.settings import CHECKOUT
 
 MODEL, DATASET = "video_performance", "videos.KR"
 CATALOGUE = {MODEL: (DATASET,)}

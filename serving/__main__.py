@@ -21,8 +21,9 @@ def main() -> None:
     import structlog
 
     from evergreen.core.errors import EvergreenError
+    from evergreen.environment import service_name, share_metrics, use_one_thread
     from evergreen.observability import configure_logging
-    from evergreen.settings import load_settings, service_name, share_metrics, use_one_thread
+    from evergreen.settings import load_settings
 
     settings = load_settings()
     configure_logging(settings, service_name("serving"))

@@ -23,9 +23,10 @@ from evergreen.adapters.redis_cache import LayeredCache
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.bootstrap import Parts
 from evergreen.core.errors import NotFound
+from evergreen.environment import service_name
 from evergreen.ports.model import ModelSpec
 from evergreen.services.predict import Predict
-from evergreen.settings import Settings, service_name
+from evergreen.settings import Settings
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.loader import VersionLoader

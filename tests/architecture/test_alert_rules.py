@@ -22,7 +22,7 @@ METRICS = {
 
 
 def shipped() -> dict[str, dict[str, Any]]:
-    from evergreen.settings import CHECKOUT
+    from evergreen.environment import CHECKOUT
 
     groups = yaml.safe_load((CHECKOUT / FILE).read_text())["groups"]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 DOCUMENT = CHECKOUT / "ARCHITECTURE.md"
 PLANNED = "*planned*"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 PLANNED = "planned"

@@ -16,11 +16,12 @@ import jsonschema
 import pytest
 import yaml
 
+from evergreen.environment import CHECKOUT
 from evergreen.local_stack import airflow, kafka, mlflow, workers
 from evergreen.local_stack.context import new_context
 from evergreen.local_stack.part import StackContext
 from evergreen.local_stack.ports import BASE
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 
 COMPOSE = CHECKOUT / "docker-compose.yml"
 SCHEMA = CHECKOUT / "deploy" / "compose" / "compose-spec.schema.json"

@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from evergreen.contracts.topics import TOPICS
+from evergreen.environment import CHECKOUT, child_environment
 from evergreen.local_stack.testing import stack
-from evergreen.settings import CHECKOUT, Settings, child_environment
+from evergreen.settings import Settings
 
 COMPOSE = CHECKOUT / "deploy" / "compose"
 PASSWORDS = {"AIRFLOW_DB_PASSWORD": "a1", "MLFLOW_DB_PASSWORD": "m2'; --", "APP_RW_PASSWORD": "rw3", "APP_RO_PASSWORD": 'ro"4'}

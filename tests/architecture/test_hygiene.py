@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 NOT_OURS = {"deploy/compose/compose-spec.schema.json", "LICENSE"}
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:work|root|home/[a-z]+|Users/[A-Za-z]+)/|[A-Z]:\\Users|\.\./shar" + "ed")
@@ -20,7 +20,7 @@ REGISTRY = re.compile(
     )
 )
 CLOCK_AND_ENVIRONMENT = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "os.environ", "os.getenv"}
-READERS = {"include/evergreen/core/clock.py", "include/evergreen/settings.py"}
+READERS = {"include/evergreen/core/clock.py", "include/evergreen/environment.py"}
 
 
 def committed(pattern: str = "*") -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 
 @pytest.fixture(scope="module")

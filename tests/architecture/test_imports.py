@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT, child_environment
+from evergreen.environment import CHECKOUT, child_environment
 
 IMPORTED_AS = {
     "apache-airflow": ("airflow.sdk",),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.settings import CHECKOUT, child_environment
+from evergreen.environment import CHECKOUT, child_environment
 
 COMMITTED = CHECKOUT / "docs" / "reference" / "openapi.json"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 FILE_LINES = 250
 FUNCTION_LINES = 40

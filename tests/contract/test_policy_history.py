@@ -14,12 +14,12 @@ from evergreen.adapters.memory.store import MemoryStore
 from evergreen.adapters.policy_file import parse_policy
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.rules import Policy
+from evergreen.environment import CHECKOUT
 from evergreen.services.backtest import Backtest
 from evergreen.services.explain import Verify
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.replay_decisions import ReplayDecisions
 from evergreen.services.shadow_policy import ShadowPolicy
-from evergreen.settings import CHECKOUT
 from tests.support.events import MODEL, event
 from tests.support.intake_bench import CATALOGUE, POLICY, Bench
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evergreen.settings import CHECKOUT, child_environment
+from evergreen.environment import CHECKOUT, child_environment
 
 _HOME = Path(tempfile.mkdtemp(prefix="eg-airflow-"))
 _VARIABLES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import child_environment
+from evergreen.environment import child_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 

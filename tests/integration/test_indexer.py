@@ -26,12 +26,13 @@ from evergreen.contracts.events import DataProcessed, PredictionCompleted, Predi
 from evergreen.core.clock import wall_now
 from evergreen.core.release import released_at
 from evergreen.domains.videos.simulator import simulate
+from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home
 from evergreen.ports.batches import BatchRow
 from evergreen.ports.seen_index import Seen
 from evergreen.services import index_stream, record_stream
 from evergreen.services.quiescence import INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP
-from evergreen.settings import Settings, child_environment
+from evergreen.settings import Settings
 from tests.support.claims import emptied
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow]

@@ -15,8 +15,8 @@ from evergreen.contracts.envelope import Event, encode, new_id
 from evergreen.contracts.topics import CONTROL_TOPICS
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
+from evergreen.environment import CHECKOUT
 from evergreen.services.quiescence import INTAKE_GROUP
-from evergreen.settings import CHECKOUT
 from tests.support.events import event
 from tests.support.intake_stack import IntakeStack, intake_stack, until
 

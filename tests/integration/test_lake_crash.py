@@ -14,7 +14,7 @@ import pytest
 from evergreen.adapters.delta_lake import DeltaLake
 from evergreen.domains.videos.dataset import video_dataset
 from evergreen.domains.videos.simulator import simulate
-from evergreen.settings import child_environment
+from evergreen.environment import child_environment
 
 pytestmark = pytest.mark.slow
 DATASETS = {"videos.KR": video_dataset("KR")}

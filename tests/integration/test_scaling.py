@@ -24,6 +24,7 @@ from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.bootstrap import Parts
 from evergreen.contracts.actions import NO_MODEL, Action, ActionKind
 from evergreen.domains.videos.spec import video_spec
+from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home as Folder
 from evergreen.local_stack.scaling import scaler
 from evergreen.local_stack.status import stack_status
@@ -34,7 +35,7 @@ from evergreen.services.await_action import AwaitAction
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.promote import Promote
-from evergreen.settings import Settings, child_environment
+from evergreen.settings import Settings
 from evergreen.workers.scale_step import ScaleStep
 from tests.support.claims import claimed
 from tests.support.load import Load, under_load

@@ -21,6 +21,7 @@ import redis
 from rich.console import Console
 
 from evergreen.core.errors import StackError
+from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.launch import LaunchPlan
 from evergreen.local_stack.lock import StartUnderWay, start_lock
@@ -32,7 +33,7 @@ from evergreen.local_stack.status import ServiceStatus, stack_status
 from evergreen.local_stack.stop import stop
 from evergreen.local_stack.supervision import ANSWER_SECONDS
 from evergreen.local_stack.testing import port_offset, short_home, stack
-from evergreen.settings import Settings, child_environment
+from evergreen.settings import Settings
 
 pytestmark = pytest.mark.connected
 

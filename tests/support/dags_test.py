@@ -22,12 +22,13 @@ from evergreen.contracts.envelope import derived_id
 from evergreen.contracts.events import DataIngested, Window
 from evergreen.core.release import released_at
 from evergreen.domains.videos.simulator import simulate
+from evergreen.environment import child_environment
 from evergreen.local_stack.airflow import airflow_environment
 from evergreen.local_stack.credentials import load_credentials
 from evergreen.local_stack.home import Home
 from evergreen.ports.storage import ActionRow
 from evergreen.services.carry_out import request_event
-from evergreen.settings import Settings, child_environment
+from evergreen.settings import Settings
 from tests.support.claims import claimed
 
 MODEL, DATASET = "video_performance", "videos.KR"

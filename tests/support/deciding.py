@@ -12,7 +12,7 @@ from evergreen.core.decision import Answer, Decision
 from evergreen.core.policy import decide
 from evergreen.core.rules import Policy
 from evergreen.core.state import State
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 from tests.support.events import MODEL, NOON, event
 
 FILE = CHECKOUT / "policies" / "default.yaml"

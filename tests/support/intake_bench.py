@@ -15,6 +15,7 @@ from evergreen.contracts.topics import ACTIONS, DEAD_LETTER, TOPIC_OF
 from evergreen.core.clock import FixedClock, wall_now
 from evergreen.core.errors import InvalidPolicy
 from evergreen.core.rules import Policy
+from evergreen.environment import CHECKOUT
 from evergreen.ports.messaging import Outgoing, Received
 from evergreen.ports.records import DecisionRow, RecordStore, Trained
 from evergreen.ports.storage import ActionRow
@@ -23,7 +24,6 @@ from evergreen.services.intake import TakeIn, Taken
 from evergreen.services.running_policy import RunningPolicy
 from evergreen.services.sweep import Sweep
 from evergreen.services.tick import Tick
-from evergreen.settings import CHECKOUT
 from tests.support.events import MODEL, NOON
 
 POLICY = load_policy(CHECKOUT / "policies" / "default.yaml")

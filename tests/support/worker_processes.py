@@ -17,9 +17,10 @@ import httpx
 
 from evergreen.adapters import artifacts
 from evergreen.adapters.golden import golden_rows
+from evergreen.environment import child_environment
 from evergreen.ports.model import FittedModel, ModelSpec
 from evergreen.ports.registry import NewVersion
-from evergreen.settings import Settings, child_environment
+from evergreen.settings import Settings
 
 ENDED_SECONDS = 20.0
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from evergreen.adapters import artifacts
 from evergreen.core.errors import ArtifactRefused
+from evergreen.environment import child_environment
 from evergreen.ports.model import ModelSpec
-from evergreen.settings import child_environment
 
 MEMORY_BYTES = 4 * 2**30
 """Of address space: scikit-learn's libraries alone reserve one."""

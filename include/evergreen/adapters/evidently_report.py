@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from evergreen.core.errors import Unavailable
-from evergreen.settings import child_environment
+from evergreen.environment import child_environment
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -85,8 +85,8 @@ def silence(
 ) -> None:
     """Say nothing about some alerts for a while. They are still recorded, and the policy still acts."""
     from evergreen.cli.context import parts
+    from evergreen.environment import user_name
     from evergreen.services.silence import SilenceAlerts
-    from evergreen.settings import user_name
 
     here = parts()
     silences = SilenceAlerts(here.store, here.clock)

@@ -38,6 +38,6 @@ def running_parts() -> Parts | None:
 
 def whoever() -> str:
     """The person at this terminal, as records name them."""
-    from evergreen.settings import user_name
+    from evergreen.environment import user_name
 
     return f"cli:{user_name()}"

@@ -14,7 +14,8 @@ from evergreen.cli.batches import Lists, cut, read_lists, with_the_rest
 from evergreen.cli.figures import BOOTSTRAP, BREAK, CALM, PROMOTED_BY, QUARTILE_TEST
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
-from evergreen.settings import CHECKOUT, chosen_home, load_settings
+from evergreen.environment import CHECKOUT, chosen_home
+from evergreen.settings import load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console

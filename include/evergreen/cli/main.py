@@ -35,7 +35,7 @@ def _options(
     ] = None,
 ) -> None:
     if home is not None:
-        from evergreen.settings import use_home
+        from evergreen.environment import use_home
 
         use_home(home)
 

@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
 
 def up() -> None:
     """Start the stack and wait until every part does its work. On a running one: start what is down. Exit code 4: another start is under way."""
+    from evergreen.environment import CHECKOUT, chosen_home
     from evergreen.local_stack.progress import StartProgress
     from evergreen.local_stack.start import start
-    from evergreen.settings import CHECKOUT, chosen_home
 
     console = _console()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -104,12 +104,12 @@ def logs(
 
 def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the stack and delete its data, logs and secrets. Jars and the virtual environment stay. Exit code 4: a start is under way."""
+    from evergreen.environment import CHECKOUT, chosen_home
     from evergreen.local_stack.home import Home
     from evergreen.local_stack.lock import start_lock
     from evergreen.local_stack.ownership import maker
     from evergreen.local_stack.stop import stop
     from evergreen.local_stack.wipe import wipe
-    from evergreen.settings import CHECKOUT, chosen_home
 
     home = Home(chosen_home() or CHECKOUT / ".evergreen")
     if maker(home) is None:

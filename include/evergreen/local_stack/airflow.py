@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from evergreen.environment import CHECKOUT
 from evergreen.local_stack import postgres
 from evergreen.local_stack.credentials import Credentials
 from evergreen.local_stack.home import Home, write_private
@@ -16,7 +17,7 @@ from evergreen.local_stack.jars import Progress
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.processes import recorded
 from evergreen.local_stack.readiness import AIRFLOW_COMPONENTS, airflow_beats, doorbells_watched
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 
 ROLES = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 COMPONENTS = AIRFLOW_COMPONENTS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evergreen.environment import CHECKOUT, chosen_home
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.processes import recorded
-from evergreen.settings import CHECKOUT, chosen_home
 
 
 def is_running(home: Path) -> bool:

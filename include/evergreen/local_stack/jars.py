@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.core.errors import StackError
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 LOCK = CHECKOUT / "deploy" / "local" / "kafka.lock"
 TREES = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")

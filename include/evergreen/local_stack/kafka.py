@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from evergreen.core.errors import StackError
+from evergreen.environment import CHECKOUT, child_environment
 from evergreen.local_stack.jars import Progress, jar_folder, kafka_jars
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.readiness import kafka_acknowledges
-from evergreen.settings import CHECKOUT, child_environment
 
 LOG_CONFIG = CHECKOUT / "deploy" / "local" / "kafka-log4j2.properties"
 CLUSTER_ID = "ZXZlcmdyZWVuLWxvY2FsLQ"

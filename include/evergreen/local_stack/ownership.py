@@ -10,8 +10,8 @@ import json
 from typing import Literal
 
 from evergreen.core.errors import StackError
+from evergreen.environment import CHECKOUT
 from evergreen.local_stack.home import Home
-from evergreen.settings import CHECKOUT
 
 Maker = Literal["up", "demo", "test"]
 OWNED = ("data", "airflow", "logs", "run")

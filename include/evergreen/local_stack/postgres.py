@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from evergreen.core.errors import StackError
+from evergreen.environment import child_environment
 from evergreen.local_stack.jars import Progress
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.readiness import postgres_answers
-from evergreen.settings import child_environment
 
 SERVICE_ACCOUNT = "nobody"
 """Runs Postgres when the stack is started by root, which Postgres refuses."""

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from evergreen.core.errors import StackError
+from evergreen.environment import child_environment
 from evergreen.local_stack import airflow, mlflow, postgres
 from evergreen.local_stack.part import StackContext
-from evergreen.settings import child_environment
 
 COMMAND_SECONDS = 300
 

@@ -11,11 +11,11 @@ from http.client import HTTPException
 from typing import Any, cast
 
 from evergreen.core.errors import StackError
+from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home, write_private
 from evergreen.local_stack.launch import LaunchPlan
 from evergreen.local_stack.part import Part
 from evergreen.local_stack.unix_http import UnixConnection
-from evergreen.settings import child_environment
 
 START_RETRIES = 8
 """Failed starts in a row, each a second further apart, before the supervisor gives up and says so."""

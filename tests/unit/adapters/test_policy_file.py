@@ -9,7 +9,7 @@ import pytest
 from evergreen.adapters.policy_file import PolicyFile, load_policy, parse_policy
 from evergreen.core.errors import InvalidPolicy
 from evergreen.core.rules import Policy
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 FILE = CHECKOUT / "policies" / "default.yaml"
 TEXT = FILE.read_text()

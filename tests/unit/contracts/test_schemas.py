@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evergreen.contracts.schemas import differences, documents, incompatibilities, main, schema_of
 from evergreen.contracts.topics import PAYLOADS
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 COMMITTED = CHECKOUT / "docs" / "reference"
 

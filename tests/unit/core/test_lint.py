@@ -7,7 +7,7 @@ import pytest
 from evergreen.adapters.policy_file import load_policy, parse_policy
 from evergreen.core.errors import InvalidPolicy
 from evergreen.core.lint import findings
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 TEXT = (CHECKOUT / "policies" / "default.yaml").read_text(encoding="utf-8")
 

@@ -18,7 +18,7 @@ from evergreen.core.decision import Decision, Outcome
 from evergreen.core.policy import decide, severity_of
 from evergreen.core.severity import Severity
 from evergreen.core.state import Accepted, OpenAction, State
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 from tests.support.events import MODEL, NOON, WEEK, event, features
 
 POLICY = load_policy(CHECKOUT / "policies" / "default.yaml")

@@ -14,11 +14,12 @@ import pytest
 from confluent_kafka import Producer
 
 from evergreen.core.errors import StackError
+from evergreen.environment import child_environment
 from evergreen.local_stack import airflow, mlflow
 from evergreen.local_stack.context import new_context, running_context
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.supervision import write_configuration
-from evergreen.settings import child_environment, load_settings
+from evergreen.settings import load_settings
 
 
 @pytest.fixture(autouse=True)

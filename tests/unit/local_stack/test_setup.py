@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.environment import CHECKOUT
 
 SCRIPT = CHECKOUT / "deploy" / "local" / "setup.sh"
 

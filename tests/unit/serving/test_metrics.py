@@ -16,7 +16,7 @@ from tests.support.serving_bench import Bench
 WORKER = """
 import signal, sys
 from pathlib import Path
-from evergreen.settings import share_metrics
+from evergreen.environment import share_metrics
 folder = Path(sys.argv[1])
 share_metrics(folder)
 from serving.metrics import Metrics

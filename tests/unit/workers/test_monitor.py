@@ -14,10 +14,11 @@ from prometheus_client import generate_latest
 from evergreen.adapters.serving_metrics import ServingMetrics
 from evergreen.core.errors import Unavailable
 from evergreen.core.monitoring import Health
+from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home
 from evergreen.ports.monitoring import LoopFigures
 from evergreen.services.snapshot import Snapshot
-from evergreen.settings import Settings, child_environment
+from evergreen.settings import Settings
 from evergreen.settings_monitor import MonitorSettings
 from evergreen.workers.monitor import STEPS
 from evergreen.workers.monitor_metrics import METRICS, registry_of, success_ratio
