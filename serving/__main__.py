@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,31 +19,33 @@ def main() -> None:
     asked = _arguments()
     gc.disable()  # until all is imported: looking for garbage among modules takes a tenth of the start
 
+    from evergreen.environment import service_name, share_metrics, use_one_thread
+    from evergreen.settings_copy import remembered_settings
+
+    settings = remembered_settings("serving")
+    metrics_folder = settings.home / "run" / "metrics" / "serving"
+    share_metrics(metrics_folder)  # before prometheus_client is imported: it decides then where the numbers are kept
+    use_one_thread()
+
+    from evergreen.observability import configure_logging
+
+    configure_logging(settings, service_name("serving"))
+    _run(settings, _listener(asked, settings))
+    sys.stdout.flush()
+    os._exit(0)  # all is sent and closed; the interpreter would still wait for a thread that imports or loads what nobody wants any more
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
     import structlog
 
     from evergreen.core.errors import EvergreenError
-    from evergreen.environment import service_name, share_metrics, use_one_thread
-    from evergreen.observability import configure_logging
-    from evergreen.settings import load_settings
-
-    settings = load_settings()
-    configure_logging(settings, service_name("serving"))
-    metrics_folder = settings.home / "run" / "metrics" / "serving"
-    share_metrics(metrics_folder)
-    use_one_thread()
-
-    # Only now: prometheus_client decides at its import where the numbers are kept.
     from serving.app import create_app
     from serving.dependencies import build
     from serving.metrics import Metrics
-    from serving.worker import Worker, handed_over, listening, run
+    from serving.worker import Worker, run
 
-    try:
-        listener = (None if asked.port is not None else handed_over()) or listening(asked.host or settings.serving.host, _port(asked.port, settings))
-    except OSError as error:
-        sys.exit(f"serving cannot listen: {error}; is another one running? See `evergreen status`, or choose another --port")
     structlog.get_logger(__name__).info("listening", address=":".join(str(part) for part in listener.getsockname()[:2]))
-    metrics = Metrics(metrics_folder)
+    metrics = Metrics(settings.home / "run" / "metrics" / "serving")
     metrics.forget_the_dead()
 
     async def worker() -> Worker:
@@ -56,12 +59,16 @@ def main() -> None:
     except EvergreenError as error:  # a setting it cannot work without
         sys.exit(f"serving cannot start: {error}")
     metrics.leave()
-    sys.stdout.flush()
-    os._exit(0)  # all is sent and closed; the interpreter would still wait for a thread that imports or loads what nobody wants any more
 
 
-def _port(asked: int | None, settings: Settings) -> int:
-    return settings.serving.port if asked is None else asked
+def _listener(asked: argparse.Namespace, settings: Settings) -> socket.socket:
+    from serving.worker import handed_over, listening
+
+    port = settings.serving.port if asked.port is None else asked.port
+    try:
+        return (None if asked.port is not None else handed_over()) or listening(asked.host or settings.serving.host, port)
+    except OSError as error:
+        sys.exit(f"serving cannot listen: {error}; is another one running? See `evergreen status`, or choose another --port")
 
 
 def _arguments() -> argparse.Namespace:

@@ -26,7 +26,6 @@ from evergreen.core.errors import NotFound
 from evergreen.environment import service_name
 from evergreen.ports.model import ModelSpec
 from evergreen.services.predict import Predict
-from evergreen.settings import Settings
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.loader import VersionLoader
@@ -36,6 +35,7 @@ from serving.prediction_log import KafkaPredictionLog
 
 if TYPE_CHECKING:
     from evergreen.adapters.kafka import KafkaPublisher
+    from evergreen.settings import Settings
     from serving.cold import Cold
 
 FIRST_CHAMPION_SECONDS = 20.0

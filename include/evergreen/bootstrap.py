@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from evergreen.contracts.actions import ActionKind
 from evergreen.core.errors import NotFound
-from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     from threading import Event
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from evergreen.bootstrap_notifier import NotifierParts
     from evergreen.bootstrap_people import PeopleParts
     from evergreen.bootstrap_use_cases import UseCase
+    from evergreen.contracts.actions import ActionKind
     from evergreen.ports.dataset import Dataset
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.scaler import Scaler
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from evergreen.services.quiescence import Quiescence
     from evergreen.services.record_stream import RecordStream
     from evergreen.services.scale import ScaleService
+    from evergreen.settings import Settings
 
 
 class Parts:

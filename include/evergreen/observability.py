@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any, TextIO
+from collections.abc import Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
-from pydantic import BaseModel, SecretStr
 
 from evergreen.core.clock import wall_now
-from evergreen.settings import Settings
+from evergreen.settings_copy import secrets_in
+
+if TYPE_CHECKING:
+    from evergreen.settings import Settings
 
 REDACTED = "***"
 _SECRET_NAME = re.compile(r"(password|passwd|secret|token|authorization|api_?key|signing_?key|dsn)$", re.IGNORECASE)
@@ -24,7 +26,7 @@ def configure_logging(settings: Settings, service: str, stream: TextIO | None = 
     """Structured and library logs go the same way (`stream`, else standard output), as one JSON line each, named by `service`.
     Called once at the start of a process."""
     stream = stream or sys.stdout
-    hide = _Redact(_secrets_of(settings))
+    hide = _Redact(secrets_in(settings))
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, _stamp(service), structlog.processors.format_exc_info, hide]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(default=str, ensure_ascii=False)],
@@ -75,16 +77,3 @@ class _Redact:
         if value is None or isinstance(value, bool | int | float):
             return value
         return self._clean(str(value))
-
-
-def _secrets_of(model: BaseModel) -> Iterator[str]:
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, SecretStr) and value.get_secret_value():
-            yield value.get_secret_value()
-        elif isinstance(value, BaseModel):
-            yield from _secrets_of(value)
-        elif isinstance(value, dict):
-            for inner in value.values():
-                if isinstance(inner, BaseModel):
-                    yield from _secrets_of(inner)

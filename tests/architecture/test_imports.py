@@ -28,6 +28,7 @@ IMPORTED_AS = {
     "pybloom-live": ("pybloom_live",),
     "pydantic-settings": ("pydantic_settings",),
     "pytest-timeout": ("pytest_timeout",),
+    "pyjwt": ("jwt",),
     "pyyaml": ("yaml",),
     "ruff": (),
     "scikit-learn": ("sklearn", "sklearn.ensemble"),

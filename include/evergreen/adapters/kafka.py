@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -17,7 +17,9 @@ from evergreen.contracts.topics import TOPIC_OF
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import InvalidEvent, PublishFailed
 from evergreen.ports.messaging import Outgoing, SendFault
-from evergreen.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from evergreen.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 EVENT_HEADERS = [("content-type", CONTENT_TYPE.encode())]

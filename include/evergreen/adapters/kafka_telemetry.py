@@ -6,11 +6,13 @@ counted; only failures are reported back, so what goes well costs nothing. Its o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from evergreen.settings import KafkaSettings
+if TYPE_CHECKING:
+    from evergreen.settings import KafkaSettings
+
 
 MAX_QUEUED = 10_000
 MAX_QUEUED_KILOBYTES = 8 * 1024

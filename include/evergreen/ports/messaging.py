@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from evergreen.contracts.envelope import Event
+if TYPE_CHECKING:
+    from evergreen.contracts.envelope import Event
 
 
 class EventPublisher(Protocol):
