@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from serving import errors
 from serving.dependencies import Serving
+from serving.routes.cache import cache_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
@@ -31,6 +32,6 @@ def create_api(serving: Serving) -> Api:
     )
     errors.install(api)
     cold = serving.cold()
-    for router in (predict_routes(serving), feedback_routes(serving, cold), records_routes(cold), probe_routes(serving)):
+    for router in (predict_routes(serving), feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving)):
         api.include_router(router)
     return api

@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 
 from evergreen.core.errors import Unavailable
+from evergreen.core.generations import Generations
 from evergreen.ports.serving import Champion, ChampionNow, Fleet, FleetRegistry, LoadedModel
 from serving.clock import PlatformTime
 from serving.model_slot import Key, ModelSlots
@@ -48,6 +49,7 @@ class ChampionListener:
         worker_id: str,
         pid: int,
         on_swap: Callable[[str, float], None] | None = None,
+        generations: Generations | None = None,
     ) -> None:
         self.worker_id = worker_id
         self._fleet = fleet
@@ -55,6 +57,7 @@ class ChampionListener:
         self._memory = memory
         self._clock = clock
         self._on_swap = on_swap
+        self._generations = generations or Generations()
         self._loads = VersionLoads(slots, load, self.poke)
         self._voice = Voice(fleet, worker_id, pid, slots.serving)
         self._known: Fleet | None = None
@@ -127,6 +130,13 @@ class ChampionListener:
         """Look now."""
         self._poked.set()
 
+    async def learned(self, kind: str, generation: int) -> None:
+        """Wait until this worker follows the generation, a second at most."""
+        deadline = time.monotonic() + POLL_SECONDS
+        self.poke()
+        while self._generations.of(kind) < generation and time.monotonic() < deadline:
+            await self._next_round(deadline - time.monotonic())
+
     async def awake(self) -> None:
         """After SIGSTOP a worker would answer with the champion of then until its next look: its first requests wait for that, a second at most."""
         if self._slept or time.monotonic() - self._ticked > FROZEN_SECONDS:
@@ -183,6 +193,7 @@ class ChampionListener:
         await self._fleet.listen(self.poke)
         self._known = await self._fleet.look()
         self._clock.follow(self._known.clock)
+        self._generations.follow(self._known.generations)
         self._follow(self._known)
         if self._takes_part and not self._draining:
             await self._speak(self._known)

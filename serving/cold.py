@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+from evergreen.adapters.cache_generations import PostgresGenerations
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.bootstrap import Parts
@@ -22,8 +23,10 @@ from evergreen.contracts.api_records import (
     Explanation,
 )
 from evergreen.core.explanation import About
+from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
 from evergreen.settings import Settings
+from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.dependencies import Links
 
@@ -44,10 +47,11 @@ class Records(Protocol):
 @dataclass(frozen=True)
 class Cold:
     feedback: TakeFeedback
+    clear_cache: ClearCache
     records: Records
 
 
-def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime) -> Cold:
+def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener) -> Cold:
     return Cold(
         feedback=TakeFeedback(
             specs=parts.specs,
@@ -56,5 +60,6 @@ def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTi
             now=clock.now,
             pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
         ),
+        clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
     )

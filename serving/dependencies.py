@@ -17,12 +17,13 @@ from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.fleet_registry import PostgresFleet
 from evergreen.adapters.kafka_telemetry import KafkaTelemetry
 from evergreen.adapters.last_champions import LastChampions
+from evergreen.adapters.local_bloom import LocalSeenIndex
 from evergreen.adapters.online_features import OnlineFeatureStore
-from evergreen.adapters.redis_bloom import AsyncRedisSeenIndex
 from evergreen.adapters.redis_cache import LayeredCache
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.bootstrap import Parts
 from evergreen.core.errors import NotFound
+from evergreen.core.generations import Generations
 from evergreen.environment import service_name
 from evergreen.ports.model import ModelSpec
 from evergreen.services.predict import Predict
@@ -97,6 +98,7 @@ class Links:
         breaker = metrics.breaker_open.labels("redis")
         self.postgres = AsyncPostgres(settings.postgres.dsn.get_secret_value())
         self.redis = RedisLink(settings.redis.url.get_secret_value(), settings.redis.timeout_seconds, on_change=lambda is_open: breaker.set(is_open))
+        self.generations = Generations()
         self._kafka = settings.kafka
         self.telemetry = KafkaTelemetry(settings.kafka, on_drop=metrics.dropped)
 
@@ -125,7 +127,7 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         listener=listener,
         log=log,
         metrics=metrics,
-        cold=partial(_cold, settings, parts, links, clock),
+        cold=partial(_cold, settings, parts, links, clock, listener),
         closing=[links, links.redis, links.postgres],
     )
 
@@ -134,11 +136,13 @@ def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: Platfor
     return Predict(
         models=slots,
         cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
-        features=OnlineFeatureStore(links.postgres, links.redis),
-        seen=AsyncRedisSeenIndex(links.redis.run_script),
+        features=OnlineFeatureStore(links.postgres, links.redis, links.generations),
+        seen=LocalSeenIndex(links.redis),
         log=log,
         now=clock.now,
         pool=ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict"),
+        generations=links.generations,
+        observe=metrics.looked_up,
     )
 
 
@@ -152,10 +156,11 @@ def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime
         worker_id=f"{service_name('serving')}:{os.getpid()}:{secrets.token_hex(3)}",
         pid=os.getpid(),
         on_swap=metrics.swapped,
+        generations=links.generations,
     )
 
 
-def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime) -> Cold:
+def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener) -> Cold:
     from serving.cold import build_cold
 
-    return build_cold(settings, parts, links, clock)
+    return build_cold(settings, parts, links, clock, listener)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,7 +13,21 @@ from starlette.responses import Response
 from evergreen.contracts.api import Problem
 from evergreen.core.errors import EvergreenError
 from serving.hot import Reply
-from serving.problems import BROKE, INTERNAL, INVALID, MALFORMED, MEDIA_TYPE, METHOD, NOT_FOUND, REQUEST, TOO_LARGE, UNAVAILABLE, Kind, problem, problem_of
+from serving.problems import (
+    BROKE,
+    INTERNAL,
+    INVALID,
+    MEDIA_TYPE,
+    METHOD,
+    NOT_FOUND,
+    REQUEST,
+    TOO_LARGE,
+    UNAVAILABLE,
+    Kind,
+    invalid,
+    problem,
+    problem_of,
+)
 
 _OF_STATUS: Mapping[int, Kind] = {404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 422: INVALID, 503: UNAVAILABLE}
 
@@ -32,10 +46,7 @@ async def _known(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(fault["type"] == "json_invalid" for fault in found):
-        return _problem(request, MALFORMED, "the body must be one JSON object in UTF-8")
-    faults = [{"field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]), "message": str(fault["msg"])} for fault in found[:20]]
-    return _problem(request, INVALID, "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:3]), faults=faults)
+    return _response(invalid(found, path=request.url.path, request_id=request.state.request_id))
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -50,10 +61,8 @@ async def _broken(request: Request, _error: Exception) -> Response:
     return _problem(request, INTERNAL, BROKE)
 
 
-def _problem(
-    request: Request, kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, faults: Sequence[Mapping[str, str]] | None = None
-) -> Response:
-    return _response(problem(kind, detail, path=request.url.path, request_id=request.state.request_id, headers=headers, faults=faults))
+def _problem(request: Request, kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    return _response(problem(kind, detail, path=request.url.path, request_id=request.state.request_id, headers=headers))
 
 
 def _response(reply: Reply) -> Response:

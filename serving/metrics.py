@@ -11,6 +11,7 @@ import re
 import resource
 import time
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -28,6 +29,7 @@ class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._predicted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.registry = own = CollectorRegistry()
         # Requests answered, by route template: alert on the share of 5xx.
         self.requests = Counter("api_requests", "Requests answered", ["endpoint", "method", "status"], registry=own)
@@ -56,6 +58,9 @@ class Metrics:
         # Telemetry lost: Kafka is away or too slow; drift and performance checks see less than was served.
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
 
+        self._degraded: bool | None = None
+        self._looked_up = {(layer, hit): (self.cache_hits if hit else self.cache_misses).labels(layer) for layer in get_args(Layer) for hit in (True, False)}
+
     def answered(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """Children are found once: `labels()` costs more than counting."""
         children = self._answered.get((endpoint, method, status))
@@ -66,12 +71,18 @@ class Metrics:
         children[1].observe(seconds)
 
     def predicted(self, answer: Answer) -> None:
-        self.predictions.labels(answer.model, str(answer.version)).inc()
-        self.prediction_seconds.labels(answer.model).observe(answer.seconds)
-        self.degraded.set(answer.degraded)
+        children = self._predicted.get((answer.model, answer.version))
+        if children is None:
+            children = self.predictions.labels(answer.model, str(answer.version)), self.prediction_seconds.labels(answer.model)
+            self._predicted[answer.model, answer.version] = children
+        children[0].inc()
+        children[1].observe(answer.seconds)
+        if answer.degraded is not self._degraded:
+            self._degraded = answer.degraded
+            self.degraded.set(answer.degraded)
 
     def looked_up(self, layer: Layer, hit: bool) -> None:
-        (self.cache_hits if hit else self.cache_misses).labels(layer).inc()
+        self._looked_up[layer, hit].inc()
 
     def swapped(self, model: str, seconds: float) -> None:
         self.swap_seconds.labels(model).observe(seconds)

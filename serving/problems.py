@@ -72,6 +72,15 @@ def problem(
     return Reply(json.dumps(body).encode(), kind.status, MEDIA_TYPE, {**retry, **(headers or {})})
 
 
+def invalid(found: Sequence[Mapping[str, Any]], *, path: str, request_id: str) -> Reply:
+    """`found`: pydantic's faults, their places beginning with `body`, `query` …"""
+    if any(fault["type"] == "json_invalid" for fault in found):
+        return problem(MALFORMED, "the body must be one JSON object in UTF-8", path=path, request_id=request_id)
+    faults = [{"field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]), "message": str(fault["msg"])} for fault in found[:20]]
+    detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:3])
+    return problem(INVALID, detail, path=path, request_id=request_id, faults=faults)
+
+
 def problem_of(error: EvergreenError, *, path: str, request_id: str) -> Reply:
     kind = next((kind for kin, kind in _OF_ERROR if isinstance(error, kin)), INTERNAL)
     if kind is INTERNAL:

@@ -74,7 +74,7 @@ def test_a_late_row_goes_to_its_own_day(index: RedisSeenIndex):
 def test_a_full_layer_is_followed_by_the_next_and_nothing_is_lost(index: RedisSeenIndex, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(seen_window, "FIRST_CAPACITY", 100)
     layer.cache_clear()
-    seen_window._salts.cache_clear()
+    seen_window.salts.cache_clear()
     assert index.add_many({TODAY: ids("a", 1000)}) >= 990  # a false positive inside the day is not added twice
     stats = index.stats(TODAY)
     assert stats.filters[0].layers == 4  # 100 + 200 + 400 + 800

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 
 from evergreen.adapters.last_champions import LastChampions
-from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryKeys, MemoryPublisher, MemorySeenIndex
+from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
     ActionFilter,
@@ -32,9 +32,11 @@ from evergreen.contracts.api_records import (
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.explanation import About
+from evergreen.core.generations import Generations
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.model import Answering
 from evergreen.ports.serving import LoadedModel
+from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.predict import Predict
 from serving.app import create_app
@@ -138,6 +140,7 @@ class Bench:
         self.hold = threading.Event()
         """Loads wait for it."""
         self.hold.set()
+        self.generations = Generations()
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")
@@ -145,16 +148,21 @@ class Bench:
         self.app = create_app(self.serving)
 
     def _serving(self) -> Serving:
-        predict = Predict(models=self.slots, cache=self.cache, features=self.features, seen=self.seen, log=self.log, now=self.clock.now)
+        predict = Predict(
+            models=self.slots, cache=self.cache, features=self.features, seen=self.seen, log=self.log, now=self.clock.now, generations=self.generations
+        )
+        listener = self.listener()
         return Serving(
             worker_id="serving-00:1:abc",
             video_model=SPEC.name,
             predict=predict,
             cold=lambda: Cold(
-                feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now), records=self.records
+                feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now),
+                clear_cache=ClearCache(MemoryGenerations(self.fleet), listener.learned, [SPEC.name]),
+                records=self.records,
             ),
             slots=self.slots,
-            listener=self.listener(),
+            listener=listener,
             log=self.log,
             metrics=self.metrics,
         )
@@ -169,6 +177,7 @@ class Bench:
             worker_id="serving-00:1:abc",
             pid=1,
             on_swap=self.metrics.swapped,
+            generations=self.generations,
         )
 
     def load(self, model: str, version: int) -> LoadedModel:

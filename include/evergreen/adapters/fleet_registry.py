@@ -1,4 +1,4 @@
-"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks` as one serving worker reads and writes them.
+"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`, `cache_generations` as one serving worker reads and writes them.
 
 Guarantee: an acknowledgement is written only while what it speaks of is still so: condition and insert are one statement. Failure: a worker
 that was stopped for a minute wakes up and goes on where it was. Remedy: its statement finds a closed deployment or another epoch and
@@ -49,10 +49,12 @@ class PostgresFleet:
         champions = await self._postgres.fetch(_CHAMPIONS, self._models)
         preparing = await self._postgres.fetch(_PREPARING, self._models)
         clock = await self._postgres.fetch_row("SELECT mode, base, set_at, rate, epoch FROM platform_clock")
+        generations = await self._postgres.fetch("SELECT kind, generation FROM cache_generations")
         return Fleet(
             champions=[ChampionNow(**row) for row in champions],
             preparing=[Preparing(row["id"], row["model"], row["version"]) for row in preparing],
             clock=None if clock is None else ClockReading(**clock),
+            generations={row["kind"]: row["generation"] for row in generations},
         )
 
     async def beat(self, beat: Beat) -> None:

@@ -1,22 +1,36 @@
-"""The online feature store as serving reads it: Redis' copy first, then Postgres, the truth; then what the catalogue knows of a video."""
+"""The online feature store as serving reads it: what this process keeps, Redis' copy, then Postgres, the truth; then what the catalogue knows
+of a video.
+
+Guarantee: what is said is never older than TTL_SECONDS behind Postgres, and after an indexed batch not older than the worker's next look
+(`core.generations`). Failure: the generation rises while a row is on its way here. Remedy: only what was asked for and has come in one
+generation is kept."""
 
 from __future__ import annotations
 
-import json
 import random
-from datetime import UTC, datetime, time
+import time
+from datetime import UTC, datetime
+from datetime import time as midnight
 from typing import Any
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from evergreen.adapters.async_postgres import AsyncPostgres
-from evergreen.adapters.feature_copies import copy_key
+from evergreen.adapters.feature_copies import KEEP, ROUND, copy_key
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.errors import Unavailable
+from evergreen.core.generations import FEATURES, Generations
+from evergreen.core.lru import Lru
 from evergreen.ports.serving import StoredFeatures
 
 TTL_SECONDS = 600
+UNKNOWN_SECONDS = 10.0
+"""For which "nothing is known of it" is believed."""
+LOCAL_ENTRIES = 8192
+_LOCAL_BYTES = 16 * 2**20
+_ENTRY_BYTES = 512
+"""Of an entry beside its text, roughly."""
+_MAX_COPY_BYTES = 256 * 2**10
 _STORE = "SELECT features, as_of FROM online_features WHERE model = $1 AND entity = $2"
 # The catalogue has no words for "no tags known", so it says nothing of them.
 _CATALOGUE = """
@@ -32,48 +46,74 @@ class _Copy(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Copy).decode
+_encode = msgspec.json.Encoder().encode
+_Found = StoredFeatures | None
 
 
 class OnlineFeatureStore:
-    """Guarantee: never older than TTL_SECONDS behind Postgres. A copy that cannot be read is passed over."""
+    """A copy that cannot be read is passed over."""
 
-    def __init__(self, postgres: AsyncPostgres, link: RedisLink) -> None:
+    def __init__(self, postgres: AsyncPostgres, link: RedisLink, generations: Generations | None = None) -> None:
         self._postgres = postgres
         self._link = link
+        self._generations = generations or Generations()
+        self._local: Lru[tuple[str, str], tuple[float, int, _Found]] = Lru(LOCAL_ENTRIES, _LOCAL_BYTES)
 
     async def get(self, model: str, entity: str) -> StoredFeatures | None:
-        copy = await self._copied(model, entity)
+        generation = self._generations.of(FEATURES)
+        kept = self._local.get((model, entity))
+        if kept is not None and kept[1] == generation and (left := kept[0] - time.monotonic()) > 0:
+            return None if kept[2] is None else StoredFeatures(kept[2].features, kept[2].as_of, left)
+        found = await self._look_up(model, entity)
+        seconds = UNKNOWN_SECONDS * (1 - 0.15 * random.random()) if found is None else found.seconds_left
+        if seconds > 0 and generation == self._generations.of(FEATURES):
+            size = _ENTRY_BYTES if found is None else _ENTRY_BYTES + sum(len(str(value)) for value in found.features.values())
+            self._local.put((model, entity), (time.monotonic() + seconds, generation, found), size)
+        return found
+
+    async def _look_up(self, model: str, entity: str) -> _Found:
+        copy, round_ = await self._copied(model, entity)
         if copy is not None:
             return copy
+        seconds = int(TTL_SECONDS * (1 - 0.15 * random.random()))
         row = await self._postgres.fetch_row(_STORE, model, entity)
         if row is None:
-            return await self._catalogued(entity)
-        stored = StoredFeatures(row["features"], row["as_of"])
-        await self._copy(model, entity, stored)
-        return stored
+            return await self._catalogued(entity, seconds)
+        if round_ is not None:
+            self._copy(model, entity, round_, _Copy(row["features"], row["as_of"]), seconds)
+        return StoredFeatures(row["features"], row["as_of"], float(seconds))
 
-    async def _catalogued(self, entity: str) -> StoredFeatures | None:
+    async def _catalogued(self, entity: str, seconds: float) -> _Found:
         row = await self._postgres.fetch_row(_CATALOGUE, entity)
         if row is None:
             return None
         known = {name: _plain(value) for name, value in row.items() if value is not None and name != "last_seen"}
-        return StoredFeatures(known, datetime.combine(row["last_seen"], time(), UTC))
+        return StoredFeatures(known, datetime.combine(row["last_seen"], midnight(), UTC), seconds)
 
-    async def _copied(self, model: str, entity: str) -> StoredFeatures | None:
+    async def _copied(self, model: str, entity: str) -> tuple[_Found, bytes | None]:
+        """The copy, and the round; None: nothing may be copied now."""
+        key = copy_key(model, entity)
         try:
-            body = await self._link.call(lambda client: client.get(copy_key(model, entity)))
-            copy = None if body is None else _decode(body)
-        except (Unavailable, ResponseError, msgspec.MsgspecError):
-            return None
-        return None if copy is None or copy.as_of.tzinfo is None else StoredFeatures(copy.features, copy.as_of)
+            body, milliseconds, round_ = await self._link.ask(("GETRANGE", key, 0, _MAX_COPY_BYTES), ("PTTL", key), ("GET", ROUND))
+        except Unavailable:
+            return None, None
+        copy = _read(body)
+        known = None if copy is None or milliseconds <= 0 else StoredFeatures(copy.features, copy.as_of, min(milliseconds / 1000, TTL_SECONDS))
+        return known, b"" if round_ is None else round_ if isinstance(round_, bytes) else None
 
-    async def _copy(self, model: str, entity: str, stored: StoredFeatures) -> None:
-        body = json.dumps({"features": dict(stored.features), "as_of": stored.as_of.isoformat()})
-        seconds = int(TTL_SECONDS * (1 - 0.15 * random.random()))
+    def _copy(self, model: str, entity: str, round_: bytes, copy: _Copy, seconds: int) -> None:
         try:
-            await self._link.call(lambda client: client.set(copy_key(model, entity), body, ex=seconds))
-        except (Unavailable, ResponseError):
+            self._link.script_soon(KEEP, [ROUND, copy_key(model, entity)], [round_, _encode(copy), seconds])
+        except Unavailable:
             return  # the next one asks Postgres again
+
+
+def _read(body: Any) -> _Copy | None:
+    try:
+        copy = _decode(body) if isinstance(body, bytes) and 0 < len(body) <= _MAX_COPY_BYTES else None
+    except msgspec.MsgspecError:
+        return None
+    return None if copy is None or copy.as_of.tzinfo is None else copy
 
 
 def _plain(value: Any) -> Any:

@@ -1,17 +1,22 @@
 """The seen index in Redis: a bitmap per UTC day and layer, in the byte layout of pybloom-live (core/seen_window.py).
 
 Keys, all in one hash slot:
-  {bloom:videos}:state          hash  status (ready | rebuilding), newest (day added to), floor (oldest day kept)
+  {bloom:videos}:state          hash  status (ready | rebuilding), newest (day added to), floor (oldest day kept), version (a new word with
+                                      every change of anything here) and version:2025-07-24 (the same of that day)
   {bloom:videos}:days           hash  2025-07-24 -> number of layers; a day that is not in it has no rows
   {bloom:videos}:items          hash  2025-07-24:0 -> items added to that layer
   {bloom:videos}:2025-07-24:0   bitmap of layer 0
 
 Guarantee: no false NO, whatever Redis loses. Failure: Redis comes back empty, evicts a bitmap, or a rebuild dies half way. Remedy: an
 answer is NO only while `state` says ready and every bitmap that `days` names is there; else it is MAYBE and the indexer rebuilds.
+Readers with a copy of their own (`local_bloom`) believe it for LEASE_SECONDS after they saw the version: a writer waits as long before it
+says that something was added.
 """
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -22,16 +27,18 @@ import redis
 from evergreen.adapters import redis_bloom_scripts as scripts
 from evergreen.adapters.bloom_builder import build_layers
 from evergreen.core.errors import NotFound, Unavailable
-from evergreen.core.seen_window import WINDOW_DAYS, estimated_items, layer, layer_error, oldest_kept, positions, union_error, window_of
+from evergreen.core.seen_window import LEASE_SECONDS, WINDOW_DAYS, estimated_items, layer, layer_error, oldest_kept, positions, union_error, window_of
 from evergreen.ports.seen_index import DayFilter, Seen, SeenStats
 
 DEFAULT_NAMESPACE = "videos"
 _CHUNK = 250
 """Items per script call: a few milliseconds in which Redis serves nobody else."""
 _FIRST_LAYERS = 1
+_MARGIN = 1.2
+"""Clocks of two machines do not run equally fast."""
 
 
-class _Layout:
+class Layout:
     def __init__(self, namespace: str) -> None:
         self._prefix = f"{{bloom:{namespace}}}"
         self.state, self.days, self.items = (f"{self._prefix}:{name}" for name in ("state", "days", "items"))
@@ -57,6 +64,11 @@ def _answers(reply: Sequence[int], count: int) -> list[Seen] | int:
     return [Seen.MAYBE if one else Seen.NO for one in found]
 
 
+def _version() -> str:
+    """Never the same again, also when Redis comes back with a state of before."""
+    return secrets.token_hex(8)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -70,7 +82,7 @@ class AsyncRedisSeenIndex:
 
     def __init__(self, run_script: Callable[[str, list[str], list[Any]], Awaitable[Any]], namespace: str = DEFAULT_NAMESPACE) -> None:
         self._run_script = run_script
-        self._layout = _Layout(namespace)
+        self._layout = Layout(namespace)
         self._layers = _FIRST_LAYERS
 
     async def maybe_seen(self, items: Sequence[str], today: date, days: int = WINDOW_DAYS) -> list[Seen]:
@@ -89,9 +101,10 @@ class AsyncRedisSeenIndex:
 
 
 class RedisSeenIndex:
-    def __init__(self, client: redis.Redis, namespace: str = DEFAULT_NAMESPACE) -> None:
+    def __init__(self, client: redis.Redis, namespace: str = DEFAULT_NAMESPACE, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._redis: Any = client
-        self._layout = _Layout(namespace)
+        self._lease = lease_seconds
+        self._layout = Layout(namespace)
         self._lookup: Any = client.register_script(scripts.LOOKUP)
         self._add: Any = client.register_script(scripts.ADD)
         self._layers = _FIRST_LAYERS
@@ -146,7 +159,13 @@ class RedisSeenIndex:
                     added += self._add_chunk(day, unique[at : at + _CHUNK])
             if kept:
                 self._forget_before(oldest_kept(newest))
+        if added:
+            self._outwait()
         return added
+
+    def _outwait(self) -> None:
+        """Until no reader believes a copy from before."""
+        time.sleep(self._lease * _MARGIN)
 
     def _add_chunk(self, day: date, items: Sequence[str]) -> int:
         added, layers = 0, self._days().get(day, 1)
@@ -155,6 +174,7 @@ class RedisSeenIndex:
             keys = [self._layout.state, self._layout.days, self._layout.items, *(self._layout.bitmap(day, of.index) for of in used)]
             arguments: list[str | int] = [day.isoformat(), layers, *(of.capacity for of in used), *(of.slices for of in used), len(items)]
             arguments += [bit for item in items for of in used for bit in positions(item, of)]
+            arguments.append(_version())
             done, new, layers = self._add(keys=keys, args=arguments)
             if done < 0:
                 raise NotFound("there is no seen index to add to: it was lost and has to be rebuilt")
@@ -163,10 +183,11 @@ class RedisSeenIndex:
         return added
 
     def _forget_before(self, day: date) -> None:
-        self._redis.hset(self._layout.state, "floor", day.isoformat())
         old = {found: layers for found, layers in self._days().items() if found < day}
+        self._redis.hset(self._layout.state, mapping={"floor": day.isoformat()} | ({"version": _version()} if old else {}))
         for found, layers in old.items():
             with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hdel(self._layout.state, f"version:{found.isoformat()}")
                 pipe.hdel(self._layout.days, found.isoformat())
                 pipe.hdel(self._layout.items, *(f"{found.isoformat()}:{index}" for index in range(layers)))
                 pipe.unlink(*(self._layout.bitmap(found, index) for index in range(layers)))
@@ -174,7 +195,8 @@ class RedisSeenIndex:
 
     def begin_rebuild(self) -> None:
         with _translated():
-            self._redis.hset(self._layout.state, "status", "rebuilding")
+            self._redis.hset(self._layout.state, mapping={"status": "rebuilding", "version": _version()})
+        self._outwait()
 
     def replace_day(self, day: date, items: Sequence[str]) -> None:
         built = build_layers(items)
@@ -187,14 +209,17 @@ class RedisSeenIndex:
                 pipe.set(self._layout.bitmap(day, index), body)
                 pipe.hset(self._layout.items, f"{text}:{index}", count)
             pipe.hset(self._layout.days, text, len(built))
+            version = _version()
+            pipe.hset(self._layout.state, mapping={"version": version, f"version:{text}": version})
             pipe.execute()
+        self._outwait()
 
     def end_rebuild(self, newest: date | None) -> None:
         with _translated():
             if newest is not None:
                 self._forget_before(oldest_kept(newest))
                 self._redis.hset(self._layout.state, "newest", newest.isoformat())
-            self._redis.hset(self._layout.state, "status", "ready")
+            self._redis.hset(self._layout.state, mapping={"status": "ready", "version": _version()})
 
     def _days(self) -> dict[date, int]:
         return {date.fromisoformat(day.decode()): int(layers) for day, layers in self._redis.hgetall(self._layout.days).items()}

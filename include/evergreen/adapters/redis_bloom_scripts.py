@@ -56,11 +56,12 @@ return reply
 
 ADD = """
 -- KEYS: state, days, items, then the day's bitmap per layer
--- ARGV: day, number of layers L, L capacities, L numbers of slices, number of items, then per item and layer its bits
+-- ARGV: day, number of layers L, L capacities, L numbers of slices, number of items, then per item and layer its bits, then a new version
 -- reply: {items done, of them new, layers needed}; {-1, 0, 0}: no index. Fewer done than asked: ask for the rest with that many layers
 if redis.call('EXISTS', KEYS[1]) == 0 then return {-1, 0, 0} end
 local day, L = ARGV[1], tonumber(ARGV[2])
-local n = tonumber(redis.call('HGET', KEYS[2], day) or 1)
+local had = redis.call('HGET', KEYS[2], day)
+local n = tonumber(had or 1)
 if n > L then return {0, 0, n} end
 for l = 1, n do
   -- a bitmap that was evicted must not come back with holes: the index counts as lost
@@ -116,6 +117,7 @@ redis.call('HSET', KEYS[2], day, n)
 for l = 1, n do redis.call('HSET', KEYS[3], day .. ':' .. (l - 1), counts[l]) end
 local newest = redis.call('HGET', KEYS[1], 'newest')
 if not newest or newest < day then redis.call('HSET', KEYS[1], 'newest', day) end
+if new > 0 or not had then redis.call('HSET', KEYS[1], 'version', ARGV[#ARGV], 'version:' .. day, ARGV[#ARGV]) end
 if done < asked then n = n + 1 end
 return {done, new, n}
 """

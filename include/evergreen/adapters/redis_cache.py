@@ -1,32 +1,36 @@
 """The prediction cache in two layers, and the keys that make repeated posts one.
 
 L1: bounded, least recently used out first, in this process. L2: Redis, shared by all workers. Both forget after the same time, on wall time:
-a replayed clock neither ages nor renews an entry. Values are JSON with a schema tag, never pickle; anything else is a miss and is deleted."""
+a replayed clock neither ages nor renews an entry. Values are JSON with a schema tag, never pickle; anything else, also what is too large,
+is a miss and is deleted. L1 keeps an entry for a while after its time: it may answer when nothing better can be had."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.errors import Unavailable
+from evergreen.core.lru import Lru
 from evergreen.ports.cache import CachedAnswer, Layer
 
 SCHEMA = "evergreen.prediction/1"
 L1_ENTRIES = 4096
+L1_BYTES = 16 * 2**20
+MAX_ENTRY_BYTES = 128 * 2**10
+"""No answer of ours is a tenth of it."""
 MAX_WRITES_UNDER_WAY = 128
+STALE_SECONDS = 3600.0
 KEY_SECONDS = 24 * 3600
 _JITTER = 0.15
+_NO_KEY = -2
 _CLAIM = "local first = redis.call('GET', KEYS[1]) if first then return first end redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) return ARGV[1]"
 
 Observe = Callable[[Layer, bool], None]
@@ -40,8 +44,17 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     answer: msgspec.Raw
 
 
+class _Answer(msgspec.Struct):
+    prediction: float
+
+
+class _Object(msgspec.Struct):
+    """Any JSON object: read for its form only."""
+
+
 _decode = msgspec.json.Decoder(_Entry).decode
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_object = msgspec.json.Decoder(_Object).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,10 +62,9 @@ class LayeredCache:
     def __init__(self, link: RedisLink, ttl_seconds: float, *, entries: int = L1_ENTRIES, observe: Observe | None = None) -> None:
         self._link = link
         self._ttl = ttl_seconds
-        self._entries = entries
         self._observe: Observe = observe or (lambda _layer, _hit: None)
-        self._l1: OrderedDict[str, tuple[float, CachedAnswer]] = OrderedDict()
-        self._writes: set[asyncio.Task[None]] = set()
+        self._l1: Lru[str, tuple[float, CachedAnswer]] = Lru(entries, L1_BYTES)
+        self._writes: set[asyncio.Future[list[Any]]] = set()
 
     async def get(self, key: str, version: str) -> tuple[CachedAnswer, Layer] | None:
         local = self._local(key)
@@ -67,60 +79,51 @@ class LayeredCache:
         self._observe("l2", shared is not None)
         if shared is None:
             return None
-        answer, seconds_left = shared
-        self._keep(key, answer, seconds_left)
-        return answer, "l2"
+        self._keep(key, shared, shared.seconds_left)
+        return shared, "l2"
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, answer: CachedAnswer) -> float:
         seconds = self._ttl * (1 - _JITTER * random.random())  # entries of one burst must not all end in one moment
         self._keep(key, answer, seconds)
         if len(self._writes) < MAX_WRITES_UNDER_WAY and not self._link.breaker.open:
-            task = asyncio.get_running_loop().create_task(self._write(key, encode_entry(answer), seconds))
-            self._writes.add(task)
-            task.add_done_callback(self._writes.discard)
+            self._write(key, encode_entry(answer), seconds)
+        return seconds
+
+    def expired(self, key: str) -> CachedAnswer | None:
+        found = self._l1.get(key)
+        return None if found is None or found[0] + STALE_SECONDS <= time.monotonic() else found[1]
 
     async def settle(self) -> None:
         """Wait for the writes under way."""
-        await asyncio.gather(*self._writes)
+        await asyncio.gather(*self._writes, return_exceptions=True)
 
     def _local(self, key: str) -> CachedAnswer | None:
         found = self._l1.get(key)
-        if found is None:
+        if found is None or (left := found[0] - time.monotonic()) <= 0:
             return None
-        if found[0] <= time.monotonic():
-            del self._l1[key]
-            return None
-        self._l1.move_to_end(key)
-        return found[1]
+        return replace(found[1], seconds_left=left)
 
     def _keep(self, key: str, answer: CachedAnswer, seconds: float) -> None:
-        self._l1[key] = (time.monotonic() + seconds, answer)
-        self._l1.move_to_end(key)
-        while len(self._l1) > self._entries:
-            self._l1.popitem(last=False)
+        self._l1.put(key, (time.monotonic() + seconds, answer), len(key) + len(answer.body) + len(answer.features))
 
-    async def _shared(self, key: str, version: str) -> tuple[CachedAnswer, float] | None:
-        try:
-            body, milliseconds = await self._link.call(partial(_read, key))
-        except ResponseError:  # something that is no string lies under the key
-            await self._delete(key)
+    async def _shared(self, key: str, version: str) -> CachedAnswer | None:
+        # A range, for whoever wrote it may have written gigabytes.
+        body, milliseconds = await self._link.ask(("GETRANGE", key, 0, MAX_ENTRY_BYTES), ("PTTL", key))
+        if milliseconds == _NO_KEY:
             return None
-        if body is None or milliseconds <= 0:
-            return None
-        answer = decode_entry(body, version)
+        answer = decode_entry(body, version) if isinstance(body, bytes) and len(body) <= MAX_ENTRY_BYTES else None
         if answer is None:
-            await self._delete(key)
+            await self._link.ask(("UNLINK", key))
             return None
-        return answer, min(milliseconds / 1000, self._ttl)
+        return None if milliseconds <= 0 else replace(answer, seconds_left=min(milliseconds / 1000, self._ttl))
 
-    async def _delete(self, key: str) -> None:
-        await self._link.call(lambda client: client.delete(key))
-
-    async def _write(self, key: str, body: bytes, seconds: float) -> None:
+    def _write(self, key: str, body: bytes, seconds: float) -> None:
         try:
-            await self._link.call(lambda client: client.set(key, body, px=max(int(seconds * 1000), 1)))
-        except (Unavailable, ResponseError):
+            write = self._link.ask(("SET", key, body, "PX", max(int(seconds * 1000), 1)))
+        except Unavailable:
             return  # the next request computes it again
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
 
 
 class RedisIdempotencyKeys:
@@ -132,13 +135,6 @@ class RedisIdempotencyKeys:
         return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 
-async def _read(key: str, client: Redis) -> list[Any]:
-    pipeline = client.pipeline(transaction=False)
-    pipeline.get(key)
-    pipeline.pttl(key)
-    return await pipeline.execute()
-
-
 def encode_entry(answer: CachedAnswer) -> bytes:
     return _encode(_Entry(SCHEMA, answer.version, answer.features_as_of, msgspec.Raw(answer.features), msgspec.Raw(answer.body)))
 
@@ -147,11 +143,10 @@ def decode_entry(body: bytes, version: str) -> CachedAnswer | None:
     """None for anything this version's `encode_entry` did not write."""
     try:
         entry = _decode(body)
-        answer, _ = _decode_object(entry.answer), _decode_object(entry.features)
+        _decode_answer(entry.answer), _decode_object(entry.features)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    predicted = answer.get("prediction")
-    if entry.schema != SCHEMA or entry.version != version or not isinstance(predicted, float | int) or isinstance(predicted, bool):
+    if entry.schema != SCHEMA or entry.version != version:
         return None
     if entry.as_of is not None and entry.as_of.tzinfo is None:
         return None

@@ -1,7 +1,9 @@
 """One guarded way to Redis for a process that must answer whatever happens to it.
 
 Guarantee: a call ends within its time-out, with a result or with Unavailable. Failure: Redis is away, paused or slow. Remedy: after a few
-failures in a row the breaker opens and calls fail at once; every second one of them may try."""
+failures in a row the breaker opens and calls fail at once; every second one of them may try.
+
+`ask` is the way for requests: commands of one turn of the event loop travel together. `call` has connections of its own, for what is large."""
 
 from __future__ import annotations
 
@@ -9,14 +11,14 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
+from evergreen.adapters.redis_wire import Command, RedisWire
 from evergreen.core.errors import Unavailable
 
 T = TypeVar("T")
@@ -46,6 +48,12 @@ class Breaker:
         self._retry_at = now + REST_SECONDS
         return True
 
+    def told(self, answered: bool) -> None:
+        if not answered:
+            self.failed()
+        elif self._failures:
+            self.succeeded()
+
     def succeeded(self) -> None:
         was, self._failures = self.open, 0
         self._tell(was)
@@ -70,7 +78,9 @@ class RedisLink:
         self.breaker = Breaker(on_change)
         self._scripts: dict[str, str] = {}
         self.client: Redis | None = None
+        self._wire: RedisWire | None = None
         if url:
+            self._wire = RedisWire(url, timeout_seconds, self.breaker.told)
             pool = BlockingConnectionPool.from_url(
                 url,
                 max_connections=_MAX_CONNECTIONS,
@@ -99,23 +109,32 @@ class RedisLink:
         self.breaker.succeeded()
         return result
 
+    def ask(self, *commands: Command) -> asyncio.Future[list[Any]]:
+        """One reply per command; a refusal is a ResponseError among them. Raises Unavailable, at once or when awaited."""
+        if self._wire is None:
+            raise Unavailable("no Redis is configured (EVERGREEN_REDIS__URL)")
+        if not self.breaker.admit():
+            raise Unavailable("Redis does not answer (breaker open)")
+        return self._wire.ask(commands)
+
+    def script_soon(self, script: str, keys: list[str], arguments: list[Any]) -> asyncio.Future[list[Any]]:
+        """A short script whole, so that one turn does; whoever does not care need not await. Raises Unavailable."""
+        return self.ask(("EVAL", script, len(keys), *keys, *arguments))
+
     async def run_script(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
         """A Lua script, sent whole only when Redis does not know it yet. Raises Unavailable, for a script that Redis refuses too."""
         sha = self._scripts.get(script)
         if sha is None:
             sha = self._scripts[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-        try:
-            return await self.call(partial(_run, script, sha, keys, arguments))
-        except ResponseError as error:
-            raise Unavailable(f"Redis refuses: {error}") from error
+        [reply] = await self.ask(("EVALSHA", sha, len(keys), *keys, *arguments))
+        if isinstance(reply, ResponseError) and str(reply).startswith("NOSCRIPT"):
+            [reply] = await self.ask(("EVAL", script, len(keys), *keys, *arguments))
+        if isinstance(reply, ResponseError):
+            raise Unavailable(f"Redis refuses: {reply}") from reply
+        return reply
 
     async def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
         if self.client is not None:
             await self.client.aclose()
-
-
-async def _run(script: str, sha: str, keys: list[str], arguments: list[Any], client: Any) -> Any:
-    try:
-        return await client.evalsha(sha, len(keys), *keys, *arguments)
-    except NoScriptError:
-        return await client.eval(script, len(keys), *keys, *arguments)

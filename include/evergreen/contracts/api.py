@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-MAX_FEATURES = 200
-MAX_TEXT = 20_000
+from evergreen.contracts.limits import MAX_FEATURES, MAX_TEXT
+
 _UNFIT = re.compile("\x00")
 
 
@@ -93,7 +93,10 @@ class VideoPrediction(BaseModel):
     bloom_filter_status: BloomStatus
     cached: bool
     degraded: bool
-    degraded_reasons: list[str] = Field(description="Closed list: cache_unavailable, seen_index_unavailable, features_unavailable, features_stale")
+    degraded_reasons: list[str] = Field(
+        description="Closed list: cache_unavailable, seen_index_unavailable, features_unavailable, features_stale, model_failed. "
+        "After features_unavailable with `features_as_of`, and after model_failed, the answer is what the same version said a while ago"
+    )
     processing_time: float = Field(ge=0, description="Seconds")
 
 
@@ -107,6 +110,11 @@ class FeedbackRequest(Body):
 class FeedbackAccepted(Body):
     id: str = Field(description="Of the event on prediction.feedback; the same for a repeated Idempotency-Key")
     status: Literal["accepted"] = "accepted"
+
+
+class CacheCleared(Body):
+    model: str
+    generation: int = Field(description="How often the model's answers were cleared")
 
 
 class FieldFault(Body):

@@ -20,6 +20,9 @@ WINDOW_DAYS = 7
 """Today and the six days before."""
 KEPT_DAYS = 8
 """One more than the window: around midnight two processes may disagree on today."""
+LEASE_SECONDS = 0.05
+"""For this long a reader may answer from a copy that it has compared with the shared filters; a writer comes back only after it, and after
+that no reader says NO to what was added."""
 UNION_ERROR = 0.01
 FIRST_CAPACITY = 100_000
 _GROWTH = 2
@@ -58,7 +61,7 @@ def positions(item: str, of: Layer) -> list[int]:
     """Bits of the item in the layer's bitmap, one per slice, numbered as Redis numbers them (highest bit of a byte first)."""
     key = item.encode()
     bits = []
-    for start, salted in _salts(of.slices):
+    for start, salted in salts(of.slices):
         digest = salted.copy()
         digest.update(key)
         words = unpack(f"<{digest.digest_size // 4}I", digest.digest())
@@ -69,8 +72,8 @@ def positions(item: str, of: Layer) -> list[int]:
 
 
 @lru_cache(maxsize=16)
-def _salts(slices: int) -> tuple[tuple[int, hashlib._Hash], ...]:
-    """(first slice, hash with the salt already in it): 12 or 16 slices per hash."""
+def salts(slices: int) -> tuple[tuple[int, hashlib._Hash], ...]:
+    """(first slice, hash with the salt already in it): 12 or 16 slices per hash, a little-endian word of four bytes for each."""
     make = hashlib.sha384 if slices <= 12 else hashlib.sha512
     per_hash = make().digest_size // 4
     return tuple((at * per_hash, make(make(pack("<I", at)).digest())) for at in range(math.ceil(slices / per_hash)))

@@ -1,8 +1,8 @@
-"""The prediction cache: answers of one version and epoch, by what was asked."""
+"""The prediction cache: answers of one version and epoch, by what was asked; and what empties it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -20,6 +20,8 @@ class CachedAnswer:
     version: str
     """`name@N`, compared with the key's on the way out."""
     features_as_of: datetime | None = None
+    seconds_left: float = field(default=0.0, compare=False)
+    """Of its time in the cache, as far as the cache says."""
 
 
 class PredictionCache(Protocol):
@@ -29,5 +31,15 @@ class PredictionCache(Protocol):
     async def get(self, key: str, version: str) -> tuple[CachedAnswer, Layer] | None:
         """An unreadable value is a miss and is deleted. Raises Unavailable when the shared layer does not answer in time."""
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
-        """At once in the process, soon in the shared layer; never raises, never waits."""
+    def put(self, key: str, answer: CachedAnswer) -> float:
+        """At once in the process, soon in the shared layer; never raises, never waits. Returns for how many seconds."""
+
+    def expired(self, key: str) -> CachedAnswer | None:
+        """What this process still has under the key although its time is over: for when nothing better can be had. Never raises."""
+
+
+class CacheGenerations(Protocol):
+    """Table `cache_generations` as an operator changes it."""
+
+    async def bump(self, kind: str, by: str) -> int:
+        """Every process drops what it keeps of this kind, within a second. Returns the new generation. Raises Unavailable."""

@@ -40,6 +40,13 @@ class IndexedBatches(Protocol):
     def record(self, dataset: str, batch_id: str, sha256: str) -> None: ...
 
 
+class Generations(Protocol):
+    """Table `cache_generations`, see `core.generations`."""
+
+    def bump(self, kind: str, by: str) -> None:
+        """With the commit every serving worker is told to drop what it keeps of this kind."""
+
+
 @dataclass(frozen=True)
 class PredictionRow:
     source: str
@@ -99,6 +106,8 @@ class IndexTransaction(BatchTransaction, Protocol):
     def online_features(self) -> FeatureTable: ...
     @property
     def indexed_batches(self) -> IndexedBatches: ...
+    @property
+    def generations(self) -> Generations: ...
     @property
     def stream(self) -> StreamRecords: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from evergreen.core.clock import ClockReading
@@ -52,6 +52,8 @@ class ServedModels(Protocol):
 class StoredFeatures:
     features: Mapping[str, Any]
     as_of: datetime
+    seconds_left: float = field(default=0.0, compare=False)
+    """For which they may be kept, unless generation `features` changes before."""
 
 
 class FeatureStore(Protocol):
@@ -60,12 +62,14 @@ class FeatureStore(Protocol):
 
 
 class SeenIndex(Protocol):
+    def known(self, entity: str, now: datetime) -> Seen | None:
+        """What `seen` would say, if that is sure without asking anyone; None: ask."""
+
     async def seen(self, entity: str, now: datetime) -> Seen:
         """In the 7 days up to `now` (platform time). NO is certain. Raises Unavailable: a filter that cannot be read is never a NO."""
 
 
-@dataclass(frozen=True)
-class PredictionRecord:
+class PredictionRecord(NamedTuple):
     """One answer for the prediction log."""
 
     prediction_id: str
@@ -121,6 +125,8 @@ class Fleet:
     champions: Sequence[ChampionNow]
     preparing: Sequence[Preparing] = ()
     clock: ClockReading | None = None
+    generations: Mapping[str, int] = field(default_factory=dict)
+    """See `core.generations`."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """A processed batch, made findable: the catalogue, the online feature store and the seen index.
 
 Guarantee: indexing a batch again changes nothing, and newer values are never replaced by older ones. Failure: a process dies between the
-seen index and the database, Redis was emptied, an older batch comes late. Remedy: the batch counts as indexed only with the transaction
-that wrote it, everything before is safe to repeat; a lost seen index is rebuilt from silver, which already holds the batch.
+seen index and the database or before serving's copies were forgotten, Redis was emptied, an older batch comes late. Remedy: the batch
+counts as indexed only with the last step, which tells serving's workers to drop what they keep; everything before is safe to repeat; a lost
+seen index is rebuilt from silver, which already holds the batch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import structlog
 
 from evergreen.contracts.events import DataProcessed
 from evergreen.core.errors import NotFound, Unavailable
+from evergreen.core.generations import FEATURES
 from evergreen.core.release import released_at
 from evergreen.ports.dataset import Dataset, OnlineFeatures
 from evergreen.ports.index import FeatureCopies, FeatureRow, IndexStore
@@ -56,8 +58,10 @@ class IndexBatch:
         with self._store.transaction() as tx:
             tx.videos.upsert(dataset.catalogue(rows))
             tx.online_features.upsert(features)
-            tx.indexed_batches.record(batch.dataset, batch.batch_id, sha256)
         self._forget_copies(features)
+        with self._store.transaction() as tx:
+            tx.generations.bump(FEATURES, "indexer")
+            tx.indexed_batches.record(batch.dataset, batch.batch_id, sha256)
         log.info("batch_indexed", dataset=batch.dataset, batch_id=batch.batch_id, rows=len(rows), features=len(features))
         return True
 

@@ -194,5 +194,5 @@ async def test_a_model_that_breaks_tells_nothing_of_itself(client: httpx.AsyncCl
 async def test_the_cache_holds_the_models_answer_and_nothing_of_the_request(client: httpx.AsyncClient, running: Bench) -> None:
     await ask(client)
     [(key, kept)] = running.cache.entries.items()
-    assert key.startswith(f"prediction:{SPEC.name}:1:1:{'0' * 16}:v1:")
+    assert key.startswith(f"prediction:{SPEC.name}:1:1:{'0' * 16}:0:v1:")
     assert not {"prediction_id", "cached", "processing_time", "bloom_filter_status"} & set(json.loads(kept.body))

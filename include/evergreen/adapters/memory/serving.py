@@ -24,27 +24,42 @@ class _Part:
 
 
 class MemoryCache(_Part):
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
+        """`seconds`: for which entries may be kept elsewhere."""
         self.entries: dict[str, CachedAnswer] = {}
+        self.seconds = seconds
+        self.over: dict[str, CachedAnswer] = {}
+        """Entries whose time is over."""
 
     async def get(self, key: str, version: str) -> tuple[CachedAnswer, Layer] | None:
         self._answer()
         found = self.entries.get(key)
         if found is not None and found.version != version:
             found = self.entries.pop(key) and None
-        return None if found is None else (found, "l1")
+        return None if found is None else (replace(found, seconds_left=self.seconds), "l1")
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, answer: CachedAnswer) -> float:
         if not self.away:
             self.entries[key] = answer
+        return self.seconds
+
+    def expired(self, key: str) -> CachedAnswer | None:
+        return self.entries.get(key) or self.over.get(key)
+
+    def end(self) -> None:
+        """Time passes: no entry may answer any more."""
+        self.over |= self.entries
+        self.entries.clear()
 
 
 class MemoryFeatures(_Part):
     def __init__(self, known: Mapping[tuple[str, str], StoredFeatures] | None = None) -> None:
         self.known = dict(known or {})
+        self.asked = 0
 
     async def get(self, model: str, entity: str) -> StoredFeatures | None:
         self._answer()
+        self.asked += 1
         return self.known.get((model, entity))
 
 
@@ -52,9 +67,23 @@ class MemorySeenIndex(_Part):
     def __init__(self) -> None:
         self.items: set[str] = set()
 
+    def known(self, entity: str, now: datetime) -> Seen | None:
+        return None
+
     async def seen(self, entity: str, now: datetime) -> Seen:
         self._answer()
         return "MAYBE" if entity in self.items else "NO"
+
+
+class MemoryGenerations(_Part):
+    def __init__(self, fleet: MemoryFleet) -> None:
+        self._fleet = fleet
+        self.by: list[tuple[str, str]] = []
+
+    async def bump(self, kind: str, by: str) -> int:
+        self._answer()
+        self.by.append((kind, by))
+        return self._fleet.bump(kind)
 
 
 class MemoryKeys(_Part):
@@ -111,6 +140,7 @@ class MemoryFleet(_Part):
     acks: list[tuple[str, UUID, str]] = field(default_factory=list)
     """(phase, deployment, detail), each once."""
     clock: ClockReading | None = None
+    generations: dict[str, int] = field(default_factory=dict)
     heard: Callable[[], None] = lambda: None
 
     def prepare(self, deployment: UUID, model: str, version: int) -> None:
@@ -134,13 +164,18 @@ class MemoryFleet(_Part):
         self.champions[model] = replace(self.champions[model], shadow_version=None)
         self.heard()
 
+    def bump(self, kind: str) -> int:
+        self.generations[kind] = self.generations.get(kind, 0) + 1
+        self.heard()
+        return self.generations[kind]
+
     async def listen(self, heard: Callable[[], None]) -> None:
         self._answer()
         self.heard = heard
 
     async def look(self) -> Fleet:
         self._answer()
-        return Fleet(list(self.champions.values()), list(self.preparing.values()), self.clock)
+        return Fleet(list(self.champions.values()), list(self.preparing.values()), self.clock, dict(self.generations))
 
     async def beat(self, beat: Beat) -> None:
         self._answer()

@@ -22,6 +22,7 @@ from evergreen.adapters.postgres.deployments import PostgresDeployments
 from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
+from evergreen.adapters.postgres.generations import PostgresGenerations
 from evergreen.adapters.postgres.monitoring import MonitorRepositories
 from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
@@ -108,6 +109,10 @@ class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPe
     @cached_property
     def indexed_batches(self) -> PostgresIndexedBatches:
         return PostgresIndexedBatches(self.connection)
+
+    @cached_property
+    def generations(self) -> PostgresGenerations:
+        return PostgresGenerations(self.connection)
 
     @cached_property
     def stream(self) -> PostgresStreamRecords:
