@@ -48,6 +48,8 @@ class RedisWire(asyncio.Protocol):
         self._out: list[bytes] = []
         self._waiting: deque[_Group] = deque()
         self._transport: asyncio.Transport | None = None
+        self._greeted = False
+        """Nothing is asked before: a refused password or database must not become an answer from another one."""
         self._reader = _reader()
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -74,8 +76,9 @@ class RedisWire(asyncio.Protocol):
         if self._timer is None and self._waiting:
             self._timer = asyncio.get_running_loop().call_at(self._waiting[0].deadline, self._expire, None)
         if self._transport is not None:
-            self._transport.write(b"".join(self._out))
-            self._out.clear()
+            if self._greeted:
+                self._transport.write(b"".join(self._out))
+                self._out.clear()
         elif self._connecting is None and self._waiting:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
@@ -95,17 +98,24 @@ class RedisWire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._connecting = cast("asyncio.Transport", transport), None
         greeting = _greeting(self._address)
+        self._greeted = not greeting
         if greeting:
             loop = asyncio.get_running_loop()
-            group = _Group(loop.create_future(), len(greeting), loop.time() + self._timeout)
-            group.future.add_done_callback(self._greeted)
+            deadline = self._waiting[0].deadline if self._waiting else loop.time() + self._timeout
+            group = _Group(loop.create_future(), len(greeting), deadline)
+            group.future.add_done_callback(self._heard)
             self._waiting.appendleft(group)
-            self._out[:0] = [_pack(command) for command in greeting]
+            self._transport.write(b"".join(_pack(command) for command in greeting))
         self._flush()
 
-    def _greeted(self, greeting: asyncio.Future[list[Any]]) -> None:
-        if greeting.exception() is None and any(isinstance(reply, Exception) for reply in greeting.result()):
+    def _heard(self, greeting: asyncio.Future[list[Any]]) -> None:
+        if greeting.exception() is not None:
+            return
+        if any(isinstance(reply, Exception) for reply in greeting.result()):
             self._break("it refuses this client")
+        else:
+            self._greeted = True
+            self._flush()
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -161,6 +171,7 @@ class RedisWire(asyncio.Protocol):
         if self._connecting is not None:
             self._connecting.cancel()
         transport, self._transport, self._connecting, self._timer = self._transport, None, None, None
+        self._greeted = False
         waiting, self._waiting = self._waiting, deque()
         self._out.clear()
         self._reader = _reader()
