@@ -140,7 +140,7 @@ class Bench:
         self.hold = threading.Event()
         """Loads wait for it."""
         self.hold.set()
-        self.generations = Generations()
+        self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")
@@ -158,7 +158,7 @@ class Bench:
             predict=predict,
             cold=lambda: Cold(
                 feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now),
-                clear_cache=ClearCache(MemoryGenerations(self.fleet), listener.learned, [SPEC.name]),
+                clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
             ),
             slots=self.slots,
