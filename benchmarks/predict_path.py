@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from evergreen.domains.videos.spec import video_spec
 from evergreen.local_stack.testing import stack
 from evergreen.ports.serving import Champion, LoadedModel, PredictionLog, PredictionRecord
 from evergreen.services.predict import Predict
+from evergreen.settings import share_metrics
 from serving.hot import Call
 
 SPEC = video_spec("KR")

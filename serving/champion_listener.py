@@ -64,8 +64,7 @@ class ChampionListener:
         self._learned: dict[tuple[str, int], float] = {}
         self._poked = asyncio.Event()
         self._round_over = asyncio.Event()
-        self._looks = self._looked = 0
-        """Begun, and the newest that is over."""
+        self._looks = self._looked = 0  # begun, and the newest that is over
         self._ticked = time.monotonic()
         self._ticking: asyncio.TimerHandle | None = None
         self._slept = False
@@ -132,10 +131,8 @@ class ChampionListener:
 
     async def learned(self, kind: str, generation: int) -> None:
         """Wait until this worker follows the generation, a second at most."""
-        deadline = time.monotonic() + POLL_SECONDS
         self.poke()
-        while self._generations.of(kind) < generation and time.monotonic() < deadline:
-            await self._next_round(deadline - time.monotonic())
+        await self._await(lambda: self._generations.of(kind) >= generation, time.monotonic() + POLL_SECONDS)
 
     async def awake(self) -> None:
         """After SIGSTOP a worker would answer with the champion of then until its next look: its first requests wait for that, a second at most."""

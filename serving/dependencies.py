@@ -133,10 +133,11 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
 
 
 def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics) -> Predict:
+    postgres = metrics.breaker_open.labels("postgres")
     return Predict(
         models=slots,
         cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
-        features=OnlineFeatureStore(links.postgres, links.redis, links.generations),
+        features=OnlineFeatureStore(links.postgres, links.redis, links.generations, on_breaker=lambda is_open: postgres.set(is_open)),
         seen=LocalSeenIndex(links.redis),
         log=log,
         now=clock.now,

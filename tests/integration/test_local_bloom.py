@@ -48,7 +48,7 @@ class Both:
                 await self.local.seen("anything", NOW)
                 await self.local.settle()
                 version = self.client.hget("{bloom:test}:state", "version")
-                if version is not None and version.decode() == self.local.copy.version:
+                if version == self.local.copy.version.encode():
                     return
                 await asyncio.sleep(0.02)
 

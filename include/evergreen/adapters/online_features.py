@@ -7,8 +7,10 @@ generation is kept."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from datetime import time as midnight
 from typing import Any
@@ -17,7 +19,7 @@ import msgspec
 
 from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.feature_copies import KEEP, ROUND, copy_key
-from evergreen.adapters.redis_link import RedisLink
+from evergreen.adapters.redis_link import Breaker, RedisLink
 from evergreen.core.errors import Unavailable
 from evergreen.core.generations import FEATURES, Generations
 from evergreen.core.lru import Lru
@@ -31,6 +33,8 @@ _LOCAL_BYTES = 16 * 2**20
 _ENTRY_BYTES = 512
 """Of an entry beside its text, roughly."""
 _MAX_COPY_BYTES = 256 * 2**10
+LONGEST_SECONDS = 1.0
+"""A request waits for Postgres."""
 _STORE = "SELECT features, as_of FROM online_features WHERE model = $1 AND entity = $2"
 # The catalogue has no words for "no tags known", so it says nothing of them.
 _CATALOGUE = """
@@ -51,11 +55,14 @@ _Found = StoredFeatures | None
 
 
 class OnlineFeatureStore:
-    """A copy that cannot be read is passed over."""
+    """A copy that cannot be read is passed over. While Postgres does not answer, few wait for it: the breaker lets one a second try."""
 
-    def __init__(self, postgres: AsyncPostgres, link: RedisLink, generations: Generations | None = None) -> None:
+    def __init__(
+        self, postgres: AsyncPostgres, link: RedisLink, generations: Generations | None = None, *, on_breaker: Callable[[bool], None] | None = None
+    ) -> None:
         self._postgres = postgres
         self._link = link
+        self._breaker = Breaker(on_breaker)
         self._generations = generations or Generations()
         self._local: Lru[tuple[str, str], tuple[float, int, _Found]] = Lru(LOCAL_ENTRIES, _LOCAL_BYTES)
 
@@ -76,7 +83,7 @@ class OnlineFeatureStore:
         if copy is not None:
             return copy
         seconds = int(TTL_SECONDS * (1 - 0.15 * random.random()))
-        row = await self._postgres.fetch_row(_STORE, model, entity)
+        row = await self._row(_STORE, model, entity)
         if row is None:
             return await self._catalogued(entity, seconds)
         if round_ is not None:
@@ -84,11 +91,29 @@ class OnlineFeatureStore:
         return StoredFeatures(row["features"], row["as_of"], float(seconds))
 
     async def _catalogued(self, entity: str, seconds: float) -> _Found:
-        row = await self._postgres.fetch_row(_CATALOGUE, entity)
+        row = await self._row(_CATALOGUE, entity)
         if row is None:
             return None
         known = {name: _plain(value) for name, value in row.items() if value is not None and name != "last_seen"}
         return StoredFeatures(known, datetime.combine(row["last_seen"], midnight(), UTC), seconds)
+
+    async def _row(self, query: str, *values: object) -> Any:
+        if not self._breaker.admit():
+            raise Unavailable("Postgres does not answer (breaker open)")
+        asking = asyncio.ensure_future(self._postgres.fetch_row(query, *values))
+        # Not a time-out around it: a query that is given up takes as long again to be taken back.
+        await asyncio.wait([asking], timeout=LONGEST_SECONDS)
+        if not asking.done():
+            asking.add_done_callback(_looked_at)
+            self._breaker.failed()
+            raise Unavailable("Postgres does not answer in time")
+        try:
+            row = asking.result()
+        except Unavailable:
+            self._breaker.failed()
+            raise
+        self._breaker.succeeded()
+        return row
 
     async def _copied(self, model: str, entity: str) -> tuple[_Found, bytes | None]:
         """The copy, and the round; None: nothing may be copied now."""
@@ -106,6 +131,11 @@ class OnlineFeatureStore:
             self._link.script_soon(KEEP, [ROUND, copy_key(model, entity)], [round_, _encode(copy), seconds])
         except Unavailable:
             return  # the next one asks Postgres again
+
+
+def _looked_at(asked: asyncio.Future[Any]) -> None:
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _read(body: Any) -> _Copy | None:

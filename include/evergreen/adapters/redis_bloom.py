@@ -25,7 +25,6 @@ from typing import Any, Literal
 import redis
 
 from evergreen.adapters import redis_bloom_scripts as scripts
-from evergreen.adapters.bloom_builder import build_layers
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.seen_window import LEASE_SECONDS, WINDOW_DAYS, estimated_items, layer, layer_error, oldest_kept, positions, union_error, window_of
 from evergreen.ports.seen_index import DayFilter, Seen, SeenStats
@@ -199,6 +198,8 @@ class RedisSeenIndex:
         self._outwait()
 
     def replace_day(self, day: date, items: Sequence[str]) -> None:
+        from evergreen.adapters.bloom_builder import build_layers  # serving never builds
+
         built = build_layers(items)
         text = day.isoformat()
         with _translated(), self._redis.pipeline(transaction=True) as pipe:

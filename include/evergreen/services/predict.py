@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.core.errors import Unavailable
 from evergreen.core.generations import Generations, predictions
-from evergreen.core.ids import Ids
 from evergreen.core.lru import Lru
 from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
 from evergreen.ports.serving import Champion, FeatureStore, PredictionLog, PredictionRecord, SeenIndex, ServedModels
 from evergreen.services.prediction_answers import Answer, Ready, Repeated, ready
+from evergreen.services.prediction_ids import Ids
 from evergreen.services.prediction_request import NothingKnown, Requests, Round, cache_key, known
 from evergreen.services.prediction_source import PredictionSource
 

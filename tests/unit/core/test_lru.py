@@ -1,14 +1,11 @@
-"""Bounded memory, generations, and ids."""
+"""Bounded memory, and generations."""
 
 from __future__ import annotations
-
-from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.generations import FEATURES, Generations, predictions
-from evergreen.core.ids import Ids
 from evergreen.core.lru import Lru
 
 
@@ -49,13 +46,3 @@ def test_generations_change_only_with_their_numbers() -> None:
     assert (found.of(FEATURES), found.of(predictions("m")), found.changes) == (1, 0, 1)
     found.follow({FEATURES: 1, predictions("m"): 1})
     assert (found.of(predictions("m")), found.changes) == (1, 2)
-
-
-def test_ids_are_different_uuids_of_version_7_in_the_order_of_time() -> None:
-    ids = Ids()
-    made = [UUID(ids.next()) for _ in range(2_000)]
-    assert len(set(made)) == len(made)
-    assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}
-    times = [one.int >> 80 for one in made]
-    assert times == sorted(times)
-    assert len({Ids().next() for _ in range(3)}) == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 
 from evergreen.core.clock import wall_now
 
@@ -18,7 +18,7 @@ class Ids:
 
     def next(self) -> str:
         if self._at >= len(self._random):
-            self._random, self._at = os.urandom(_BLOCK), 0
+            self._random, self._at = secrets.token_bytes(_BLOCK), 0
         at = self._at
         self._at = at + 10
         milliseconds = int(wall_now().timestamp() * 1000)
