@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from evergreen.core.access import ANONYMOUS, Need, Principal
@@ -27,6 +28,21 @@ class Call:
     principal: Principal = ANONYMOUS
     request_id: str = ""
     traceparent: str = ""
+
+
+def says_json(content_type: str | None) -> bool:
+    """As FastAPI takes it: `application/json` or `application/…+json`."""
+    return content_type == "application/json" or (bool(content_type) and _is_json(str(content_type)))
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    from email.message import Message
+
+    message = Message()
+    message["content-type"] = content_type
+    subtype = message.get_content_subtype()
+    return message.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 class Reply(NamedTuple):

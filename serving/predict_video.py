@@ -13,9 +13,8 @@ from evergreen.contracts.limits import MAX_FEATURES, MAX_TEXT
 from evergreen.core.access import Need
 from evergreen.services.predict import Predict, Question
 from serving.dependencies import Serving
-from serving.hot import Call, HotRoute, Reply
+from serving.hot import Call, HotRoute, Reply, says_json
 from serving.metrics import Metrics
-from serving.reading import read, says_json
 
 if TYPE_CHECKING:
     from evergreen.contracts.api import PredictVideoRequest
@@ -69,7 +68,8 @@ def _read(body: bytes) -> _Body | None:
 
 
 def _read_slowly(call: Call) -> PredictVideoRequest | Reply:
-    from evergreen.contracts.api import PredictVideoRequest  # a worker starts without it
+    from evergreen.contracts.api import PredictVideoRequest  # a worker starts without pydantic
+    from serving.reading import read
 
     return read(PredictVideoRequest, call)
 

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from serving.hot import Call, Reply
+from serving.hot import Call, Reply, says_json
 from serving.problems import REQUEST, invalid, problem
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def says_json(content_type: str | None) -> bool:
-    if content_type == "application/json":
-        return True
-    if not content_type:
-        return False
-    message = Message()
-    message["content-type"] = content_type
-    subtype = message.get_content_subtype()
-    return message.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 def read(model: type[Model], call: Call) -> Model | Reply:
