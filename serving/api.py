@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from serving import errors
 from serving.dependencies import Serving
 from serving.routes.feedback import feedback_routes
+from serving.routes.open_inference import inference_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
 from serving.routes.records import records_routes
+from serving.routes.scoring import scoring_routes
 
 TITLE = "Video Social Analytics API"
 
@@ -30,6 +32,6 @@ def create_api(serving: Serving) -> Api:
         description="Predictions of how videos will do, by the champion of the moment, and the records of the loop that keeps it fresh.",
     )
     errors.install(api)
-    for routes in (predict_routes, feedback_routes, records_routes, probe_routes):
+    for routes in (predict_routes, scoring_routes, inference_routes, feedback_routes, records_routes, probe_routes):
         api.include_router(routes(serving))
     return api

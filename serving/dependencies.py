@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -83,6 +84,11 @@ class Serving:
     listener: ChampionListener
     log: KafkaPredictionLog
     metrics: Metrics
+    specs: Mapping[str, ModelSpec]
+    """Of every model there is, with or without a champion."""
+    now: Callable[[], datetime]
+    pool: Executor
+    """For what would hold up the event loop."""
     closing: list[Closable] = field(default_factory=list)
     draining: bool = False
 
@@ -130,10 +136,11 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
     slots, clock = ModelSlots(), PlatformTime()
     log = KafkaPredictionLog(links.telemetry, on_drop=metrics.dropped)
     listener = _listener(parts, links, slots, clock, metrics)
+    pool = ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict")
     return Serving(
         worker_id=listener.worker_id,
         video_model=video_model(parts.specs),
-        predict=_predict(settings, links, slots, clock, log, metrics),
+        predict=_predict(settings, links, slots, clock, log, metrics, pool),
         feedback=TakeFeedback(
             specs=parts.specs,
             publisher=links.kafka,
@@ -146,11 +153,14 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         listener=listener,
         log=log,
         metrics=metrics,
+        specs=parts.specs,
+        now=clock.now,
+        pool=pool,
         closing=[_Publisher(links.kafka), links.redis, links.postgres],
     )
 
 
-def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics) -> Predict:
+def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics, pool: Executor) -> Predict:
     return Predict(
         models=slots,
         cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
@@ -158,7 +168,7 @@ def _predict(settings: Settings, links: _Links, slots: ModelSlots, clock: Platfo
         seen=AsyncRedisSeenIndex(links.redis.run_script),
         log=log,
         now=clock.now,
-        pool=ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict"),
+        pool=pool,
     )
 
 

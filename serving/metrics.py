@@ -28,6 +28,7 @@ class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._scored: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.registry = own = CollectorRegistry()
         # Requests answered, by route template: alert on the share of 5xx.
         self.requests = Counter("api_requests", "Requests answered", ["endpoint", "method", "status"], registry=own)
@@ -69,6 +70,14 @@ class Metrics:
         self.predictions.labels(answer.model, str(answer.version)).inc()
         self.prediction_seconds.labels(answer.model).observe(answer.seconds)
         self.degraded.set(answer.degraded)
+
+    def scored(self, model: str, version: int, rows: int, seconds: float) -> None:
+        """Rows of a scoring protocol, answered at once. `predicted` has the same children."""
+        children = self._scored.get((model, version))
+        if children is None:
+            children = self._scored[model, version] = self.predictions.labels(model, str(version)), self.prediction_seconds.labels(model)
+        children[0].inc(rows)
+        children[1].observe(seconds)
 
     def looked_up(self, layer: Layer, hit: bool) -> None:
         (self.cache_hits if hit else self.cache_misses).labels(layer).inc()
