@@ -10,9 +10,11 @@ from serving import errors
 from serving.dependencies import Serving
 from serving.routes.cache import cache_routes
 from serving.routes.feedback import feedback_routes
+from serving.routes.open_inference import inference_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
 from serving.routes.records import records_routes
+from serving.routes.scoring import scoring_routes
 
 TITLE = "Video Social Analytics API"
 
@@ -32,6 +34,7 @@ def create_api(serving: Serving) -> Api:
     )
     errors.install(api)
     cold = serving.cold()
-    for router in (predict_routes(serving), feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving)):
+    hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
+    for router in (*hot, feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving)):
         api.include_router(router)
     return api

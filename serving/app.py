@@ -13,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 from serving.dependencies import Serving
 from serving.middleware import Edge
 from serving.predict_video import predict_video
+from serving.routes.open_inference import inference_hot
+from serving.routes.scoring import scoring_hot
 
 if TYPE_CHECKING:
     from serving.api import Api
@@ -22,7 +24,8 @@ class App:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._api = _Later(serving)
-        self._edge = Edge(self._api, hot=(predict_video(serving),), metrics=serving.metrics, draining=lambda: serving.draining)
+        hot = [predict_video(serving), *scoring_hot(serving), *inference_hot(serving)]
+        self._edge = Edge(self._api, hot=hot, metrics=serving.metrics, draining=lambda: serving.draining)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._lifespan(receive, send) if scope["type"] == "lifespan" else self._edge(scope, receive, send))

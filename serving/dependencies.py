@@ -6,8 +6,9 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 FIRST_CHAMPION_SECONDS = 20.0
 """A worker takes no connection before it can answer it: with others on the port nobody hears of its start. After this it does, and says why not."""
 LOG_FLUSH_SECONDS = 3.0
-PREDICTION_THREADS = 4
+PREDICTION_THREADS = 10
 log = structlog.get_logger(__name__)
 
 
@@ -59,6 +60,11 @@ class Serving:
     listener: ChampionListener
     log: KafkaPredictionLog
     metrics: Metrics
+    specs: Mapping[str, ModelSpec]
+    """Of every model there is, with or without a champion."""
+    now: Callable[[], datetime]
+    pool: Executor
+    """For what would hold up the event loop."""
     cold: Callable[[], Cold]
     """Built with FastAPI's application, once."""
     closing: list[Closable] = field(default_factory=list)
@@ -119,20 +125,24 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
     slots, clock = ModelSlots(), PlatformTime()
     log = KafkaPredictionLog(links.telemetry, on_drop=metrics.dropped)
     listener = _listener(parts, links, slots, clock, metrics)
+    pool = ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict")
     return Serving(
         worker_id=listener.worker_id,
         video_model=video_model(parts.specs),
-        predict=_predict(settings, links, slots, clock, log, metrics),
+        predict=_predict(settings, links, slots, clock, log, metrics, pool),
         slots=slots,
         listener=listener,
         log=log,
         metrics=metrics,
+        specs=parts.specs,
+        now=clock.now,
+        pool=pool,
         cold=partial(_cold, settings, parts, links, clock, listener),
         closing=[links, links.redis, links.postgres],
     )
 
 
-def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics) -> Predict:
+def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics, pool: Executor) -> Predict:
     postgres = metrics.breaker_open.labels("postgres")
     return Predict(
         models=slots,
@@ -141,7 +151,7 @@ def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: Platfor
         seen=LocalSeenIndex(links.redis),
         log=log,
         now=clock.now,
-        pool=ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict"),
+        pool=pool,
         generations=links.generations,
         observe=metrics.looked_up,
     )

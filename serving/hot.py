@@ -50,6 +50,8 @@ class Reply(NamedTuple):
     status: int = 200
     media_type: str = "application/json"
     headers: Mapping[str, str] = {}
+    cost: int = 1
+    """What it counts for in rate limits: rows that were predicted."""
 
 
 Handle = Callable[[Call], Awaitable[Reply]]

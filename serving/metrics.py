@@ -71,15 +71,18 @@ class Metrics:
         children[1].observe(seconds)
 
     def predicted(self, answer: Answer) -> None:
-        children = self._predicted.get((answer.model, answer.version))
-        if children is None:
-            children = self.predictions.labels(answer.model, str(answer.version)), self.prediction_seconds.labels(answer.model)
-            self._predicted[answer.model, answer.version] = children
-        children[0].inc()
-        children[1].observe(answer.seconds)
+        self.scored(answer.model, answer.version, 1, answer.seconds)
         if answer.degraded is not self._degraded:
             self._degraded = answer.degraded
             self.degraded.set(answer.degraded)
+
+    def scored(self, model: str, version: int, rows: int, seconds: float) -> None:
+        """`rows` predictions answered at once."""
+        children = self._predicted.get((model, version))
+        if children is None:
+            children = self._predicted[model, version] = self.predictions.labels(model, str(version)), self.prediction_seconds.labels(model)
+        children[0].inc(rows)
+        children[1].observe(seconds)
 
     def looked_up(self, layer: Layer, hit: bool) -> None:
         self._looked_up[layer, hit].inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,6 +166,9 @@ class Bench:
             listener=listener,
             log=self.log,
             metrics=self.metrics,
+            specs={SPEC.name: SPEC},
+            now=self.clock.now,
+            pool=ThreadPoolExecutor(1),
         )
 
     def listener(self) -> ChampionListener:
