@@ -43,9 +43,8 @@ test: lint ## Linters and every test
 test-fast: setup ## Tests that need no service, in under a minute
 	$(BIN)/pytest -m 'not connected and not slow and not browser'
 
-bench: setup ## Measure intake, the policy, replay and back-test on this machine
-	$(BIN)/python benchmarks/intake.py
-	$(BIN)/python benchmarks/policy.py
+bench: setup ## Measure serving beside its peers, intake and the policy (ONLY=single,video for some)
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json)
 
 drills: setup ## Fault drills on real parts: kill -9 of every process while the story plays
 	$(BIN)/pytest -s tests/faults
