@@ -13,7 +13,8 @@ import redis
 from redis.asyncio import Redis as AsyncRedis
 
 from evergreen.adapters.bloom_builder import build_layers
-from evergreen.adapters.redis_bloom import AsyncRedisSeenIndex, RedisSeenIndex
+from evergreen.adapters.redis_bloom import RedisSeenIndex
+from evergreen.adapters.redis_bloom_question import AsyncRedisSeenIndex
 from evergreen.core import seen_window
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.seen_window import KEPT_DAYS, layer

@@ -7,10 +7,12 @@ the worker writes its copy. Remedy: it writes only while the round is the one in
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import redis
+from typing import TYPE_CHECKING
 
 from evergreen.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    import redis
 
 ROUND = "features:round"
 _CHUNK = 500
@@ -31,10 +33,12 @@ class RedisFeatureCopies:
         self._redis = client
 
     def forget(self, keys: Sequence[tuple[str, str]]) -> None:
+        from redis import RedisError  # serving reads copies, and starts without the library
+
         names = [copy_key(model, entity) for model, entity in keys]
         try:
             self._redis.incr(ROUND)
             for at in range(0, len(names), _CHUNK):
                 self._redis.unlink(*names[at : at + _CHUNK])
-        except redis.RedisError as error:
+        except RedisError as error:
             raise Unavailable(f"Redis does not answer: {error}") from error

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
-
 from evergreen.adapters.bloom_copy import BloomCopy, Day, holdable
-from evergreen.adapters.redis_bloom import DEFAULT_NAMESPACE, AsyncRedisSeenIndex, Layout
+from evergreen.adapters.redis_bloom_question import DEFAULT_NAMESPACE, AsyncRedisSeenIndex, Layout
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.errors import Unavailable
 from evergreen.core.seen_window import LEASE_SECONDS, WINDOW_DAYS
@@ -145,7 +142,7 @@ class LocalSeenIndex:
     async def _renew_copy(self) -> None:
         try:
             await self._read()
-        except (Unavailable, ResponseError, ValueError):
+        except (Unavailable, ValueError):
             self.copy = BloomCopy()  # what cannot be read tells nothing
         finally:
             self._renewing = None
@@ -164,29 +161,22 @@ class LocalSeenIndex:
         versions = {day: state.get(f"version:{day.isoformat()}", "") for day in days}
         copy = self.copy
         changed = [day for day, found in versions.items() if not found or copy.days.get(day) != found]
-        fresh = {day: await self._link.call(_day_of(self._layout, day, days[day])) for day in changed}
+        fresh = {day: await self._day(day, days[day]) for day in changed}
         held = {day: fresh[day].version if day in fresh else found for day, found in versions.items()}
         floor = date.fromisoformat(state["floor"]) if "floor" in state else date.min
         self.copy = await asyncio.get_running_loop().run_in_executor(None, copy.renewed, version, floor, held, fresh)
         self._proved = sent
 
+    async def _day(self, day: date, layers: int) -> Day:
+        """Its version and bits of one moment; no version when it has grown a layer since the layers were counted: then it is read again."""
+        layout, name = self._layout, day.isoformat()
+        bitmaps = [("GET", layout.bitmap(day, index)) for index in range(layers)]
+        *_, read = await self._link.ask_large(("MULTI",), ("HGET", layout.state, f"version:{name}"), ("HGET", layout.days, name), *bitmaps, ("EXEC",))
+        version, counted, *found = read if isinstance(read, list) else (None, None)
+        if len(found) != layers or not all(isinstance(bitmap, bytes) for bitmap in found):
+            raise Unavailable("a bitmap is lost")
+        return Day((version or b"").decode() if counted == str(layers).encode() else "", tuple(found))
+
 
 def _pairs(flat: Sequence[bytes]) -> Mapping[str, str]:
     return {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
-
-
-def _day_of(layout: Layout, day: date, layers: int) -> Callable[[Redis], Awaitable[Day]]:
-    """Its version and bits of one moment; no version when it has grown a layer since the layers were counted: then it is read again."""
-
-    async def read(client: Redis) -> Day:
-        async with client.pipeline(transaction=True) as pipe:
-            pipe.hget(layout.state, f"version:{day.isoformat()}")
-            pipe.hget(layout.days, day.isoformat())
-            for index in range(layers):
-                pipe.get(layout.bitmap(day, index))
-            version, counted, *bitmaps = await pipe.execute()
-        if any(bitmap is None for bitmap in bitmaps):
-            raise Unavailable("a bitmap is lost")
-        return Day((version or b"").decode() if counted == str(layers).encode() else "", tuple(bitmaps))
-
-    return read

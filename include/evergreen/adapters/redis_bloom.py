@@ -17,50 +17,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from typing import Any, Literal
+from datetime import date
+from typing import Any
 
 import redis
 
 from evergreen.adapters import redis_bloom_scripts as scripts
+from evergreen.adapters.redis_bloom_question import DEFAULT_NAMESPACE, FIRST_LAYERS, Layout, answers_of
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.seen_window import LEASE_SECONDS, WINDOW_DAYS, estimated_items, layer, layer_error, oldest_kept, positions, union_error, window_of
 from evergreen.ports.seen_index import DayFilter, Seen, SeenStats
 
-DEFAULT_NAMESPACE = "videos"
 _CHUNK = 250
 """Items per script call: a few milliseconds in which Redis serves nobody else."""
-_FIRST_LAYERS = 1
 _MARGIN = 1.2
 """Clocks of two machines do not run equally fast."""
-
-
-class Layout:
-    def __init__(self, namespace: str) -> None:
-        self._prefix = f"{{bloom:{namespace}}}"
-        self.state, self.days, self.items = (f"{self._prefix}:{name}" for name in ("state", "days", "items"))
-
-    def bitmap(self, day: date, index: int) -> str:
-        return f"{self._prefix}:{day.isoformat()}:{index}"
-
-    def question(self, items: Sequence[str], today: date, days: int, layers: int) -> tuple[list[str], list[str | int]]:
-        """Keys and arguments of the lookup script."""
-        window, used = window_of(today, days), [layer(index) for index in range(layers)]
-        keys = [self.state, self.days, *(self.bitmap(day, of.index) for day in window for of in used)]
-        arguments: list[str | int] = [min(window).isoformat(), len(window), layers, *(day.isoformat() for day in window), *(of.slices for of in used)]
-        return keys, [*arguments, len(items), *(bit for item in items for of in used for bit in positions(item, of))]
-
-
-def _answers(reply: Sequence[int], count: int) -> list[Seen] | int:
-    """The answers, or how many layers the question must hold."""
-    status, *found = reply
-    if status == scripts.UNKNOWN:
-        return [Seen.MAYBE] * count
-    if status == scripts.MORE_LAYERS:
-        return int(found[0])
-    return [Seen.MAYBE if one else Seen.NO for one in found]
 
 
 def _version() -> str:
@@ -76,29 +49,6 @@ def _translated() -> Iterator[None]:
         raise Unavailable(f"Redis does not answer: {error}") from error
 
 
-class AsyncRedisSeenIndex:
-    """For serving: one round trip per question. `run_script(script, keys, arguments)` is its guarded way to Redis; what that raises is raised."""
-
-    def __init__(self, run_script: Callable[[str, list[str], list[Any]], Awaitable[Any]], namespace: str = DEFAULT_NAMESPACE) -> None:
-        self._run_script = run_script
-        self._layout = Layout(namespace)
-        self._layers = _FIRST_LAYERS
-
-    async def maybe_seen(self, items: Sequence[str], today: date, days: int = WINDOW_DAYS) -> list[Seen]:
-        while items:
-            keys, arguments = self._layout.question(items, today, days, self._layers)
-            answers = _answers(await self._run_script(scripts.LOOKUP, keys, arguments), len(items))
-            if not isinstance(answers, int):
-                return answers
-            self._layers = answers
-        return []
-
-    async def seen(self, entity: str, now: datetime) -> Literal["MAYBE", "NO"]:
-        """In the seven UTC days up to `now`."""
-        [answer] = await self.maybe_seen([entity], now.astimezone(UTC).date())
-        return "NO" if answer is Seen.NO else "MAYBE"
-
-
 class RedisSeenIndex:
     def __init__(self, client: redis.Redis, namespace: str = DEFAULT_NAMESPACE, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._redis: Any = client
@@ -106,13 +56,13 @@ class RedisSeenIndex:
         self._layout = Layout(namespace)
         self._lookup: Any = client.register_script(scripts.LOOKUP)
         self._add: Any = client.register_script(scripts.ADD)
-        self._layers = _FIRST_LAYERS
+        self._layers = FIRST_LAYERS
 
     def maybe_seen(self, items: Sequence[str], today: date, days: int = WINDOW_DAYS) -> list[Seen]:
         with _translated():
             while items:
                 keys, arguments = self._layout.question(items, today, days, self._layers)
-                answers = _answers(self._lookup(keys=keys, args=arguments), len(items))
+                answers = answers_of(self._lookup(keys=keys, args=arguments), len(items))
                 if not isinstance(answers, int):
                     return answers
                 self._layers = answers

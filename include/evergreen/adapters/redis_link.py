@@ -3,7 +3,7 @@
 Guarantee: a call ends within its time-out, with a result or with Unavailable. Failure: Redis is away, paused or slow. Remedy: after a few
 failures in a row the breaker opens and calls fail at once; every second one of them may try.
 
-`ask` is the way for requests: commands of one turn of the event loop travel together. `call` has connections of its own, for what is large."""
+`ask` is the way for requests: commands of one turn of the event loop travel together. `call` is for who needs the library itself."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
-
-from evergreen.adapters.redis_wire import Command, RedisWire
+from evergreen.adapters.redis_wire import Command, RedisWire, Refusal
 from evergreen.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 T = TypeVar("T")
 FAILURES_TO_OPEN = 3
@@ -77,19 +76,28 @@ class RedisLink:
         self._timeout = timeout_seconds
         self.breaker = Breaker(on_change)
         self._scripts: dict[str, str] = {}
-        self.client: Redis | None = None
-        self._wire: RedisWire | None = None
-        if url:
-            self._wire = RedisWire(url, timeout_seconds, self.breaker.told)
-            pool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=_MAX_CONNECTIONS,
-                timeout=timeout_seconds,
-                socket_timeout=timeout_seconds,
-                socket_connect_timeout=timeout_seconds,
-                retry=Retry(NoBackoff(), 0),
-            )
-            self.client = Redis.from_pool(pool)
+        self._url = url
+        self._wire = RedisWire(url, timeout_seconds, self.breaker.told) if url else None
+        self._large = RedisWire(url, timeout_seconds, self.breaker.told) if url else None
+
+    @cached_property
+    def client(self) -> Redis | None:
+        """The library's own, with its own connections; importing it takes a tenth of a second."""
+        if not self._url:
+            return None
+        from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        pool = BlockingConnectionPool.from_url(
+            self._url,
+            max_connections=_MAX_CONNECTIONS,
+            timeout=self._timeout,
+            socket_timeout=self._timeout,
+            socket_connect_timeout=self._timeout,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return Redis.from_pool(pool)
 
     async def call(self, work: Callable[[Redis], Awaitable[T]]) -> T:
         """Raises Unavailable; lets Redis' own refusals (ResponseError: wrong type, out of memory) through, for they are answers."""
@@ -97,6 +105,8 @@ class RedisLink:
             raise Unavailable("no Redis is configured (EVERGREEN_REDIS__URL)")
         if not self.breaker.admit():
             raise Unavailable("Redis does not answer (breaker open)")
+        from redis.exceptions import RedisError, ResponseError
+
         try:
             async with asyncio.timeout(self._timeout):
                 result = await work(self.client)
@@ -110,12 +120,19 @@ class RedisLink:
         return result
 
     def ask(self, *commands: Command) -> asyncio.Future[list[Any]]:
-        """One reply per command; a refusal is a ResponseError among them. Raises Unavailable, at once or when awaited."""
-        if self._wire is None:
+        """One reply per command; what Redis refuses is a Refusal among them. Raises Unavailable, at once or when awaited."""
+        return self._admitted(self._wire).ask(commands)
+
+    def ask_large(self, *commands: Command) -> asyncio.Future[list[Any]]:
+        """The same on a connection of its own: nobody waits behind what is large."""
+        return self._admitted(self._large).ask(commands)
+
+    def _admitted(self, wire: RedisWire | None) -> RedisWire:
+        if wire is None:
             raise Unavailable("no Redis is configured (EVERGREEN_REDIS__URL)")
         if not self.breaker.admit():
             raise Unavailable("Redis does not answer (breaker open)")
-        return self._wire.ask(commands)
+        return wire
 
     def script_soon(self, script: str, keys: list[str], arguments: list[Any]) -> asyncio.Future[list[Any]]:
         """A short script whole, so that one turn does; whoever does not care need not await. Raises Unavailable."""
@@ -127,14 +144,16 @@ class RedisLink:
         if sha is None:
             sha = self._scripts[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         [reply] = await self.ask(("EVALSHA", sha, len(keys), *keys, *arguments))
-        if isinstance(reply, ResponseError) and str(reply).startswith("NOSCRIPT"):
+        if isinstance(reply, Refusal) and str(reply).startswith("NOSCRIPT"):
             [reply] = await self.ask(("EVAL", script, len(keys), *keys, *arguments))
-        if isinstance(reply, ResponseError):
+        if isinstance(reply, Refusal):
             raise Unavailable(f"Redis refuses: {reply}") from reply
         return reply
 
     async def close(self) -> None:
-        if self._wire is not None:
-            self._wire.close()
-        if self.client is not None:
-            await self.client.aclose()
+        for wire in (self._wire, self._large):
+            if wire is not None:
+                wire.close()
+        client = self.__dict__.get("client")
+        if client is not None:
+            await client.aclose()

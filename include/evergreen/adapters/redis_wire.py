@@ -7,14 +7,13 @@ dropped, all who wait on it hear so, and the next command connects anew."""
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
-from redis.asyncio.connection import parse_url
-from redis.exceptions import ResponseError
 
 from evergreen.core.errors import Unavailable
 
@@ -24,6 +23,49 @@ MAX_WAITING = 4096
 _GRACE_SECONDS = 0.002
 """After a stall of this process the answer may lie in the socket unread: one more turn to read it, within the time-out."""
 _NOT_READY = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "READONLY")
+
+
+class Refusal(Exception):
+    """What Redis says instead of an answer: wrong type, out of memory, no such script."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """`redis[s]://[user][:password]@host:port/db[?ssl_ca_certs=FILE]` or `unix://…/path[?db=N]`."""
+
+    host: str
+    port: int
+    path: str
+    db: str
+    user: str
+    password: str
+    tls: bool
+    certificates: str | None
+
+    @staticmethod
+    def of(url: str) -> Address:
+        found = urlsplit(url)
+        asked = {name: values[-1] for name, values in parse_qs(found.query).items()}
+        unix = found.scheme == "unix"
+        db = asked.get("db") or ("" if unix else unquote(found.path).strip("/"))
+        user, password = unquote(found.username or ""), unquote(found.password or "")
+        path = unquote(found.path) if unix else ""
+        return Address(found.hostname or "localhost", found.port or 6379, path, db, user, password, found.scheme == "rediss", asked.get("ssl_ca_certs"))
+
+    def context(self) -> Any:
+        if not self.tls:
+            return None
+        import ssl
+
+        return ssl.create_default_context(cafile=self.certificates)
+
+    def greeting(self) -> list[Command]:
+        said: list[Command] = []
+        if self.password:
+            said.append(("AUTH", self.user, self.password) if self.user else ("AUTH", self.password))
+        if self.db not in ("", "0"):
+            said.append(("SELECT", self.db))
+        return said
 
 
 class _Group:
@@ -42,7 +84,7 @@ class RedisWire(asyncio.Protocol):
     """Belongs to one event loop. `told(answered)`: for the breaker; False once per connection that failed, however many waited on it."""
 
     def __init__(self, url: str, timeout_seconds: float, told: Callable[[bool], None]) -> None:
-        self._address = parse_url(url)
+        self._address = Address.of(url)
         self._timeout = timeout_seconds
         self._told = told
         self._out: list[bytes] = []
@@ -56,7 +98,7 @@ class RedisWire(asyncio.Protocol):
         self._flush_due = False
 
     def ask(self, commands: tuple[Command, ...]) -> asyncio.Future[list[Any]]:
-        """One reply per command; what Redis refuses is a ResponseError among them. Raises Unavailable, now or later."""
+        """One reply per command; what Redis refuses is a Refusal among them. Raises Unavailable, now or later."""
         if len(self._waiting) >= MAX_WAITING:
             raise Unavailable("too many commands wait for Redis")
         loop = asyncio.get_running_loop()
@@ -83,21 +125,21 @@ class RedisWire(asyncio.Protocol):
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
-        where, path = self._address, self._address.get("path")
+        where = self._address
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout):
-                if path is not None:
-                    await loop.create_unix_connection(lambda: self, path)
+                if where.path:
+                    await loop.create_unix_connection(lambda: self, where.path)
                 else:
-                    await loop.create_connection(lambda: self, where.get("host", "localhost"), where.get("port", 6379), ssl=_tls(where))
+                    await loop.create_connection(lambda: self, where.host, where.port, ssl=where.context())
         except (OSError, TimeoutError) as error:
             self._connecting = None
             self._break(type(error).__name__)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._connecting = cast("asyncio.Transport", transport), None
-        greeting = _greeting(self._address)
+        greeting = self._address.greeting()
         self._greeted = not greeting
         if greeting:
             loop = asyncio.get_running_loop()
@@ -134,7 +176,7 @@ class RedisWire(asyncio.Protocol):
         if len(group.replies) < group.asked:
             return
         self._waiting.popleft()
-        away = next((one for one in group.replies if isinstance(one, ResponseError) and str(one).startswith(_NOT_READY)), None)
+        away = next((one for one in group.replies if isinstance(one, Refusal) and str(one).startswith(_NOT_READY)), None)
         self._told(away is None)
         if group.future.done():
             return
@@ -189,19 +231,4 @@ def _refuse(future: asyncio.Future[list[Any]], reason: str) -> None:
 
 
 def _reader() -> Any:
-    return hiredis.Reader(replyError=ResponseError)
-
-
-def _greeting(address: Any) -> list[Command]:
-    said: list[Command] = []
-    if address.get("password"):
-        said.append(("AUTH", *([address["username"]] if address.get("username") else []), address["password"]))
-    if address.get("db"):
-        said.append(("SELECT", address["db"]))
-    return said
-
-
-def _tls(address: Any) -> ssl.SSLContext | None:
-    """For `rediss://…?ssl_ca_certs=FILE`."""
-    kind = address.get("connection_class")
-    return ssl.create_default_context(cafile=address.get("ssl_ca_certs")) if kind is not None and "SSL" in kind.__name__ else None
+    return hiredis.Reader(replyError=Refusal)

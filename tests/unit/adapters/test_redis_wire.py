@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from redis.exceptions import ResponseError
 
 from evergreen.adapters.redis_link import FAILURES_TO_OPEN, RedisLink
+from evergreen.adapters.redis_wire import Address, Refusal
 from evergreen.core.errors import Unavailable
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +72,7 @@ async def test_what_is_asked_in_one_turn_travels_together_and_each_gets_its_own(
 async def test_a_refusal_is_the_reply_of_its_command_alone() -> None:
     async with served(lambda _: b"-WRONGTYPE no\r\n+OK\r\n") as (_, link):
         refused, taken = await link.ask(("GET", "hash"), ("SET", "k", "v"))
-        assert (isinstance(refused, ResponseError), taken) == (True, b"OK")
+        assert (isinstance(refused, Refusal), taken) == (True, b"OK")
         assert not link.breaker.open
 
 
@@ -162,3 +162,19 @@ async def test_nobody_there_opens_the_breaker_and_then_calls_fail_at_once() -> N
 async def test_without_a_url_every_call_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="EVERGREEN_REDIS__URL"):
         RedisLink("", 0.05).ask(("PING",))
+
+
+@pytest.mark.parametrize(
+    ("url", "greeting", "where"),
+    [
+        pytest.param("redis://h:7/0", [], ("h", 7, ""), id="plain"),
+        pytest.param("redis://", [], ("localhost", 6379, ""), id="nothing-said"),
+        pytest.param("redis://:p%40ss@h/2", [("AUTH", "p@ss"), ("SELECT", "2")], ("h", 6379, ""), id="password-and-database"),
+        pytest.param("rediss://me:secret@[::1]:7", [("AUTH", "me", "secret")], ("::1", 7, ""), id="user-over-tls"),
+        pytest.param("unix://:x@/run/redis.sock?db=3", [("AUTH", "x"), ("SELECT", "3")], ("localhost", 6379, "/run/redis.sock"), id="unix"),
+    ],
+)
+def test_addresses_are_read_as_the_library_reads_them(url: str, greeting: list[tuple[str, ...]], where: tuple[str, int, str]) -> None:
+    found = Address.of(url)
+    assert (found.greeting(), (found.host, found.port, found.path)) == (greeting, where)
+    assert found.tls is url.startswith("rediss")
