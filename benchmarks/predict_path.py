@@ -23,10 +23,10 @@ from evergreen.adapters.redis_cache import LayeredCache
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.clock import wall_now
 from evergreen.domains.videos.spec import video_spec
+from evergreen.environment import share_metrics
 from evergreen.local_stack.testing import stack
 from evergreen.ports.serving import Champion, LoadedModel, PredictionLog, PredictionRecord
 from evergreen.services.predict import Predict
-from evergreen.settings import share_metrics
 from serving.hot import Call
 
 SPEC = video_spec("KR")
