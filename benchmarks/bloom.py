@@ -60,7 +60,7 @@ def per_second(work: Callable[[], Any], count: int, repeats: int = 3) -> float:
     return count / best
 
 
-async def rows(url: str, index: RedisSeenIndex, a_day: int, strangers: int) -> list[dict[str, Any]]:
+async def measured(url: str, index: RedisSeenIndex, a_day: int, strangers: int) -> list[dict[str, Any]]:
     local = LocalSeenIndex(RedisLink(url, 2.0))
     await local.settle()
     copy, mask = local.copy, local.copy.mask(TODAY, WINDOW_DAYS)
@@ -84,17 +84,17 @@ async def rows(url: str, index: RedisSeenIndex, a_day: int, strangers: int) -> l
     return [{"what": "bloom", "system": name, "clients": 1, "workers": 1, "value": value, "unit": unit} for name, value, unit in found]
 
 
-def measure(a_day: int = 100_000, strangers: int = 200_000) -> list[dict[str, Any]]:
+def rows(a_day: int = 100_000, strangers: int = 200_000) -> list[dict[str, Any]]:
     with stack({"redis"}) as settings:
         url = settings.redis.url.get_secret_value()
-        return asyncio.run(rows(url, filled(url, a_day), a_day, strangers))
+        return asyncio.run(measured(url, filled(url, a_day), a_day, strangers))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    for row in measure():
+    for row in rows():
         sys.stdout.write(json.dumps(row) + "\n" if asked.json else f"{row['system']:<24} {row['value']:>14,.6g} {row['unit']}\n")
 
 
