@@ -60,6 +60,19 @@ def per_second(work: Callable[[], Any], count: int, repeats: int = 3) -> float:
     return count / best
 
 
+async def as_workers_ask(local: LocalSeenIndex, items: list[str]) -> float:
+    """Keys a second out of Redis by sixteen requests that have one key each."""
+    left = iter(items)
+
+    async def request() -> None:
+        for item in left:
+            await local.shared.seen(item, NOW)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(request() for _ in range(16)))
+    return len(items) / (time.perf_counter() - begun)
+
+
 async def measured(url: str, index: RedisSeenIndex, a_day: int, strangers: int) -> list[dict[str, Any]]:
     local = LocalSeenIndex(RedisLink(url, 2.0))
     await local.settle()
@@ -70,11 +83,13 @@ async def measured(url: str, index: RedisSeenIndex, a_day: int, strangers: int) 
     wrong = sum(copy.maybe_many(asked, mask)) / strangers
     missed = sum(not found for items in members(a_day).values() for found in copy.maybe_many(items, mask))
     shared = index.maybe_seen(asked[:20_000], TODAY)
+    pipelined = await as_workers_ask(local, one_by_one[:8_000])
     found = [
         ("local single", per_second(lambda: [copy.maybe(item, mask) for item in one_by_one], len(one_by_one)), "keys/s"),
         ("local single, members", per_second(lambda: [copy.maybe(f"day1-{number}", mask) for number in range(20_000)], 20_000), "keys/s"),
         ("local batched", per_second(lambda: copy.maybe_many(asked, mask), strangers), "keys/s"),
         ("shared single", per_second(lambda: [index.maybe_seen([item], TODAY) for item in one_by_one[:2_000]], 2_000), "keys/s"),
+        ("shared single, 16 at once", pipelined, "keys/s"),
         ("shared batched", per_second(lambda: index.maybe_seen(one_by_one, TODAY), len(one_by_one)), "keys/s"),
         ("union error", wrong, "share"),
         ("union error in Redis", shared.count(Seen.MAYBE) / len(shared), "share"),
