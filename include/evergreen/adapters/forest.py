@@ -25,6 +25,8 @@ LINKS: Mapping[str, str] = {"identity": "identity", "sigmoid": "logistic"}
 """treelite's word -> ours: how a sum becomes what the estimator says."""
 MAX_WIDTH = 64
 MAX_MASK_BYTES = 32 * 2**20
+_FEW = 6
+"""Up to as many rows are cheaper one by one."""
 _CHUNK = 2048
 """Rows at once: their masks stay in the processor's cache."""
 
@@ -48,17 +50,22 @@ class Forest:
 
     def one(self, row: Sequence[float]) -> dict[str, float]:
         """What each head says of one row."""
-        at = [nan if (value := row[column]) != value else bisect_left(values, value) + first for column, values, first, nan in self._places]
-        left = np.bitwise_and.reduce(self.masks.take(at, axis=0), axis=0)
-        sums = np.add.reduceat(self._flat.take(self._exits(left)), self.starts) + self.base
-        return {head: value if link == "identity" else logistic(value) for head, link, value in zip(self.heads, self.links, sums.tolist(), strict=True)}
+        sums = self._sums(row).tolist()
+        return {head: value if link == "identity" else logistic(value) for head, link, value in zip(self.heads, self.links, sums, strict=True)}
 
     def many(self, rows: Sequence[Sequence[float]] | Floats) -> dict[str, Floats]:
         """(n, columns) -> per head (n,)."""
         matrix = np.asarray(rows, dtype=np.float64)
         sums = np.empty((len(matrix), len(self.heads)))
+        if len(matrix) <= _FEW:
+            for at, row in enumerate(matrix.tolist()):
+                sums[at] = self._sums(row)
+            return self._linked(sums)
         for begin in range(0, len(matrix), _CHUNK):
             sums[begin : begin + _CHUNK] = self._chunk(matrix[begin : begin + _CHUNK])
+        return self._linked(sums)
+
+    def _linked(self, sums: Floats) -> dict[str, Floats]:
         said = {}
         for at, (head, link) in enumerate(zip(self.heads, self.links, strict=True)):
             own = np.ascontiguousarray(sums[:, at])
@@ -87,6 +94,11 @@ class Forest:
             starts=np.zeros(1, dtype=np.intp),
             base=self.base[at : at + 1],
         )
+
+    def _sums(self, row: Sequence[float]) -> Floats:
+        at = [nan if (value := row[column]) != value else bisect_left(values, value) + first for column, values, first, nan in self._places]
+        left = np.bitwise_and.reduce(self.masks.take(at, axis=0), axis=0)
+        return np.asarray(np.add.reduceat(self._flat.take(self._exits(left)), self.starts) + self.base, dtype=np.float64)
 
     def _chunk(self, rows: Floats) -> Floats:
         left = np.full((len(rows), self.masks.shape[1]), np.iinfo(self.masks.dtype).max, dtype=self.masks.dtype)
