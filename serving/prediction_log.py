@@ -11,12 +11,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import uuid5
 
 import msgspec
 import structlog
 
-from evergreen.contracts.ids import MAX_BYTES, NAMESPACE, SCHEMA_URI
+from evergreen.contracts.ids import MAX_BYTES, SCHEMA_URI, derived_id
 from evergreen.core.clock import wall_now
 from evergreen.ports.messaging import Telemetry
 from evergreen.ports.serving import PredictionRecord
@@ -31,30 +30,6 @@ _LINGER_SECONDS = 0.02
 log = structlog.get_logger(__name__)
 
 
-class _Requested(msgspec.Struct):
-    model_name: str
-    entity: str | None
-    features: dict[str, Any]
-
-
-class _Completed(msgspec.Struct):
-    """As `PredictionCompleted`, with the parts that are JSON already."""
-
-    prediction_id: str
-    model_name: str
-    model_version: str
-    entity: str | None
-    features: msgspec.Raw
-    predicted: float
-    lower: float | None
-    upper: float | None
-    answer: msgspec.Raw
-    latency_seconds: float
-    cached: bool
-    shadow_version: str | None
-    shadow_predicted: float | None
-
-
 class _Said(msgspec.Struct):
     """What a model says that has a column of its own."""
 
@@ -63,23 +38,17 @@ class _Said(msgspec.Struct):
     prediction_upper: float | None = None
 
 
-class _Envelope(msgspec.Struct, omit_defaults=True):
-    """CloudEvents 1.0, structured."""
-
-    specversion: str
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: str
-    datacontenttype: str
-    dataschema: str
-    producedwall: str
-    correlationid: str
-    data: Any
-    traceparent: str = ""
-
-
+_EVENT = (
+    b'{"specversion":"1.0","id":"%b","source":"/serving/%b","type":"%b","subject":%b,"time":"%b","datacontenttype":"application/json",'
+    b'"dataschema":"%b","producedwall":"%b","correlationid":"%b"%b,"data":%b}'
+)
+"""CloudEvents 1.0, structured. What goes in between quotes is ours and plain ASCII; what others said is encoded."""
+_REQUESTED = b'{"model_name":"%b","entity":%b,"features":%b}'
+_COMPLETED = (
+    b'{"prediction_id":"%b","model_name":"%b","model_version":"%b","entity":%b,"features":%b,"predicted":%b,"lower":%b,"upper":%b,"answer":%b,'
+    b'"latency_seconds":%b,"cached":%b,"shadow_version":%b,"shadow_predicted":%b}'
+)
+_SCHEMAS = {kind: SCHEMA_URI.format(type=kind.decode()).encode() for kind in (b"prediction_request", b"prediction_completed")}
 _encode = msgspec.json.Encoder().encode
 _said = msgspec.json.Decoder(_Said).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -127,20 +96,29 @@ class KafkaPredictionLog:
         return [self._buffer.popleft() for _ in range(min(_SHADOWED_BITE if shadowed else _BITE, len(self._buffer)))]
 
     def _tell(self, bite: Sequence[PredictionRecord]) -> None:
+        wall = wall_now().isoformat().encode()
         try:
             shadows = shadow_predictions([(one.champion.shadow, _object(one.features) if one.champion.shadow is not None else {}) for one in bite])
             for record, shadow in zip(bite, shadows, strict=True):
-                self._one(record, shadow)
+                self._one(record, shadow, wall)
         except Exception:  # the log's own edge: a record that cannot be told must not end the telling
             log.exception("prediction_log_failed", records=len(bite))
             self._on_drop(len(bite))
 
-    def _one(self, record: PredictionRecord, shadow: float | None) -> None:
-        key = (record.entity or record.champion.loaded.spec.name).encode()
-        model, wall = record.champion.loaded.spec.name, wall_now().isoformat()
-        requested = _envelope(record, "prediction_request", record.prediction_id, wall, _Requested(model, record.entity, dict(record.given)))
-        completed_id = str(uuid5(NAMESPACE, f"{record.prediction_id}\x1fprediction_completed"))
-        completed = _envelope(record, "prediction_completed", completed_id, wall, _completed(record, shadow))
+    def _one(self, record: PredictionRecord, shadow: float | None, wall: bytes) -> None:
+        """Both events of an answer carry its id as correlation id."""
+        loaded, prediction_id = record.champion.loaded, record.prediction_id.encode()
+        model, entity = loaded.spec.name.encode(), _encode(record.entity)
+        subject, key = (b'"%b"' % model, model) if record.entity is None else (entity, record.entity.encode())
+        trace = b',"traceparent":"%b"' % record.traceparent.encode() if record.traceparent else b""
+        said = (subject, record.time.isoformat().encode())
+        requested, completed = (
+            _EVENT % (event_id, model, kind, *said, _SCHEMAS[kind], wall, prediction_id, trace, data)
+            for kind, event_id, data in (
+                (b"prediction_request", prediction_id, _REQUESTED % (model, entity, _encode(record.given))),
+                (b"prediction_completed", derived_id(record.prediction_id, "prediction_completed").encode(), _completed(record, shadow, model, entity)),
+            )
+        )
         if max(len(requested), len(completed)) > MAX_BYTES:
             self._on_drop(1)
             return
@@ -148,41 +126,10 @@ class KafkaPredictionLog:
         self._telemetry.tell("prediction.completed", key, completed)
 
 
-def _completed(record: PredictionRecord, shadow: float | None) -> _Completed:
+def _completed(record: PredictionRecord, shadow: float | None, model: bytes, entity: bytes) -> bytes:
     said = _said(record.answer)
-    return _Completed(
-        prediction_id=record.prediction_id,
-        model_name=record.champion.loaded.spec.name,
-        model_version=record.champion.loaded.name,
-        entity=record.entity,
-        features=msgspec.Raw(record.features),
-        predicted=said.prediction,
-        lower=said.prediction_lower,
-        upper=said.prediction_upper,
-        answer=msgspec.Raw(record.answer),
-        latency_seconds=record.latency_seconds,
-        cached=record.cached,
-        shadow_version=None if shadow is None or record.champion.shadow is None else record.champion.shadow.name,
-        shadow_predicted=shadow,
-    )
-
-
-def _envelope(record: PredictionRecord, event_type: str, event_id: str, wall: str, data: _Requested | _Completed) -> bytes:
-    """Both events of an answer carry its id as correlation id."""
-    model = record.champion.loaded.spec.name
-    return _encode(
-        _Envelope(
-            specversion="1.0",
-            id=event_id,
-            source=f"/serving/{model}",
-            type=event_type,
-            subject=record.entity or model,
-            time=record.time.isoformat(),
-            datacontenttype="application/json",
-            dataschema=SCHEMA_URI.format(type=event_type),
-            producedwall=wall,
-            correlationid=record.prediction_id,
-            data=data,
-            traceparent=record.traceparent,
-        )
-    )
+    shadow_version = None if shadow is None or record.champion.shadow is None else record.champion.shadow.name
+    numbers = (_encode(number) for number in (said.prediction, said.prediction_lower, said.prediction_upper))
+    rest = (_encode(value) for value in (record.latency_seconds, record.cached, shadow_version, shadow))
+    version = record.champion.loaded.name.encode()
+    return _COMPLETED % (record.prediction_id.encode(), model, version, entity, record.features, *numbers, record.answer, *rest)
