@@ -41,8 +41,8 @@ SERVED: dict[str, Callable[[Field], list[Row]]] = {
 }
 SCORING = {"single", "batch_1000", "memory"}
 """Parts that use the scoring endpoint, and mlflow beside it."""
-ALONE = {"bloom": "benchmarks.bloom", "search": "benchmarks.search_videos", "jobs": "benchmarks.jobs"}
-"""Modules with `rows()`."""
+ALONE = {"bloom": "benchmarks.bloom:measure", "search": "benchmarks.search_videos:rows", "jobs": "benchmarks.jobs:rows"}
+"""Functions that measure by themselves and return rows."""
 TOLD = ("intake", "policy")
 """Modules that say their figures themselves."""
 NAMES = (*WHATS, *TOLD)
@@ -78,15 +78,16 @@ class Run:
                 self.part(name, partial(SERVED[name], field))
 
     def alone(self, name: str) -> Sequence[Row]:
+        module_name, _, function = ALONE[name].partition(":")
         try:
-            module = importlib.import_module(ALONE[name])
+            module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
-            if error.name != ALONE[name]:
+            if error.name != module_name:
                 raise
             self.say(f"{name}: no benchmark yet")
             return []
         self.say(name)
-        return [row if isinstance(row, Row) else Row.of(row) for row in module.rows()]
+        return [row if isinstance(row, Row) else Row.of(row) for row in getattr(module, function)()]
 
     def told(self, name: str) -> Sequence[Row]:
         self.say(name)

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.fleet import Fleet, fleet
@@ -42,6 +42,9 @@ class System:
     @property
     def scoring(self) -> str:
         return SCORING.get(self.name, "/invocations")
+
+    def cpu_seconds(self) -> float:
+        return sum(program.cpu_seconds() for program in self.programs)
 
     def asked(self, path: str, body: bytes) -> bytes:
         """One answer. Raises TimeoutError."""
@@ -89,12 +92,14 @@ class Field:
             headers=system.headers,
             must_hold=must_hold,
         )
+        before = system.cpu_seconds()
         found = measured(wanted)
+        spent = system.cpu_seconds() - before
         self.fresh_numbers(found.answers + clients)
         self._cursors[system.label, bodies] += found.answers
         if found.failed:
             raise RuntimeError(f"{system.label}: {path} at {clients} clients: {dict(found.errors)} of {found.answers}, such as {found.sample!r}")
-        return found
+        return replace(found, cpu_us=spent / max(found.answers, 1) * 1e6)
 
     def interleaved(self, turn: Callable[[System], Outcome], systems: Sequence[System]) -> dict[str, list[Outcome]]:
         """By label. One round to warm up, then each has its turn in every round."""

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from redis import Redis
 
 from benchmarks.access import token
 from benchmarks.material import FIRST_DAY, LAST_DAY, SPEC, Material
 from benchmarks.processes import Program, running
 from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.postgres.store import PostgresStore
+from evergreen.adapters.redis_bloom import RedisSeenIndex
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.clock import WallClock
 from evergreen.environment import child_environment
@@ -29,6 +32,7 @@ from tests.support.worker_processes import place_version, until
 
 START_SECONDS = 60.0
 CONFIRM_SECONDS = 60.0
+SEEN_A_DAY = 1_000
 
 
 @dataclass
@@ -75,6 +79,13 @@ class Fleet:
             with self.store.transaction() as tx:
                 tx.versions.insert(row)
 
+    def index(self) -> None:
+        """The seen index as the indexer keeps it: a week's videos, none of those that are asked about."""
+        with Redis.from_url(self.settings.redis.url.get_secret_value()) as redis:
+            index, today = RedisSeenIndex(redis), self.clock.now().date()
+            index.end_rebuild(None)
+            index.add_many({today - timedelta(days=back): [f"seen-{back}-{number}" for number in range(SEEN_A_DAY)] for back in range(7)})
+
     def _ask(self, query: str) -> tuple[Any, ...]:
         with self.store.transaction() as tx, tx.connection.cursor() as cursor:
             cursor.execute(query)
@@ -87,5 +98,6 @@ def fleet(settings: Settings, material: Material) -> Iterator[Fleet]:
     store = PostgresStore(settings.postgres.dsn.get_secret_value())
     found = Fleet(settings, material, store, token(settings), WallClock())
     found.place()
+    found.index()
     yield found
     store.close()

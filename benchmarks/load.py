@@ -52,6 +52,8 @@ class Outcome:
     errors: Mapping[str, int]
     sample: str
     """Of an answer that was an error."""
+    cpu_us: float = 0.0
+    """Processor time of the asked, for each answer. Who knows its processes fills it in: it wavers less than the clock on a busy machine."""
 
     @property
     def per_second(self) -> float:

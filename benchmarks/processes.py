@@ -29,10 +29,17 @@ class Program:
     port: int
     log: Path
 
+    def family(self) -> list[psutil.Process]:
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        """Used so far, by all its threads and processes."""
+        return sum(times.user + times.system for times in (process.cpu_times() for process in self.family()))
+
     def megabytes(self) -> tuple[float, float]:
         """Resident, and with what is shared divided among those who share it (RSS, PSS); of its largest process: the one that answers."""
-        own = psutil.Process(self.process.pid)
-        told = [process.memory_full_info() for process in (own, *own.children(recursive=True))]
+        told = [process.memory_full_info() for process in self.family()]
         return max(one.rss for one in told) / 2**20, max(one.pss for one in told) / 2**20
 
 

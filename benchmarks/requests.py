@@ -108,6 +108,7 @@ def _series(what: What, systems: Sequence[System], clients: int, outcomes: Mappi
             "ms p50": [turn.p50_ms for turn in turns],
             "ms p95": [turn.p95_ms for turn in turns],
             "ms p99": [turn.p99_ms for turn in turns],
+            "µs CPU": [turn.cpu_us for turn in turns],
         }
         for unit, values in figures.items():
             yield Series(what, system.name, clients, system.workers, unit, values)

@@ -26,9 +26,10 @@ def run(names: list[str], folder: Path) -> bench.Run:
 
 
 def module(monkeypatch: pytest.MonkeyPatch, part: str, rows: object) -> None:
-    found = ModuleType(bench.ALONE[part])
-    found.rows = rows  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, bench.ALONE[part], found)
+    name, _, function = bench.ALONE[part].partition(":")
+    found = ModuleType(name)
+    setattr(found, function, rows)
+    monkeypatch.setitem(sys.modules, name, found)
 
 
 def breaks(*_said: object) -> NoReturn:
