@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from serving.protocols.frames import Matrix
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-_CHAT = frozenset({"messages", "prompt", "input"})
+CHAT = ("input", "messages", "prompt")
 """Of language models: MLflow takes a body with one of them for a question to one."""
 _SPLIT = frozenset({"columns", "data", "index"})
 _MAX_DEPTH = 32
@@ -39,8 +39,8 @@ class Forms:
             raise Unreadable("the body is not JSON") from error
         if not isinstance(asked, dict):
             raise Unreadable(f"the body must be a JSON object with one of {listed(FORMATS)}")
-        if _CHAT & asked.keys():
-            raise Mismatched(f"{listed(sorted(_CHAT & asked.keys()))} is for language models; this one asks for columns")
+        if chat := [name for name in CHAT if name in asked]:
+            raise Mismatched(f"{listed(chat)} is for language models; this one asks for columns")
         given = [name for name in FORMATS if name in asked]
         if len(given) != 1:
             raise Unreadable(f"the body must hold exactly one of {listed(FORMATS)}; it holds {listed(given) if given else 'none'}")

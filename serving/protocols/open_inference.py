@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OUTPUT = "predict"
 PLATFORM = "sklearn"
 SERVER = "evergreen"
-_BINARY = ("binary_data_size", "binary_data", "binary_data_output")
+BINARY = ("binary_data_size", "binary_data", "binary_data_output")
 
 
 class _Output(msgspec.Struct):
@@ -105,7 +105,7 @@ def _same_rows(inputs: Sequence[Tensor]) -> None:
 
 def _refuse_binary(request: _Request) -> None:
     for parameters in (request.parameters, *(tensor.parameters for tensor in request.inputs), *(output.parameters for output in request.outputs or ())):
-        if parameters and any(parameters.get(name) for name in _BINARY):
+        if parameters and any(parameters.get(name) for name in BINARY):
             raise Unreadable("the binary tensor extension is not spoken here: send and ask for JSON data")
 
 

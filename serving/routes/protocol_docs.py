@@ -7,7 +7,8 @@ from typing import Any
 from evergreen.contracts.api import Problem
 from serving.dependencies import Serving
 from serving.hot import HotRoute
-from serving.protocols.open_inference import OUTPUT
+from serving.protocols.mlflow_forms import CHAT
+from serving.protocols.open_inference import BINARY, OUTPUT
 from serving.protocols.tensors import FLOATS
 
 Schema = dict[str, Any]
@@ -48,8 +49,9 @@ def _invocations_body(serving: Serving) -> Schema:
     split = object_of({"columns": {"const": list(names), "description": "In any order"}, "data": {"type": "array", "items": row, "minItems": 1}})
     records = {"type": "array", "items": record, "minItems": 1}
     forms: Schema = {"dataframe_split": split, "dataframe_records": records, "instances": records, "inputs": record}
-    params = {"type": "object", "description": "Taken and not used: the model has none"}
-    body = {"oneOf": [object_of({name: form, "params": params}, "params") for name, form in forms.items()]}
+    params = {"description": "Taken and not used: the model has none"}
+    never = dict.fromkeys((*forms, *CHAT), False)
+    body = {"oneOf": [object_of({**never, name: form, "params": params}, *forms.keys() - {name}, *CHAT, "params", open_=True) for name, form in forms.items()]}
     lines = rf"^{','.join(names)}(\n[0-9]{{1,9}}(,[0-9]{{1,9}}){{{len(names) - 1}}}){{1,50}}$"
     return {"application/json": {"schema": body}, "text/csv": {"schema": {"type": "string", "pattern": lines}}}
 
@@ -97,13 +99,15 @@ def _answer_of(template: str) -> Schema:
 def _request(serving: Serving) -> Schema:
     """One row in one tensor; what else may be sent has no simple schema."""
     width = len(serving.specs[serving.video_model].feature_names)
-    parameters = {"type": "object", "description": "Taken and not used", "maxProperties": 0}
+    parameters = {"type": ["object", "null"], "description": "Taken and not used", "properties": dict.fromkeys(BINARY, False)}
     data = {"type": "array", "items": _VALUE, "minItems": width, "maxItems": width, "description": "As many values as the shape says, flat or nested"}
     shape = {"const": [1, width], "description": "[rows, features] in the order of the model's metadata; or a tensor [rows] per feature, by name"}
     tensor = {"name": _TEXT, "shape": shape, "datatype": {"enum": sorted(FLOATS), "description": "Also INT*, UINT*, BOOL"}, "data": data}
-    inputs = {"type": "array", "items": object_of({**tensor, "parameters": parameters}, "parameters"), "minItems": 1, "maxItems": 1}
-    outputs = {"type": "array", "items": object_of({"name": {"const": OUTPUT}, "parameters": parameters}, "parameters")}
-    return object_of({"id": _TEXT, "parameters": parameters, "inputs": inputs, "outputs": outputs}, "id", "parameters", "outputs")
+    inputs = {"type": "array", "items": object_of({**tensor, "parameters": parameters}, "parameters", open_=True), "minItems": 1, "maxItems": 1}
+    outputs = {"type": ["array", "null"], "items": object_of({"name": {"const": OUTPUT}, "parameters": parameters}, "parameters", open_=True)}
+    return object_of(
+        {"id": {"type": ["string", "null"]}, "parameters": parameters, "inputs": inputs, "outputs": outputs}, "id", "parameters", "outputs", open_=True
+    )
 
 
 def _parameters(serving: Serving, template: str) -> list[Schema]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from evergreen.core.access import Need
+from evergreen.ports.serving import PredictionRecord
 from serving.routes.open_inference import inference_hot
 from serving.routes.scoring import scoring_hot
 from serving.scoring import INLINE_ROWS, LOGGED_ROWS
@@ -113,10 +114,12 @@ def _breaking(_matrix: Any) -> Any:
     raise RuntimeError("SELECT secret FROM table")
 
 
-async def test_rows_are_counted_and_the_first_of_them_logged(running: Bench, client: httpx.AsyncClient) -> None:
+async def test_rows_are_counted_and_the_first_of_them_logged(running: Bench, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[PredictionRecord] = []
+    monkeypatch.setattr(running.log, "record", logged.append)
     await client.post("/invocations", json=rows(LOGGED_ROWS + 5))
     assert f'predictions_total{{model_name="{SPEC.name}",version="1"}} {LOGGED_ROWS + 5}.0' in running.metrics.render().decode()
-    logged = list(running.log._buffer)
+    await running.until(lambda: len(logged) == LOGGED_ROWS)
     assert [(record.entity, json.loads(record.answer)) for record in logged] == [(None, {"prediction": 1.0})] * LOGGED_ROWS
     assert json.loads(logged[3].features) == dict.fromkeys(NAMES, 3.0)
 
@@ -151,3 +154,12 @@ async def test_every_path_that_is_known_at_start_is_answered_at_the_edge(bench: 
     public = {"/ping", "/health", "/version", "/v2/health/live", "/v2/health/ready"}
     assert {route.template for route in routes if route.need is Need.PUBLIC} == public
     assert {route.need for route in routes if route.template not in public} == {Need.PREDICT}
+
+
+async def test_what_is_not_known_or_not_finite_is_left_out_of_the_log(running: Bench, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[PredictionRecord] = []
+    monkeypatch.setattr(running.log, "record", logged.append)
+    row = dict.fromkeys(NAMES, 1.0) | {NAMES[0]: None, NAMES[1]: "inf"}
+    await client.post("/invocations", json={"dataframe_records": [row]})
+    await running.until(lambda: bool(logged))
+    assert set(json.loads(logged[0].features)) == set(NAMES[2:])
