@@ -8,8 +8,10 @@ from fastapi import FastAPI
 
 from serving import errors
 from serving.dependencies import Serving
+from serving.routes.batch import batch_routes
 from serving.routes.cache import cache_routes
 from serving.routes.feedback import feedback_routes
+from serving.routes.jobs import job_routes
 from serving.routes.open_inference import inference_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
@@ -35,6 +37,14 @@ def create_api(serving: Serving) -> Api:
     errors.install(api)
     cold = serving.cold()
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
-    for router in (*hot, feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving)):
+    for router in (
+        *hot,
+        batch_routes(serving),
+        job_routes(serving.video_model, cold),
+        feedback_routes(serving, cold),
+        records_routes(cold),
+        cache_routes(cold),
+        probe_routes(serving),
+    ):
         api.include_router(router)
     return api

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from evergreen.adapters.cache_generations import PostgresGenerations
+from evergreen.adapters.job_desk import PostgresJobDesk
+from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.bootstrap import Parts
@@ -25,10 +28,12 @@ from evergreen.contracts.api_records import (
 from evergreen.core.explanation import About
 from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
+from evergreen.services.jobs import Jobs
 from evergreen.settings import Settings
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.dependencies import Links
+from serving.job_starter import JobStarter
 
 FEEDBACK_THREADS = 10
 
@@ -49,9 +54,11 @@ class Cold:
     feedback: TakeFeedback
     clear_cache: ClearCache
     records: Records
+    jobs: Jobs
+    keep_results: timedelta
 
 
-def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener) -> Cold:
+def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter) -> Cold:
     return Cold(
         feedback=TakeFeedback(
             specs=parts.specs,
@@ -62,4 +69,11 @@ def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTi
         ),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
+        jobs=_jobs(settings, links, starter),
+        keep_results=timedelta(days=settings.jobs.keep_days),
     )
+
+
+def _jobs(settings: Settings, links: Links, starter: JobStarter) -> Jobs:
+    wanted, files = settings.jobs, JobFolders(settings.jobs_dir)
+    return Jobs(PostgresJobDesk(links.postgres), files, max_open=wanted.max_open_per_caller, max_bytes=wanted.max_upload_bytes, poke=starter.poke)

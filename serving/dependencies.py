@@ -10,12 +10,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.fleet_registry import PostgresFleet
+from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.kafka_telemetry import KafkaTelemetry
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.local_bloom import LocalSeenIndex
@@ -28,8 +29,10 @@ from evergreen.core.generations import Generations
 from evergreen.environment import service_name
 from evergreen.ports.model import ModelSpec
 from evergreen.services.predict import Predict
+from evergreen.services.predict_batch import PredictBatch
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
+from serving.job_starter import JobStarter
 from serving.loader import VersionLoader
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
@@ -56,6 +59,7 @@ class Serving:
     worker_id: str
     video_model: str
     predict: Predict
+    predict_batch: PredictBatch
     slots: ModelSlots
     listener: ChampionListener
     log: KafkaPredictionLog
@@ -68,6 +72,7 @@ class Serving:
     cold: Callable[[], Cold]
     """Built with FastAPI's application, once."""
     closing: list[Closable] = field(default_factory=list)
+    starter: JobStarter | None = None
     draining: bool = False
 
     async def start(self) -> None:
@@ -76,6 +81,8 @@ class Serving:
         self.listener.start()
         ready = await self.listener.settle(FIRST_CHAMPION_SECONDS)
         self.metrics.workers.set(not self.draining)
+        if self.starter is not None and not self.draining:
+            self.starter.start()
         log.info("worker_started", worker=self.worker_id, ready=ready, missing="" if ready else self.listener.missing())
 
     async def drain(self) -> None:
@@ -84,6 +91,8 @@ class Serving:
         await self.listener.drain()
 
     async def stop(self) -> None:
+        if self.starter is not None:
+            await self.starter.stop()
         await self.listener.stop()
         await self.log.stop(LOG_FLUSH_SECONDS)
         for part in self.closing:
@@ -126,10 +135,13 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
     log = KafkaPredictionLog(links.telemetry, on_drop=metrics.dropped)
     listener = _listener(parts, links, slots, clock, metrics)
     pool = ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict")
+    starter = JobStarter(PostgresJobDesk(links.postgres), most=settings.jobs.max_running, poll_seconds=settings.jobs.poll_seconds)
+    asked = _asked(settings, links, slots, clock, log, metrics, pool)
     return Serving(
         worker_id=listener.worker_id,
         video_model=video_model(parts.specs),
-        predict=_predict(settings, links, slots, clock, log, metrics, pool),
+        predict=Predict(**asked, observe=metrics.looked_up),
+        predict_batch=PredictBatch(**asked),
         slots=slots,
         listener=listener,
         log=log,
@@ -137,24 +149,27 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         specs=parts.specs,
         now=clock.now,
         pool=pool,
-        cold=partial(_cold, settings, parts, links, clock, listener),
+        starter=starter,
+        cold=partial(_cold, settings, parts, links, clock, listener, starter),
         closing=[links, links.redis, links.postgres],
     )
 
 
-def _predict(settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics, pool: Executor) -> Predict:
+def _asked(
+    settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics, pool: Executor
+) -> dict[str, Any]:
+    """What one prediction and many ask."""
     postgres = metrics.breaker_open.labels("postgres")
-    return Predict(
-        models=slots,
-        cache=LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
-        features=OnlineFeatureStore(links.postgres, links.redis, links.generations, on_breaker=lambda is_open: postgres.set(is_open)),
-        seen=LocalSeenIndex(links.redis),
-        log=log,
-        now=clock.now,
-        pool=pool,
-        generations=links.generations,
-        observe=metrics.looked_up,
-    )
+    return {
+        "models": slots,
+        "cache": LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
+        "features": OnlineFeatureStore(links.postgres, links.redis, links.generations, on_breaker=lambda is_open: postgres.set(is_open)),
+        "seen": LocalSeenIndex(links.redis),
+        "log": log,
+        "now": clock.now,
+        "pool": pool,
+        "generations": links.generations,
+    }
 
 
 def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime, metrics: Metrics) -> ChampionListener:
@@ -171,7 +186,7 @@ def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime
     )
 
 
-def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener) -> Cold:
+def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter) -> Cold:
     from serving.cold import build_cold
 
-    return build_cold(settings, parts, links, clock, listener)
+    return build_cold(settings, parts, links, clock, listener, starter)

@@ -20,6 +20,8 @@ from serving.metrics import Metrics
 from serving.problems import BROKE, INTERNAL, TOO_LARGE, problem, problem_of
 
 MAX_BODY_BYTES = 2**20
+STREAMED = frozenset({("POST", "/jobs/predictions")})
+"""Bodies that are not held in memory: their routes bound them."""
 _DISCARD_BYTES = 8 * 2**20
 """Of a body that is too large, read on so that the sender hears why instead of a reset connection."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -78,6 +80,9 @@ class Edge:
         """Returns the hot route's template, None for all others."""
         found = self._hot.get((scope["method"], scope["path"]))
         if found is None:
+            if (scope["method"], scope["path"]) in STREAMED:
+                await self._app(scope, body.unbounded, answer)
+                return None
             await body.refuse_announced()
             await self._app(scope, body, answer)
             return None
@@ -139,6 +144,10 @@ class _Body:
             await self._discard()
             raise BodyTooLarge
         return message
+
+    @property
+    def unbounded(self) -> Receive:
+        return self._receive
 
     async def whole(self) -> bytes:
         await self.refuse_announced()

@@ -9,7 +9,20 @@ from typing import Any
 
 import structlog
 
-from evergreen.core.errors import EvergreenError, InvalidEvent, InvalidRequest, KeyReused, NoChampion, NotFound, Unavailable
+from evergreen.core.errors import (
+    EvergreenError,
+    Gone,
+    InvalidEvent,
+    InvalidRequest,
+    KeyReused,
+    NoChampion,
+    NotFound,
+    NotReady,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    UnsupportedMedia,
+)
 from evergreen.services.predict import NothingKnown
 from serving.hot import Reply
 
@@ -34,6 +47,11 @@ NOT_FOUND = Kind("not-found", "There is no such thing", 404)
 UNKNOWN_VIDEO = Kind("unknown-video", "Nothing is known of this video", 404)
 METHOD = Kind("method-not-allowed", "This path has no such method", 405)
 TOO_LARGE = Kind("body-too-large", "The body is larger than 1 MiB", 413)
+UPLOAD_TOO_LARGE = Kind("upload-too-large", "More than a job may have", 413)
+NOT_READY = Kind("job-not-finished", "The job has no result", 409)
+GONE = Kind("result-gone", "The result was removed", 410)
+UNSUPPORTED = Kind("unsupported-media-type", "A body of this type is not read", 415)
+TOO_MANY_JOBS = Kind("too-many-jobs", "As many jobs as one caller may have", 429, retry_after=30)
 INVALID = Kind("invalid-request", "The request cannot be used", 422)
 KEY_REUSED = Kind("idempotency-key-reused", "The idempotency key was used for something else", 422)
 INTERNAL = Kind("internal-error", "Something broke here", 500)
@@ -47,6 +65,11 @@ _OF_ERROR: tuple[tuple[type[EvergreenError], Kind], ...] = (
     (NoChampion, NO_CHAMPION),
     (Unavailable, UNAVAILABLE),
     (KeyReused, KEY_REUSED),
+    (TooLarge, UPLOAD_TOO_LARGE),
+    (NotReady, NOT_READY),
+    (Gone, GONE),
+    (UnsupportedMedia, UNSUPPORTED),
+    (TooMany, TOO_MANY_JOBS),
     (InvalidRequest, INVALID),
     (InvalidEvent, INVALID),
 )
@@ -81,8 +104,12 @@ def invalid(found: Sequence[Mapping[str, Any]], *, path: str, request_id: str) -
     return problem(INVALID, detail, path=path, request_id=request_id, faults=faults)
 
 
+def kind_of(error: EvergreenError) -> Kind:
+    return next((kind for kin, kind in _OF_ERROR if isinstance(error, kin)), INTERNAL)
+
+
 def problem_of(error: EvergreenError, *, path: str, request_id: str) -> Reply:
-    kind = next((kind for kin, kind in _OF_ERROR if isinstance(error, kin)), INTERNAL)
+    kind = kind_of(error)
     if kind is INTERNAL:
         log.error("unexpected_error", path=path, error=str(error), request_id=request_id)
         return problem(kind, BROKE, path=path, request_id=request_id)

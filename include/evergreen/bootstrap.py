@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.postgres.store import PostgresStore
     from evergreen.adapters.redis_bloom import RedisSeenIndex
     from evergreen.bootstrap_intake import IntakeParts
+    from evergreen.bootstrap_jobs import JobParts
     from evergreen.bootstrap_monitor import MonitorParts
     from evergreen.bootstrap_notifier import NotifierParts
     from evergreen.bootstrap_people import PeopleParts
@@ -186,6 +187,12 @@ class Parts:
         from evergreen.services.scale import ScaleService
 
         return ScaleService(self.store, self.clock, self.carry_out, scaler, settle_seconds=self.settings.scaler.settle_seconds, stop=stop)
+
+    @cached_property
+    def jobs(self) -> JobParts:
+        from evergreen.bootstrap_jobs import JobParts
+
+        return JobParts(self)
 
     @cached_property
     def people(self) -> PeopleParts:

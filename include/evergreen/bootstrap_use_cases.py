@@ -37,7 +37,7 @@ def _drift_check(parts: Parts) -> UseCase:
 def _maintenance(parts: Parts) -> UseCase:
     from evergreen.services.maintain import Maintenance
 
-    return Maintenance(parts.store, parts.clock, parts.carry_out, parts.lake, parts.clock.is_replaying).run
+    return Maintenance(parts.store, parts.clock, parts.carry_out, parts.lake, parts.clock.is_replaying, tidy_jobs=parts.jobs.tidy.run).run
 
 
 def _retrain(parts: Parts) -> UseCase:

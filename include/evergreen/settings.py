@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evergreen.core.errors import UnsafeSettings
 from evergreen.environment import CHECKOUT, chosen_home, stack_env_file
+from evergreen.settings_jobs import JobsSettings
 from evergreen.settings_monitor import MonitorSettings
 from evergreen.settings_notify import ChannelSettings, NotifySettings
 
@@ -119,11 +120,17 @@ class Settings(BaseSettings):
     videos: VideosSettings = VideosSettings()
     notify: NotifySettings = NotifySettings()
     monitor: MonitorSettings = MonitorSettings()
+    jobs: JobsSettings = JobsSettings()
 
     @property
     def data_dir(self) -> Path:
         """Bronze, silver, gold and quarantined batches of this home."""
         return self.home / "data" / "lake"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Inputs and results of prediction jobs. Shared by all serving workers."""
+        return self.home / "data" / "jobs"
 
     @property
     def channels(self) -> dict[str, ChannelSettings]:

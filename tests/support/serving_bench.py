@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +15,9 @@ from uuid import UUID, uuid4
 import httpx
 import numpy as np
 
+from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
+from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
@@ -39,7 +41,9 @@ from evergreen.ports.model import Answering
 from evergreen.ports.serving import LoadedModel
 from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
+from evergreen.services.jobs import Jobs
 from evergreen.services.predict import Predict
+from evergreen.services.predict_batch import PredictBatch
 from serving.app import create_app
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
@@ -51,6 +55,7 @@ from serving.prediction_log import KafkaPredictionLog
 
 SPEC = video_spec("KR")
 NOW = datetime(2025, 7, 25, 0, 0, tzinfo=UTC)
+MAX_OPEN_JOBS, MAX_UPLOAD_BYTES = 3, 200_000
 STANDING = ClockReading("replay", NOW, NOW, 0.0, 1)
 """A replay clock that does not move."""
 
@@ -136,6 +141,8 @@ class Bench:
     def __init__(self, folder: Path, *, max_log: int = 1000) -> None:
         self.fleet, self.cache, self.features, self.seen = MemoryFleet(clock=STANDING), MemoryCache(), MemoryFeatures(), MemorySeenIndex()
         self.keys, self.publisher, self.records = MemoryKeys(), MemoryPublisher(), NoRecords()
+        self.folder, self.jobs = folder, MemoryJobs({SPEC.name: 1})
+        self.handed_in = Jobs(self.jobs, JobFolders(folder / "jobs"), max_open=MAX_OPEN_JOBS, max_bytes=MAX_UPLOAD_BYTES)
         self.versions: dict[int, Answering | Exception] = {}
         self.loaded: list[int] = []
         self.hold = threading.Event()
@@ -149,18 +156,20 @@ class Bench:
         self.app = create_app(self.serving)
 
     def _serving(self) -> Serving:
-        predict = Predict(
-            models=self.slots, cache=self.cache, features=self.features, seen=self.seen, log=self.log, now=self.clock.now, generations=self.generations
-        )
+        asked: dict[str, Any] = {"models": self.slots, "cache": self.cache, "features": self.features, "seen": self.seen}
+        asked |= {"log": self.log, "now": self.clock.now, "generations": self.generations}
         listener = self.listener()
         return Serving(
             worker_id="serving-00:1:abc",
             video_model=SPEC.name,
-            predict=predict,
+            predict=Predict(**asked),
+            predict_batch=PredictBatch(**asked),
             cold=lambda: Cold(
                 feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now),
                 clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
+                jobs=self.handed_in,
+                keep_results=timedelta(days=7),
             ),
             slots=self.slots,
             listener=listener,

@@ -65,6 +65,11 @@ class LocalSeenIndex:
             answer = self.known(entity, now)
         return answer or await self.shared.seen(entity, now)
 
+    async def seen_many(self, entities: Sequence[str], now: datetime) -> Sequence[Seen]:
+        """The same of many, in their order."""
+        found = await self.maybe_seen(entities, now.astimezone(UTC).date())
+        return ["NO" if one is Found.NO else "MAYBE" for one in found]
+
     async def maybe_seen(self, items: Sequence[str], today: date, days: int = WINDOW_DAYS) -> list[Found]:
         """Of today and the `days` - 1 before, in order of `items`. Raises Unavailable."""
         if not self._is_proved() and self.copy.version and not self._link.breaker.open and self._ask_for_proof():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from datetime import time as midnight
 from typing import Any
@@ -38,10 +38,12 @@ LONGEST_SECONDS = 1.0
 _STORE = "SELECT features, as_of FROM online_features WHERE model = $1 AND entity = $2"
 # The catalogue has no words for "no tags known", so it says nothing of them.
 _CATALOGUE = """
-SELECT title, channel_id, channel_title, category_id, duration, published_at, length(description) AS description_length,
+SELECT video_id, title, channel_id, channel_title, category_id, duration, published_at, length(description) AS description_length,
        view_count, like_count, comment_count, first_seen AS list_date, last_seen
 FROM videos WHERE video_id = $1
 """
+_STORE_MANY = "SELECT entity, features, as_of FROM online_features WHERE model = $1 AND entity = ANY($2::text[])"
+_CATALOGUE_MANY = _CATALOGUE.replace("= $1", "= ANY($1::text[])")
 
 
 class _Copy(msgspec.Struct):
@@ -68,21 +70,57 @@ class OnlineFeatureStore:
 
     async def get(self, model: str, entity: str) -> StoredFeatures | None:
         generation = self._generations.of(FEATURES)
-        kept = self._local.get((model, entity))
-        if kept is not None and kept[1] == generation and (left := kept[0] - time.monotonic()) > 0:
-            return None if kept[2] is None else StoredFeatures(kept[2].features, kept[2].as_of, left)
+        kept = self._kept(model, entity, generation)
+        if kept is not None:
+            return kept[0]
         found = await self._look_up(model, entity)
+        self._keep(model, entity, generation, found)
+        return found
+
+    async def get_many(self, model: str, entities: Sequence[str]) -> Mapping[str, StoredFeatures]:
+        """What is not known here is asked of Redis in one turn, then of Postgres in one query per table."""
+        generation = self._generations.of(FEATURES)
+        kept = {entity: self._kept(model, entity, generation) for entity in entities}
+        open_ = [entity for entity, one in kept.items() if one is None]
+        found = {entity: one[0] for entity, one in kept.items() if one is not None}
+        if open_:
+            looked_up = await self._look_up_many(model, open_)
+            for entity in open_:
+                found[entity] = looked_up.get(entity)
+                self._keep(model, entity, generation, found[entity])
+        return {entity: one for entity, one in found.items() if one is not None}
+
+    def _kept(self, model: str, entity: str, generation: int) -> tuple[_Found] | None:
+        kept = self._local.get((model, entity))
+        if kept is None or kept[1] != generation or (left := kept[0] - time.monotonic()) <= 0:
+            return None
+        return (None if kept[2] is None else StoredFeatures(kept[2].features, kept[2].as_of, left),)
+
+    def _keep(self, model: str, entity: str, generation: int, found: _Found) -> None:
         seconds = UNKNOWN_SECONDS * (1 - 0.15 * random.random()) if found is None else found.seconds_left
         if seconds > 0 and generation == self._generations.of(FEATURES):
             size = _ENTRY_BYTES if found is None else _ENTRY_BYTES + sum(len(str(value)) for value in found.features.values())
             self._local.put((model, entity), (time.monotonic() + seconds, generation, found), size)
+
+    async def _look_up_many(self, model: str, entities: Sequence[str]) -> dict[str, StoredFeatures]:
+        copies = dict(zip(entities, await asyncio.gather(*(self._copied(model, entity) for entity in entities)), strict=True))
+        found = {entity: copy for entity, (copy, _) in copies.items() if copy is not None}
+        missing = [entity for entity in entities if entity not in found]
+        for row in await self._rows(_STORE_MANY, model, missing) if missing else ():
+            entity, round_, seconds = row["entity"], copies[row["entity"]][1], _lifetime()
+            found[entity] = StoredFeatures(row["features"], row["as_of"], float(seconds))
+            if round_ is not None:
+                self._copy(model, entity, round_, _Copy(row["features"], row["as_of"]), seconds)
+        unknown = [entity for entity in missing if entity not in found]
+        for row in await self._rows(_CATALOGUE_MANY, unknown) if unknown else ():
+            found[row["video_id"]] = _of_catalogue(row, _lifetime())
         return found
 
     async def _look_up(self, model: str, entity: str) -> _Found:
         copy, round_ = await self._copied(model, entity)
         if copy is not None:
             return copy
-        seconds = int(TTL_SECONDS * (1 - 0.15 * random.random()))
+        seconds = _lifetime()
         row = await self._row(_STORE, model, entity)
         if row is None:
             return await self._catalogued(entity, seconds)
@@ -94,13 +132,16 @@ class OnlineFeatureStore:
         row = await self._row(_CATALOGUE, entity)
         if row is None:
             return None
-        known = {name: _plain(value) for name, value in row.items() if value is not None and name != "last_seen"}
-        return StoredFeatures(known, datetime.combine(row["last_seen"], midnight(), UTC), seconds)
+        return _of_catalogue(row, seconds)
 
     async def _row(self, query: str, *values: object) -> Any:
+        rows = await self._rows(query, *values)
+        return rows[0] if rows else None
+
+    async def _rows(self, query: str, *values: object) -> Any:
         if not self._breaker.admit():
             raise Unavailable("Postgres does not answer (breaker open)")
-        asking = asyncio.ensure_future(self._postgres.fetch_row(query, *values))
+        asking = asyncio.ensure_future(self._postgres.fetch(query, *values))
         # Not a time-out around it: a query that is given up takes as long again to be taken back.
         await asyncio.wait([asking], timeout=LONGEST_SECONDS)
         if not asking.done():
@@ -108,12 +149,12 @@ class OnlineFeatureStore:
             self._breaker.failed()
             raise Unavailable("Postgres does not answer in time")
         try:
-            row = asking.result()
+            rows = asking.result()
         except Unavailable:
             self._breaker.failed()
             raise
         self._breaker.succeeded()
-        return row
+        return rows
 
     async def _copied(self, model: str, entity: str) -> tuple[_Found, bytes | None]:
         """The copy, and the round; None: nothing may be copied now."""
@@ -144,6 +185,15 @@ def _read(body: Any) -> _Copy | None:
     except msgspec.MsgspecError:
         return None
     return None if copy is None or copy.as_of.tzinfo is None else copy
+
+
+def _of_catalogue(row: Mapping[str, Any], seconds: float) -> StoredFeatures:
+    known = {name: _plain(value) for name, value in row.items() if value is not None and name not in {"last_seen", "video_id"}}
+    return StoredFeatures(known, datetime.combine(row["last_seen"], midnight(), UTC), seconds)
+
+
+def _lifetime() -> int:
+    return int(TTL_SECONDS * (1 - 0.15 * random.random()))
 
 
 def _plain(value: Any) -> Any:

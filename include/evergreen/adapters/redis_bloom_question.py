@@ -59,5 +59,9 @@ class AsyncRedisSeenIndex:
 
     async def seen(self, entity: str, now: datetime) -> Literal["MAYBE", "NO"]:
         """In the seven UTC days up to `now`."""
-        [answer] = await self.maybe_seen([entity], now.astimezone(UTC).date())
-        return "NO" if answer is Seen.NO else "MAYBE"
+        [answer] = await self.seen_many([entity], now)
+        return answer
+
+    async def seen_many(self, entities: Sequence[str], now: datetime) -> list[Literal["MAYBE", "NO"]]:
+        answers = await self.maybe_seen(entities, now.astimezone(UTC).date())
+        return ["NO" if answer is Seen.NO else "MAYBE" for answer in answers]

@@ -11,6 +11,7 @@ __all__ = [
     "DeploymentRefused",
     "EvergreenError",
     "Fenced",
+    "Gone",
     "InvalidEvent",
     "InvalidPolicy",
     "InvalidRequest",
@@ -19,10 +20,14 @@ __all__ = [
     "NotConfirmed",
     "NotEnoughData",
     "NotFound",
+    "NotReady",
     "PublishFailed",
     "StackError",
+    "TooLarge",
+    "TooMany",
     "Unavailable",
     "UnsafeSettings",
+    "UnsupportedMedia",
 ]
 
 
@@ -52,6 +57,26 @@ class InvalidRequest(EvergreenError):
 
 class KeyReused(EvergreenError):
     """An idempotency key came again with other content."""
+
+
+class TooLarge(EvergreenError):
+    """More was sent than is taken at once; the message says the limit."""
+
+
+class UnsupportedMedia(EvergreenError):
+    """A body of a type that is not read; the message says which are."""
+
+
+class NotReady(EvergreenError):
+    """The thing exists, what is asked of it does not (yet); the message says why."""
+
+
+class Gone(EvergreenError):
+    """It was there and was removed."""
+
+
+class TooMany(EvergreenError):
+    """The caller has as many of these under way as are allowed; later there is room again."""
 
 
 class Fenced(EvergreenError):

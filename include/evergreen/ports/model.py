@@ -136,6 +136,8 @@ class ModelSpec:
     """(heads, card) -> what serving answers from, without pandas or scikit-learn; None: the predictor answers, slower."""
     request_facts: tuple[str, ...] = ()
     """What a request to serving may give beside feature names: facts they derive from, counts of the day."""
+    request_texts: tuple[str, ...] = ()
+    """Facts (or features) whose values are texts: in a CSV file everything else that reads as a number is one."""
     request_row: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
     """A request -> its feature row, only what is known: predictions are logged with it, so that another version can be asked the same."""
     related: Callable[[Mapping[str, Any]], Related | None] | None = None

@@ -60,6 +60,9 @@ class FeatureStore(Protocol):
     async def get(self, model: str, entity: str) -> StoredFeatures | None:
         """None: nothing is known of it. Raises Unavailable."""
 
+    async def get_many(self, model: str, entities: Sequence[str]) -> Mapping[str, StoredFeatures]:
+        """Of those that are known, each what `get` says; one question for all. Raises Unavailable."""
+
 
 class SeenIndex(Protocol):
     def known(self, entity: str, now: datetime) -> Seen | None:
@@ -67,6 +70,9 @@ class SeenIndex(Protocol):
 
     async def seen(self, entity: str, now: datetime) -> Seen:
         """In the 7 days up to `now` (platform time). NO is certain. Raises Unavailable: a filter that cannot be read is never a NO."""
+
+    async def seen_many(self, entities: Sequence[str], now: datetime) -> Sequence[Seen]:
+        """The same of many, in their order, in one question."""
 
 
 class PredictionRecord(NamedTuple):

@@ -41,7 +41,15 @@ class Retention:
 
 class Maintenance:
     def __init__(
-        self, store: UpkeepStore, clock: Clock, carry_out: CarryOut, lake: Lake, in_replay: Callable[[], bool], retention: Retention | None = None
+        self,
+        store: UpkeepStore,
+        clock: Clock,
+        carry_out: CarryOut,
+        lake: Lake,
+        in_replay: Callable[[], bool],
+        retention: Retention | None = None,
+        *,
+        tidy_jobs: Callable[[], int] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -49,12 +57,15 @@ class Maintenance:
         self._lake = lake
         self._in_replay = in_replay
         self._keep = retention or Retention()
+        self._tidy_jobs = tidy_jobs
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
         """Result: `dropped` (per table) or why nothing was, `lake` (files before and after), `loose_ends` (all zero in health)."""
         replaying = self._in_replay()
         report: dict[str, Any] = {"dropped": "nothing: the clock replays" if replaying else self._drop_old()}
         keep = timedelta(0) if replaying else self._keep.table_versions
+        if self._tidy_jobs is not None:
+            report["stray_jobs"] = self._tidy_jobs()
         report["lake"] = [asdict(table) for table in self._lake.compact(keep_versions_for=max(keep, timedelta(hours=1)))]
         with self._store.transaction(claimed.lease) as tx:
             loose = dict(tx.upkeep.loose_ends(self._keep.loose_end))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evergreen.contracts.api import BloomStatus
 
 __all__ = ["Answer", "NothingKnown", "Predict", "Question", "cache_key"]
-_STATUS: Mapping[str, BloomStatus] = {"MAYBE": "probably seen in the last 7 days", "NO": "not seen in the last 7 days"}
+STATUS: Mapping[str, BloomStatus] = {"MAYBE": "probably seen in the last 7 days", "NO": "not seen in the last 7 days"}
 REPEATED_ENTRIES = 4096
 REPEATED_BYTES = 16 * 2**20
 LONGEST_REPEATED = 16 * 2**10
@@ -135,7 +135,7 @@ class Predict:
         status: BloomStatus
         seen = self._seen.known(said.entity, now)
         try:
-            status = _STATUS[seen or await self._seen.seen(said.entity, now)]
+            status = STATUS[seen or await self._seen.seen(said.entity, now)]
         except Unavailable:
             status, reasons = "unknown", [*reasons, "seen_index_unavailable"]
         seconds, prediction_id = time.perf_counter() - started, self._ids.next()

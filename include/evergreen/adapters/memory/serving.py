@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -56,11 +56,18 @@ class MemoryFeatures(_Part):
     def __init__(self, known: Mapping[tuple[str, str], StoredFeatures] | None = None) -> None:
         self.known = dict(known or {})
         self.asked = 0
+        self.together: list[list[str]] = []
+        """What was asked for at once."""
 
     async def get(self, model: str, entity: str) -> StoredFeatures | None:
         self._answer()
         self.asked += 1
         return self.known.get((model, entity))
+
+    async def get_many(self, model: str, entities: Sequence[str]) -> Mapping[str, StoredFeatures]:
+        self._answer()
+        self.together.append(list(entities))
+        return {entity: self.known[model, entity] for entity in entities if (model, entity) in self.known}
 
 
 class MemorySeenIndex(_Part):
@@ -73,6 +80,9 @@ class MemorySeenIndex(_Part):
     async def seen(self, entity: str, now: datetime) -> Seen:
         self._answer()
         return "MAYBE" if entity in self.items else "NO"
+
+    async def seen_many(self, entities: Sequence[str], now: datetime) -> list[Seen]:
+        return [await self.seen(entity, now) for entity in entities]
 
 
 class MemoryGenerations(_Part):

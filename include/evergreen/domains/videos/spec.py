@@ -46,6 +46,7 @@ def video_spec(region: str = DEFAULT_REGION) -> ModelSpec:
         columns=COLUMNS,
         answers=partial(VideoAnswers, region=region),
         request_facts=(*FACTS, *COUNT_FEATURES),
+        request_texts=FACTS,
         request_row=partial(_request_row, zone=ZoneInfo(zone_of(region))),
         related=_related,
     )
