@@ -41,8 +41,12 @@ SERVED: dict[str, Callable[[Field], list[Row]]] = {
 }
 SCORING = {"single", "batch_1000", "memory"}
 """Parts that use the scoring endpoint, and mlflow beside it."""
-ALONE = {"bloom": "benchmarks.bloom:measure", "search": "benchmarks.search_videos:rows", "jobs": "benchmarks.jobs:rows"}
-"""Functions that measure by themselves and return rows."""
+ALONE: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "bloom": ("benchmarks.bloom", "rows", ()),
+    "search": ("benchmarks.search_videos", "measure", (1_000_000,)),
+    "jobs": ("benchmarks.jobs", "rows", ()),
+}
+"""Functions that measure by themselves and return rows: module, name, arguments."""
 TOLD = ("intake", "policy")
 """Modules that say their figures themselves."""
 NAMES = (*WHATS, *TOLD)
@@ -78,7 +82,7 @@ class Run:
                 self.part(name, partial(SERVED[name], field))
 
     def alone(self, name: str) -> Sequence[Row]:
-        module_name, _, function = ALONE[name].partition(":")
+        module_name, function, given = ALONE[name]
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -87,7 +91,7 @@ class Run:
             self.say(f"{name}: no benchmark yet")
             return []
         self.say(name)
-        return [row if isinstance(row, Row) else Row.of(row) for row in getattr(module, function)()]
+        return [row if isinstance(row, Row) else Row.of(row) for row in getattr(module, function)(*given)]
 
     def told(self, name: str) -> Sequence[Row]:
         self.say(name)

@@ -26,7 +26,7 @@ def run(names: list[str], folder: Path) -> bench.Run:
 
 
 def module(monkeypatch: pytest.MonkeyPatch, part: str, rows: object) -> None:
-    name, _, function = bench.ALONE[part].partition(":")
+    name, function, _ = bench.ALONE[part]
     found = ModuleType(name)
     setattr(found, function, rows)
     monkeypatch.setitem(sys.modules, name, found)
