@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from serving import errors
+from serving.auth.needs import described
 from serving.dependencies import Serving
+from serving.routes.auth import auth_routes
 from serving.routes.batch import batch_routes
 from serving.routes.cache import cache_routes
 from serving.routes.feedback import feedback_routes
@@ -24,7 +26,7 @@ TITLE = "Video Social Analytics API"
 class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = errors.problem_media(super().openapi())
+            self.openapi_schema = described(errors.problem_media(super().openapi()))
         return self.openapi_schema
 
 
@@ -32,19 +34,14 @@ def create_api(serving: Serving) -> Api:
     api = Api(
         title=TITLE,
         version="1",
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         description="Predictions of how videos will do, by the champion of the moment, and the records of the loop that keeps it fresh.",
     )
     errors.install(api)
     cold = serving.cold()
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
-    for router in (
-        *hot,
-        batch_routes(serving),
-        job_routes(serving.video_model, cold),
-        feedback_routes(serving, cold),
-        records_routes(cold),
-        cache_routes(cold),
-        probe_routes(serving),
-    ):
+    others = (feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving), auth_routes(serving, cold))
+    for router in (*hot, batch_routes(serving), job_routes(serving.video_model, cold), *others):
         api.include_router(router)
     return api

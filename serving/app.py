@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.dependencies import Serving
 from serving.middleware import Edge
@@ -25,7 +25,8 @@ class App:
         self._serving = serving
         self._api = _Later(serving)
         hot = [predict_video(serving), *scoring_hot(serving), *inference_hot(serving)]
-        self._edge = Edge(self._api, hot=hot, metrics=serving.metrics, draining=lambda: serving.draining)
+        gate, cors = serving.access.gate, serving.access.cors
+        self._edge = Edge(self._api, gate=gate, cors=cors, hot=hot, metrics=serving.metrics, draining=lambda: serving.draining)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._lifespan(receive, send) if scope["type"] == "lifespan" else self._edge(scope, receive, send))
@@ -56,13 +57,17 @@ class _Later:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._api: Api | None = None
+        self._guard: ASGIApp | None = None
         self._lock = asyncio.Lock()
 
     def built(self) -> Api:
         if self._api is None:
             from serving.api import create_api
+            from serving.auth.guard import Guard
 
-            self._api = create_api(self._serving)
+            api = create_api(self._serving)
+            self._guard = Guard(api, api.router, self._serving.access.gate)
+            self._api = api
         return self._api
 
     async def ready(self) -> Api:
@@ -72,5 +77,7 @@ class _Later:
         return self.built()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        api = self._api or await self.ready()
-        await api(scope, receive, send)
+        if self._guard is None:
+            await self.ready()
+        assert self._guard is not None  # noqa: S101 - it is built with the application
+        await self._guard(scope, receive, send)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from evergreen.adapters.access_rows import AccountRows
 from evergreen.adapters.cache_generations import PostgresGenerations
 from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.loop_records import LoopRecords
+from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
+from evergreen.adapters.redis_tickets import RedisTickets
+from evergreen.adapters.token_mint import TokenMint
 from evergreen.bootstrap import Parts
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
@@ -25,11 +31,15 @@ from evergreen.contracts.api_records import (
     EventRecord,
     Explanation,
 )
+from evergreen.core.access import Role
 from evergreen.core.explanation import About
+from evergreen.ports.access import Tickets
 from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
+from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
 from evergreen.settings import Settings
+from serving.auth.build import Access
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.dependencies import Links
@@ -56,9 +66,16 @@ class Cold:
     records: Records
     jobs: Jobs
     keep_results: timedelta
+    credentials: CheckCredentials
+    tokens: TokenMint
+    token_seconds: int
+    tickets: Tickets
+
+    async def mint(self, subject: str, roles: Collection[Role]) -> str:
+        return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
 
 
-def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter) -> Cold:
+def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter, access: Access) -> Cold:
     return Cold(
         feedback=TakeFeedback(
             specs=parts.specs,
@@ -71,6 +88,10 @@ def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTi
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         jobs=_jobs(settings, links, starter),
         keep_results=timedelta(days=settings.jobs.keep_days),
+        credentials=CheckCredentials(AccountRows(links.postgres), Argon2(), NOBODYS),
+        tokens=TokenMint(settings.auth, access.keys),
+        token_seconds=settings.auth.token_minutes * 60,
+        tickets=RedisTickets(links.redis),
     )
 
 

@@ -30,6 +30,7 @@ from evergreen.environment import service_name
 from evergreen.ports.model import ModelSpec
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
+from serving.auth.build import Access, build_access
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.job_starter import JobStarter
@@ -69,6 +70,8 @@ class Serving:
     now: Callable[[], datetime]
     pool: Executor
     """For what would hold up the event loop."""
+    access: Access
+    """Who is let in."""
     cold: Callable[[], Cold]
     """Built with FastAPI's application, once."""
     closing: list[Closable] = field(default_factory=list)
@@ -78,8 +81,10 @@ class Serving:
     async def start(self) -> None:
         """Returns when it can answer, or after FIRST_CHAMPION_SECONDS."""
         self.log.start()
+        self.access.follower.start()
         self.listener.start()
         ready = await self.listener.settle(FIRST_CHAMPION_SECONDS)
+        await self.access.follower.settle()
         self.metrics.workers.set(not self.draining)
         if self.starter is not None and not self.draining:
             self.starter.start()
@@ -94,6 +99,7 @@ class Serving:
         if self.starter is not None:
             await self.starter.stop()
         await self.listener.stop()
+        await self.access.follower.stop()
         await self.log.stop(LOG_FLUSH_SECONDS)
         for part in self.closing:
             await part.close()
@@ -137,6 +143,7 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
     pool = ThreadPoolExecutor(PREDICTION_THREADS, thread_name_prefix="predict")
     starter = JobStarter(PostgresJobDesk(links.postgres), most=settings.jobs.max_running, poll_seconds=settings.jobs.poll_seconds)
     asked = _asked(settings, links, slots, clock, log, metrics, pool)
+    access = build_access(settings, links.postgres, links.redis, on_degraded=metrics.limiter_degraded.set, refused=metrics.refused)
     return Serving(
         worker_id=listener.worker_id,
         video_model=video_model(parts.specs),
@@ -150,7 +157,8 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         now=clock.now,
         pool=pool,
         starter=starter,
-        cold=partial(_cold, settings, parts, links, clock, listener, starter),
+        access=access,
+        cold=partial(_cold, settings, parts, links, clock, listener, starter, access),
         closing=[links, links.redis, links.postgres],
     )
 
@@ -186,7 +194,7 @@ def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime
     )
 
 
-def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter) -> Cold:
+def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter, access: Access) -> Cold:
     from serving.cold import build_cold
 
-    return build_cold(settings, parts, links, clock, listener, starter)
+    return build_cold(settings, parts, links, clock, listener, starter, access)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from evergreen.core.access import ANONYMOUS
+from serving.auth.needs import requires
 from serving.hot import Call, HotRoute
 
 
@@ -28,4 +29,5 @@ def document(router: APIRouter, route: HotRoute, **described: object) -> None:
         return Response(reply.body, reply.status, dict(reply.headers), reply.media_type)
 
     endpoint.__doc__ = route.handle.__doc__
-    router.add_api_route(route.template, endpoint, methods=[route.method], response_class=Response, **described)  # type: ignore[arg-type]
+    extra = {**described.pop("openapi_extra", {}), **requires(route.need)}  # type: ignore[dict-item]
+    router.add_api_route(route.template, endpoint, methods=[route.method], response_class=Response, openapi_extra=extra, **described)  # type: ignore[arg-type]

@@ -55,6 +55,10 @@ class Metrics:
         # 1 while a part is missing that answers would use: see `degraded_reasons` in the answers.
         self.degraded = Gauge("degraded", "Answers are degraded", multiprocess_mode="livemax", registry=own)
         self.breaker_open = Gauge("breaker_open", "Calls to this part fail at once", ["part"], multiprocess_mode="livemax", registry=own)
+        # Requests not let in, by why: many Unauthorized or Login are somebody trying, many TooManyRequests a limit that is too small or a loop.
+        self.requests_refused = Counter("requests_refused", "Requests not let in", ["why"], registry=own)
+        # 1 while limits are counted by each worker alone, since Redis does not answer.
+        self.limiter_degraded = Gauge("limiter_degraded", "Limits are counted without Redis", multiprocess_mode="livemax", registry=own)
         # Telemetry lost: Kafka is away or too slow; drift and performance checks see less than was served.
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
 
@@ -69,6 +73,9 @@ class Metrics:
             self._answered[endpoint, method, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def refused(self, why: str) -> None:
+        self.requests_refused.labels(why).inc()
 
     def predicted(self, answer: Answer) -> None:
         self.scored(answer.model, answer.version, 1, answer.seconds)

@@ -14,7 +14,10 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergreen.core.errors import EvergreenError
+from evergreen.core.errors import EvergreenError, InvalidRequest
+from serving.auth.cors import Cors
+from serving.auth.depth import TooDeep, is_json, too_deep
+from serving.auth.gate import Gate
 from serving.hot import Call, HotRoute, Reply
 from serving.metrics import Metrics
 from serving.problems import BROKE, INTERNAL, TOO_LARGE, problem, problem_of
@@ -38,8 +41,10 @@ class BodyTooLarge(HTTPException):
 
 
 class Edge:
-    def __init__(self, app: ASGIApp, *, hot: Iterable[HotRoute] = (), metrics: Metrics, draining: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate, cors: Cors, hot: Iterable[HotRoute] = (), metrics: Metrics, draining: Callable[[], bool]) -> None:
         self._app = app
+        self._gate = gate
+        self._cors = cors
         self._hot = {(route.method, path): (route, params) for route in hot for path, params in route.exact.items()}
         self._metrics = metrics
         self._draining = draining
@@ -51,7 +56,7 @@ class Edge:
         begun, answer = time.perf_counter(), _Answer(send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         state = self._name(scope, headers)
-        answer.head = _head(state, close=self._draining())
+        answer.head = _head(state, close=self._draining()) + self._cors.head(headers)
         self._metrics.in_flight.inc()
         endpoint = None
         try:
@@ -79,6 +84,9 @@ class Edge:
     async def _answer(self, scope: Scope, headers: Mapping[str, str], body: _Body, answer: _Answer) -> str | None:
         """Returns the hot route's template, None for all others."""
         found = self._hot.get((scope["method"], scope["path"]))
+        if found is None and (preflight := self._cors.preflight(scope["method"], headers)) is not None:
+            await answer.reply(preflight)
+            return None
         if found is None:
             if (scope["method"], scope["path"]) in STREAMED:
                 await self._app(scope, body.unbounded, answer)
@@ -89,7 +97,15 @@ class Edge:
         route, params = found
         scope["hot"] = route.template
         query, state = scope["query_string"].decode("latin-1"), scope["state"]
-        call = Call(await body.whole(), scope["path"], params, headers, query, request_id=state["request_id"], traceparent=state["traceparent"])
+        principal, rates = await self._gate.admit(scope, headers, route.need)
+        answer.head += rates
+        whole = await body.whole()
+        if too_deep(whole) and is_json(headers.get("content-type", "")):
+            if route.too_deep is None:
+                raise TooDeep
+            await answer.reply(route.too_deep)
+            return route.template
+        call = Call(whole, scope["path"], params, headers, query, principal, request_id=state["request_id"], traceparent=state["traceparent"])
         await answer.reply(await route.handle(call))
         return route.template
 
@@ -158,6 +174,8 @@ class _Body:
         while message.get("more_body"):
             message = await self()
             parts.append(message.get("body", b""))
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("the body broke off")
         return b"".join(parts)
 
     async def refuse_announced(self) -> None:

@@ -22,8 +22,11 @@ from evergreen.core.errors import (
     TooMany,
     Unavailable,
     UnsupportedMedia,
+    WrongCredentials,
 )
 from evergreen.services.predict import NothingKnown
+from serving.auth.depth import TooDeep
+from serving.auth.refusals import Forbidden, HeadersTooLarge, Refused, TooManyRequests, Unauthorized
 from serving.hot import Reply
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,6 +46,10 @@ class Kind:
 
 
 MALFORMED = Kind("malformed-body", "The body is not JSON", 400)
+TOO_DEEP = Kind("body-too-deep", "The body is nested too deep", 400)
+UNAUTHORIZED = Kind("unauthorized", "A token that counts is needed", 401)
+WRONG_CREDENTIALS = Kind("wrong-credentials", "The name or its secret is wrong", 401)
+FORBIDDEN = Kind("forbidden", "This token may not do this", 403)
 NOT_FOUND = Kind("not-found", "There is no such thing", 404)
 UNKNOWN_VIDEO = Kind("unknown-video", "Nothing is known of this video", 404)
 METHOD = Kind("method-not-allowed", "This path has no such method", 405)
@@ -54,12 +61,20 @@ UNSUPPORTED = Kind("unsupported-media-type", "A body of this type is not read", 
 TOO_MANY_JOBS = Kind("too-many-jobs", "As many jobs as one caller may have", 429, retry_after=30)
 INVALID = Kind("invalid-request", "The request cannot be used", 422)
 KEY_REUSED = Kind("idempotency-key-reused", "The idempotency key was used for something else", 422)
+TOO_MANY = Kind("too-many-requests", "The caller's limit is used up", 429)
+HEADERS = Kind("headers-too-large", "The headers are too many", 431)
 INTERNAL = Kind("internal-error", "Something broke here", 500)
 NO_CHAMPION = Kind("no-champion", "No version of the model serves", 503, retry_after=5)
 UNAVAILABLE = Kind("unavailable", "A part that is needed does not answer", 503, retry_after=1)
 REQUEST = Kind("bad-request", "The request cannot be understood", 400)
 
 _OF_ERROR: tuple[tuple[type[EvergreenError], Kind], ...] = (
+    (Unauthorized, UNAUTHORIZED),
+    (Forbidden, FORBIDDEN),
+    (TooManyRequests, TOO_MANY),
+    (HeadersTooLarge, HEADERS),
+    (WrongCredentials, WRONG_CREDENTIALS),
+    (TooDeep, TOO_DEEP),
     (NothingKnown, UNKNOWN_VIDEO),
     (NotFound, NOT_FOUND),
     (NoChampion, NO_CHAMPION),
@@ -113,4 +128,10 @@ def problem_of(error: EvergreenError, *, path: str, request_id: str) -> Reply:
     if kind is INTERNAL:
         log.error("unexpected_error", path=path, error=str(error), request_id=request_id)
         return problem(kind, BROKE, path=path, request_id=request_id)
-    return problem(kind, str(error), path=path, request_id=request_id)
+    return problem(kind, str(error), path=path, request_id=request_id, headers=_headers_of(error))
+
+
+def _headers_of(error: EvergreenError) -> Mapping[str, str] | None:
+    if isinstance(error, WrongCredentials):
+        return {"WWW-Authenticate": 'Basic realm="evergreen"'}
+    return error.headers if isinstance(error, Refused) else None

@@ -26,7 +26,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def score(serving: Serving, champion: Champion, matrix: NDArray[np.float64], call: Call) -> NDArray[np.float64]:
-    """(n,) predictions, all of this champion."""
+    """(n,) predictions, all of this champion. Raises TooManyRequests, before anything is computed."""
+    await serving.access.gate.charge(call.principal, len(matrix) - 1)
     loaded, begun, loop = champion.loaded, time.perf_counter(), asyncio.get_running_loop()
     if loaded.inline and len(matrix) <= INLINE_ROWS:
         predictions = loaded.score(matrix)

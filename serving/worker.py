@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from serving.app import App
+from serving.bounded import BoundedProtocol
 from serving.dependencies import Serving
 
 DRAIN_SECONDS = 3.0
@@ -56,7 +57,7 @@ class Worker(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -87,6 +88,9 @@ class Worker(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         connections = len(self.server_state.connections)
         if counter % 10 == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.end_if_slow(time.monotonic())
             self._serving.metrics.connections.set(connections)
             self._serving.metrics.used()
         if self._drain_asked and self._drain_until is None:

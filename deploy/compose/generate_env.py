@@ -35,6 +35,11 @@ def airflow_passwords() -> str:
     return "'" + json.dumps({user: secrets.token_urlsafe(12) for user in ("admin", "operator", "viewer")}) + "'"
 
 
+def accounts() -> str:
+    """Of serving, as they are made at the first start (evergreen.services.manage_access.FIRST)."""
+    return "'" + json.dumps({name: secrets.token_urlsafe(18) for name in ("admin", "analyst", "viewer", "app")}) + "'"
+
+
 SECRETS: dict[str, Callable[[], str]] = {
     "POSTGRES_PASSWORD": token,
     "AIRFLOW_DB_PASSWORD": token,
@@ -48,6 +53,8 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AIRFLOW_SECRET_KEY": key,
     "MLFLOW_SECRET_KEY": key,
     "AIRFLOW_PASSWORDS": airflow_passwords,
+    "SERVING_TOKEN_KEYS": key,
+    "SERVING_ACCOUNTS": accounts,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 from evergreen.settings import Settings, load_settings
@@ -11,6 +12,10 @@ def schema(settings: Settings) -> None:
     from evergreen import migrations
 
     migrations.upgrade(settings.postgres.admin_dsn.get_secret_value())
+    if first := settings.auth.first_accounts.get_secret_value():
+        from evergreen.bootstrap import Parts
+
+        Parts(settings).access.manage.ensure(json.loads(first))
 
 
 def topics(settings: Settings) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evergreen.adapters.postgres.clock import PlatformClock
     from evergreen.adapters.postgres.store import PostgresStore
     from evergreen.adapters.redis_bloom import RedisSeenIndex
+    from evergreen.bootstrap_access import AccessParts
     from evergreen.bootstrap_intake import IntakeParts
     from evergreen.bootstrap_jobs import JobParts
     from evergreen.bootstrap_monitor import MonitorParts
@@ -199,6 +200,12 @@ class Parts:
         from evergreen.bootstrap_people import PeopleParts
 
         return PeopleParts(self)
+
+    @cached_property
+    def access(self) -> AccessParts:
+        from evergreen.bootstrap_access import AccessParts
+
+        return AccessParts(self)
 
     @cached_property
     def check_performance(self) -> CheckPerformance:

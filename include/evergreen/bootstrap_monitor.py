@@ -48,7 +48,7 @@ class MonitorParts:
 
     def watch_serving(self, record: RecordChanges) -> WatchServing:
         serving = self._parts.settings.serving
-        numbers = ServingMetrics(serving.url)
+        numbers = ServingMetrics(serving.url, self._parts.access.own_token("monitor"))
         return WatchServing(numbers, record, self._settings, min_workers=serving.min_workers, memory=memory_bytes, wall=wall_now)
 
     def watch_batches(self, record: RecordChanges) -> WatchBatches:

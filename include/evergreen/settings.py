@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evergreen.core.errors import UnsafeSettings
 from evergreen.environment import CHECKOUT, chosen_home, stack_env_file
+from evergreen.settings_auth import AuthSettings
 from evergreen.settings_jobs import JobsSettings
 from evergreen.settings_monitor import MonitorSettings
 from evergreen.settings_notify import ChannelSettings, NotifySettings
@@ -121,6 +122,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     monitor: MonitorSettings = MonitorSettings()
     jobs: JobsSettings = JobsSettings()
+    auth: AuthSettings = AuthSettings()
 
     @property
     def data_dir(self) -> Path:
@@ -145,6 +147,8 @@ class Settings(BaseSettings):
                 raise UnsafeSettings("EVERGREEN_SERVING__MIN_CONFIRMATIONS=0 promotes without a server's word; it is for `airflow dags test` only")
             if self.port_offset == 0 and self.serving.host not in {"127.0.0.1", "::1"} and not self.signing_key.get_secret_value():
                 raise UnsafeSettings("EVERGREEN_SIGNING_KEY is needed where serving listens beyond loopback")
+            if self.auth.oidc.plain:
+                raise UnsafeSettings("EVERGREEN_AUTH__OIDC__PLAIN fetches keys that anybody on the way may change; it is for development only")
         return self
 
 

@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 
 from evergreen.contracts.api import FeedbackAccepted, FeedbackRequest
+from evergreen.core.access import Need
 from evergreen.services.feedback import Told
+from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.dependencies import Serving
 from serving.errors import responses
@@ -21,7 +23,7 @@ Key = Annotated[
 def feedback_routes(serving: Serving, cold: Cold) -> APIRouter:
     router = APIRouter(tags=["feedback"])
 
-    @router.post("/feedback", status_code=202, responses=responses(MALFORMED, NOT_FOUND, KEY_REUSED, UNAVAILABLE))
+    @router.post("/feedback", status_code=202, openapi_extra=requires(Need.TELL), responses=responses(MALFORMED, NOT_FOUND, KEY_REUSED, UNAVAILABLE))
     async def feedback(told: FeedbackRequest, request: Request, key: Key = None) -> FeedbackAccepted:
         """The true outcome. 202 only after Kafka has acknowledged it; else 503, and the same request with the same key again later."""
         event_id = await cold.feedback.run(

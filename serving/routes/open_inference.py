@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.core.access import Need
 from evergreen.core.errors import NoChampion, NotFound
 from evergreen.ports.serving import Champion
+from serving.auth.depth import TooDeep
 from serving.dependencies import Serving
 from serving.hot import Call, Handle, HotRoute, Reply
 from serving.protocols.frames import Unusable
@@ -121,7 +122,8 @@ def _release() -> str:
 
 def inference_hot(serving: Serving) -> Sequence[HotRoute]:
     asked = OpenInference(serving)
-    routes = [HotRoute("POST", f"{path}/infer", asked.infer, Need.PREDICT, _exact(serving, f"{path}/infer")) for path in (_MODEL, _VERSION)]
+    deep = _refused(400, f"the body is not JSON as it is taken here: {TooDeep()}")
+    routes = [HotRoute("POST", f"{path}/infer", asked.infer, Need.PREDICT, _exact(serving, f"{path}/infer"), deep) for path in (_MODEL, _VERSION)]
     shown: list[tuple[str, Handle]] = [(path, asked.model) for path in (_MODEL, _VERSION)]
     shown += [(f"{path}/ready", asked.model_ready) for path in (_MODEL, _VERSION)]
     routes += [HotRoute("GET", path, handle, Need.PREDICT, _exact(serving, path)) for path, handle in shown]

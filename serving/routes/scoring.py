@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.access import Need
 from evergreen.core.errors import NoChampion
+from serving.auth.depth import TooDeep
 from serving.dependencies import Serving
 from serving.hot import Call, HotRoute, Reply
 from serving.protocols.frames import Unusable
 from serving.protocols.mlflow_scoring import (
+    BAD_REQUEST,
     NO_MODEL,
     NOT_NOW,
     VERSION,
@@ -73,9 +75,10 @@ def _refused(fault: Fault, message: str) -> Reply:
 def scoring_hot(serving: Serving) -> Sequence[HotRoute]:
     asked = MlflowScoring(serving)
     exact = {MODEL_PATH.format(model=model): {"model": model} for model in serving.specs}
+    deep = _refused(BAD_REQUEST, str(TooDeep()))
     return [
-        HotRoute("POST", "/invocations", asked.invocations, Need.PREDICT, {"/invocations": {}}),
-        HotRoute("POST", MODEL_PATH, asked.invocations, Need.PREDICT, exact),
+        HotRoute("POST", "/invocations", asked.invocations, Need.PREDICT, {"/invocations": {}}, deep),
+        HotRoute("POST", MODEL_PATH, asked.invocations, Need.PREDICT, exact, deep),
         HotRoute("GET", "/ping", asked.ping, Need.PUBLIC, {"/ping": {}}),
         HotRoute("GET", "/health", asked.ping, Need.PUBLIC, {"/health": {}}),
         HotRoute("GET", "/version", asked.version, Need.PUBLIC, {"/version": {}}),

@@ -39,6 +39,7 @@ from evergreen.settings import Settings
 from evergreen.workers.scale_step import ScaleStep
 from tests.support.claims import claimed
 from tests.support.load import Load, under_load
+from tests.support.tokens import bearer
 from tests.support.worker_processes import place_version, until
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -145,7 +146,7 @@ def question(video: str) -> dict[str, Any]:
 def test_from_two_workers_to_four_and_back_with_promotions_in_between_no_request_fails(home: Home) -> None:
     """The figures are printed, not asserted: other tests share the machine."""
     begun = time.monotonic()
-    with under_load(home.url, question) as load:
+    with under_load(home.url, question, bearer(home.settings)) as load:
         up = home.asked(ActionKind.SCALE_UP)
         until(lambda: len(home.processes()) > 2, 60)  # new workers begin in the middle of a promotion
         assert len(home.promote(2)) >= 2

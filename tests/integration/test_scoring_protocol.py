@@ -67,7 +67,7 @@ def both(mlflow_settings: Settings) -> Iterator[Both]:
         mlflow_models_serve(mlflow_settings, version) as theirs,
         workers(mlflow_settings, ("serving-00",)) as started,
         httpx.Client(base_url=theirs, timeout=60) as mlflow,
-        httpx.Client(base_url=started.url, timeout=60) as ours,
+        httpx.Client(base_url=started.url, timeout=60, headers=started.headers) as ours,
     ):
         until(lambda: _answers(ours), 60)
         promoted(mlflow_settings, store, version)

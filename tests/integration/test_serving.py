@@ -7,9 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from redis import Redis
 from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.adapters.serving_client import ServingClient
+from evergreen.bootstrap import Parts
 from evergreen.contracts.actions import ActionKind
 from evergreen.contracts.api import VideoPrediction
 from evergreen.contracts.envelope import Event, decode
@@ -130,9 +131,14 @@ def there(loop: Loop) -> Workers:
     return loop.workers
 
 
-def predict(url: str | httpx.Client, video_id: str, features: dict[str, Any] | None = None) -> dict[str, Any]:
+def token(loop: Loop) -> Callable[[], str]:
+    return Parts(loop.settings).access.own_token("test")
+
+
+def predict(asked: Workers | httpx.Client, video_id: str, features: dict[str, Any] | None = None) -> dict[str, Any]:
     body = {"video_id": video_id, "features": FEATURES if features is None else features}
-    answer = url.post("/predict/video", json=body) if isinstance(url, httpx.Client) else httpx.post(f"{url}/predict/video", json=body, timeout=20)
+    with nullcontext(asked) if isinstance(asked, httpx.Client) else asked.client() as client:
+        answer = client.post("/predict/video", json=body)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -143,11 +149,11 @@ def test_both_workers_answer_on_one_socket_and_metrics_add_up(served: Loop) -> N
     assert there(served).answers() == {"serving-00", "serving-01"}
     before = _total(url, "predictions_total")
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda at: predict(url, f"sum-{at}"), range(40)))
+        answers = list(pool.map(lambda at: predict(there(served), f"sum-{at}"), range(40)))
     assert {VideoPrediction.model_validate(answer).model_version for answer in answers} == {f"{MODEL}@1"}
     assert [answer["prediction"] for answer in answers] == pytest.approx([served.expected(1, FEATURES)] * len(answers), abs=1e-9)
     assert _total(url, "predictions_total") == before + 40
-    [state] = httpx.get(f"{url}/models", timeout=20).json()["models"]
+    [state] = httpx.get(f"{url}/models", timeout=20, headers=there(served).headers).json()["models"]
     assert (state["version"], len(state["workers"])) == (f"{MODEL}@1", 2)
 
 
@@ -158,11 +164,11 @@ def _total(url: str, name: str) -> float:
 
 def test_every_answer_during_swaps_comes_from_one_version_and_none_is_lost(served: Loop) -> None:
     """Six promotions to and fro under load. The figures are printed, not asserted: other tests share the machine."""
-    url, stop = there(served).url, threading.Event()
+    stop = threading.Event()
     answers: list[tuple[float, dict[str, Any]]] = []
 
     def ask(number: int) -> None:
-        with httpx.Client(base_url=url, timeout=20) as client:
+        with there(served).client() as client:
             for at in range(1_000_000):
                 if stop.is_set():
                     return
@@ -193,15 +199,15 @@ def test_every_answer_during_swaps_comes_from_one_version_and_none_is_lost(serve
 
 
 def test_a_version_that_differs_from_its_training_is_refused_by_the_workers_and_nothing_changes(served: Loop) -> None:
-    epoch = predict(there(served).url, "before")["epoch"]
+    epoch = predict(there(served), "before")["epoch"]
     with pytest.raises(ArtifactRefused, match=r"serving-0[01]:.*golden rows"):
         served.promote(3)
-    assert predict(there(served).url, "after")["epoch"] == epoch
+    assert predict(there(served), "after")["epoch"] == epoch
 
 
 def test_while_a_version_bakes_the_one_before_is_scored_in_the_log(served: Loop) -> None:
     served.promote(2)
-    predict(there(served).url, "baked")
+    predict(there(served), "baked")
     [completed] = served.events("prediction.completed", {"baked"})
     assert completed.data["shadow_version"] == f"{MODEL}@1"
     assert completed.data["predicted"] == pytest.approx(served.expected(2, FEATURES), abs=1e-9)
@@ -214,7 +220,7 @@ def test_while_a_version_bakes_the_one_before_is_scored_in_the_log(served: Loop)
 def test_a_worker_that_slept_through_a_promotion_answers_with_the_new_champion(served: Loop) -> None:
     found = there(served)
     with ExitStack() as open_ones:
-        connections = [open_ones.enter_context(httpx.Client(base_url=found.url, timeout=30)) for _ in range(12)]
+        connections = [open_ones.enter_context(found.client()) for _ in range(12)]
         clients = {_worker(client): client for client in connections}
         assert set(clients) == {"serving-00", "serving-01"}
         found.signal("serving-01", signal.SIGSTOP)
@@ -233,7 +239,7 @@ def _worker(client: httpx.Client) -> str:
 
 
 def test_redis_paused_degrades_answers_and_nothing_else(served: Loop) -> None:
-    with httpx.Client(base_url=there(served).url, timeout=20) as client:
+    with there(served).client() as client:
         predict(client, "warm")
         with Redis.from_url(served.settings.redis.url.get_secret_value()) as redis:
             redis.client_pause(8_000, all=True)
@@ -247,7 +253,7 @@ def test_redis_paused_degrades_answers_and_nothing_else(served: Loop) -> None:
 
 def test_feedback_is_on_its_topic_when_it_is_accepted(served: Loop) -> None:
     video = f"told-{uuid4().hex[:8]}"
-    with ServingClient(there(served).url) as app:
+    with ServingClient(there(served).url, token(served)) as app:
         [asked] = app.ask([{"video_id": video, "features": FEATURES}])
         app.tell([{"video_id": video, "outcome": {"view_count": 1234}, "prediction_id": asked.prediction_id if asked else None}])
         app.tell([{"video_id": video, "outcome": {"view_count": 1234}, "prediction_id": asked.prediction_id if asked else None}])
@@ -257,7 +263,7 @@ def test_feedback_is_on_its_topic_when_it_is_accepted(served: Loop) -> None:
 
 def test_a_killed_worker_costs_its_open_requests_and_no_other(served: Loop) -> None:
     found = there(served)
-    with ServingClient(found.url) as app, ThreadPoolExecutor(1) as pool:
+    with ServingClient(found.url, token(served)) as app, ThreadPoolExecutor(1) as pool:
         asking = pool.submit(app.ask, [{"video_id": f"kill-{at}", "features": FEATURES} for at in range(400)])
         time.sleep(0.2)
         found.signal("serving-00", signal.SIGKILL)
@@ -277,7 +283,7 @@ def test_a_worker_that_is_told_to_end_drops_nothing(served: Loop) -> None:
     found, stop = there(served), threading.Event()
 
     def ask(number: int) -> int:
-        with httpx.Client(base_url=found.url, timeout=20) as client:
+        with found.client() as client:
             for at in range(1_000_000):
                 if stop.is_set():
                     return at
@@ -308,11 +314,12 @@ def test_without_postgres_kafka_and_redis_a_worker_starts_and_answers_from_its_d
     remembered = json.loads((loop.settings.home / "data" / "models" / "champions.json").read_text())[MODEL]["version"]
     with workers(loop.settings, ("serving-07",), away) as alone:
         until(lambda: alone.answers() == {"serving-07"}, 90)
-        answer = predict(alone.url, "alone")
+        answer = predict(alone, "alone")
         assert (answer["model_version"], answer["degraded"]) == (f"{MODEL}@{remembered}", True)
-        told = httpx.post(f"{alone.url}/feedback", json={"video_id": "alone", "outcome": {"view_count": 1}}, timeout=20)
-        listed = httpx.get(f"{alone.url}/decisions", timeout=20)
-        unknown = httpx.post(f"{alone.url}/predict/video", json={"video_id": "nobody"}, timeout=20)
+        with alone.client() as client:
+            told = client.post("/feedback", json={"video_id": "alone", "outcome": {"view_count": 1}})
+            listed = client.get("/decisions")
+            unknown = client.post("/predict/video", json={"video_id": "nobody"})
         assert [found.status_code for found in (told, listed, unknown)] == [503, 503, 503]
         assert all(found.headers["retry-after"] for found in (told, listed, unknown))
         assert os.path.exists(loop.settings.home / "logs" / "serving-07.log")

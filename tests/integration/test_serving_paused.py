@@ -51,7 +51,7 @@ class Served:
     def ask(self, video_id: str, features: dict[str, Any] | None = None) -> httpx.Response:
         body = {"video_id": video_id} | ({"features": features} if features is not None else {})
         begun = time.monotonic()
-        answer = httpx.post(f"{self.workers.url}/predict/video", json=body, timeout=20)
+        answer = httpx.post(f"{self.workers.url}/predict/video", json=body, timeout=20, headers=self.workers.headers)
         assert time.monotonic() - begun < LONGEST
         return answer
 
@@ -155,7 +155,7 @@ def test_an_operator_clears_the_cache_of_every_layer(served: Served) -> None:
     video = f"cleared-{uuid4().hex}"
     served.answer(video, FEATURES_GIVEN)
     assert served.answer(video, FEATURES_GIVEN)["cached"] is True
-    assert httpx.delete(f"{served.workers.url}/cache", params={"model": MODEL}, timeout=20).status_code == 200
+    assert httpx.delete(f"{served.workers.url}/cache", params={"model": MODEL}, timeout=20, headers=served.workers.headers).status_code == 200
     assert served.answer(video, FEATURES_GIVEN)["cached"] is False
 
 

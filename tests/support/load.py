@@ -20,6 +20,8 @@ PACE_SECONDS = 0.004
 class Load:
     url: str
     body: Callable[[str], Mapping[str, Any]]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """A token."""
     answers: list[tuple[float, str]] = field(default_factory=list)
     """(when it was asked, monotonic; which version answered)"""
     failures: list[str] = field(default_factory=list)
@@ -30,13 +32,13 @@ class Load:
         return {version for asked, version in list(self.answers) if asked >= instant}
 
     def keep_alive(self, name: str) -> None:
-        with httpx.Client(base_url=self.url, timeout=20) as client:
+        with httpx.Client(base_url=self.url, timeout=20, headers=self.headers) as client:
             for at in self._rounds():
                 self._ask(client, f"{name}-{at}")
 
     def afresh(self, name: str) -> None:
         for at in self._rounds():
-            with httpx.Client(base_url=self.url, timeout=20, headers={"connection": "close"}) as client:
+            with httpx.Client(base_url=self.url, timeout=20, headers={**self.headers, "connection": "close"}) as client:
                 self.connections += 1
                 self._ask(client, f"{name}-{at}")
 
@@ -60,9 +62,9 @@ class Load:
 
 
 @contextmanager
-def under_load(url: str, body: Callable[[str], Mapping[str, Any]], *, kept: int = 3, fresh: int = 2) -> Iterator[Load]:
+def under_load(url: str, body: Callable[[str], Mapping[str, Any]], headers: Mapping[str, str], *, kept: int = 3, fresh: int = 2) -> Iterator[Load]:
     """Ends with the block; a failure of the applications themselves is raised there."""
-    load = Load(url, body)
+    load = Load(url, body, headers)
     with ThreadPoolExecutor(kept + fresh) as pool:
         asking: list[Future[None]] = [pool.submit(load.keep_alive, f"kept{number}") for number in range(kept)]
         asking += [pool.submit(load.afresh, f"fresh{number}") for number in range(fresh)]

@@ -32,6 +32,7 @@ from evergreen.contracts.api_records import (
     Explanation,
     Page,
 )
+from evergreen.core.access import Role
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.explanation import About
@@ -44,6 +45,8 @@ from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
+from evergreen.settings import Settings
+from evergreen.settings_auth import AuthSettings
 from serving.app import create_app
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
@@ -52,6 +55,7 @@ from serving.dependencies import Serving
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
+from tests.support.door import Door
 
 SPEC = video_spec("KR")
 NOW = datetime(2025, 7, 25, 0, 0, tzinfo=UTC)
@@ -138,7 +142,9 @@ class NoRecords:
 
 
 class Bench:
-    def __init__(self, folder: Path, *, max_log: int = 1000) -> None:
+    def __init__(self, folder: Path, *, max_log: int = 1000, auth: AuthSettings | None = None) -> None:
+        self.settings = Settings(home=folder / "home", auth=auth or AuthSettings())
+        self.door = Door(self.settings, on_degraded=lambda is_so: self.metrics.limiter_degraded.set(is_so))
         self.fleet, self.cache, self.features, self.seen = MemoryFleet(clock=STANDING), MemoryCache(), MemoryFeatures(), MemorySeenIndex()
         self.keys, self.publisher, self.records = MemoryKeys(), MemoryPublisher(), NoRecords()
         self.folder, self.jobs = folder, MemoryJobs({SPEC.name: 1})
@@ -170,7 +176,12 @@ class Bench:
                 records=self.records,
                 jobs=self.handed_in,
                 keep_results=timedelta(days=7),
+                credentials=self.door.credentials,
+                tokens=self.door.mint,
+                token_seconds=self.settings.auth.token_minutes * 60,
+                tickets=self.door.tickets,
             ),
+            access=self.door.access,
             slots=self.slots,
             listener=listener,
             log=self.log,
@@ -201,8 +212,12 @@ class Bench:
         self.loaded.append(version)
         return LoadedModel(SPEC, version, found, "0" * 16, lambda matrix: np.full(len(matrix), float(version)))
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://serving")
+    def client(self, *roles: Role, token: str | None = None, peer: str = "127.0.0.1", subject: str = "test") -> httpx.AsyncClient:
+        """With a token of these roles, of operator and service by default; `token=""`: without any."""
+        if token is None:
+            token = self.door.token(*(roles or (Role.OPERATOR, Role.SERVICE)), subject=subject)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, client=(peer, 40_000)), base_url="http://serving", headers=headers)
 
     async def deployed(self, version: int, *, shadow: bool = False) -> UUID:
         """Prepared, flipped and answered with."""

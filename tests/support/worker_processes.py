@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from evergreen.environment import child_environment
 from evergreen.ports.model import FittedModel, ModelSpec
 from evergreen.ports.registry import NewVersion
 from evergreen.settings import Settings
+from tests.support.tokens import bearer
 
 ENDED_SECONDS = 20.0
 
@@ -51,6 +53,14 @@ class Workers:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """A token."""
+        return bearer(self.settings)
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30, headers=self.headers)
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         log = (self.settings.home / "logs" / f"{name}.log").open("ab")

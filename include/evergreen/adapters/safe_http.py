@@ -1,9 +1,9 @@
-"""POST to an address a setting names, without becoming a way into the network this runs in.
+"""POST to an address a setting names, or GET a document from it, without becoming a way into the network this runs in.
 
 Guarantee: only hosts that are listed are spoken to, over TLS unless listed as plain, at addresses that were checked: every address the
 name resolves to must be public unless the host is listed as private, and the connection goes to one of those very addresses (a name
 that resolves differently a moment later changes nothing). No redirect is followed, no proxy used, nothing of the answer read but its
-status. It ends within its time, whatever the other side does."""
+status, and of a document at most so much. It ends within its time, whatever the other side does."""
 
 from __future__ import annotations
 
@@ -87,6 +87,18 @@ def checked(target: Target, addresses: Sequence[str]) -> Sequence[str]:
 
 def post(target: Target, body: bytes, headers: Mapping[str, str], timeout: float, find: Resolve = resolve) -> int:
     """The answer's status. Raises Refused, NoAnswer."""
+    return _first_answer(target, "POST", body, headers, timeout, find, 0)[0]
+
+
+def get(target: Target, headers: Mapping[str, str], timeout: float, most: int, find: Resolve = resolve) -> bytes:
+    """A document of at most `most` bytes. Raises Refused, NoAnswer, for any status but 200 too."""
+    status, document = _first_answer(target, "GET", None, headers, timeout, find, most + 1)
+    if status != 200 or len(document) > most:
+        raise NoAnswer(f"{target.host}:{target.port} gave {status if status != 200 else f'more than {most} bytes'}")
+    return document
+
+
+def _first_answer(target: Target, method: str, body: bytes | None, headers: Mapping[str, str], timeout: float, find: Resolve, most: int) -> tuple[int, bytes]:
     until = time.monotonic() + timeout
     addresses = checked(target, _resolved(target, timeout, find))
     last: OSError | http.client.HTTPException | None = None
@@ -95,22 +107,22 @@ def post(target: Target, body: bytes, headers: Mapping[str, str], timeout: float
         if rest <= 0:
             break
         try:
-            return _exchange(target, address, body, headers, rest)
+            return _exchange(_Pinned(target, address, rest), method, body, headers, most)
         except (OSError, http.client.HTTPException) as error:
             last = error
     why = "no answer in time" if last is None or isinstance(last, TimeoutError) or time.monotonic() >= until else type(last).__name__
     raise NoAnswer(f"{target.host}:{target.port} gave {why} (limit {timeout:g} s)")
 
 
-def _exchange(target: Target, address: str, body: bytes, headers: Mapping[str, str], timeout: float) -> int:
-    connection = _Pinned(target, address, timeout)
+def _exchange(connection: _Pinned, method: str, body: bytes | None, headers: Mapping[str, str], most: int) -> tuple[int, bytes]:
     # A limit per read would let a server that drips bytes hold this for ever.
-    guard = threading.Timer(timeout, connection.cut)
+    guard = threading.Timer(connection.timeout or 0, connection.cut)
     guard.daemon = True
     guard.start()
     try:
-        connection.request("POST", target.path, body=body, headers={**headers, "Connection": "close"})
-        return connection.getresponse().status
+        connection.request(method, connection.target.path, body=body, headers={**headers, "Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(most) if most else b""
     finally:
         guard.cancel()
         connection.close()
@@ -122,15 +134,15 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, target: Target, address: str, timeout: float) -> None:
         super().__init__(target.host, target.port, timeout=timeout)
         self.default_port = 443 if target.tls else 80  # for the Host header
-        self._target = target
+        self.target = target
         self._address = address
         self._raw: socket.socket | None = None
 
     def connect(self) -> None:
-        self._raw = socket.create_connection((self._address, self._target.port), self.timeout)
+        self._raw = socket.create_connection((self._address, self.target.port), self.timeout)
         self.sock = self._raw
-        if self._target.tls:
-            self.sock = ssl.create_default_context().wrap_socket(self._raw, server_hostname=self._target.host)
+        if self.target.tls:
+            self.sock = ssl.create_default_context().wrap_socket(self._raw, server_hostname=self.target.host)
 
     def cut(self) -> None:
         for one in (self.sock, self._raw):

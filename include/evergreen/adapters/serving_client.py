@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class _TryAgain(Exception):
-    """503 with Retry-After, or a connection that a dying worker dropped."""
+    """503 or 429 with Retry-After, or a connection that a dying worker dropped."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class ServingClient:
     (predictions are pure, feedback carries an idempotency key). Thread-safe. Failure: serving finds one request unfit (422).
     Remedy: that one counts as not asked or not told and is logged with serving's reason; the others go on."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: Callable[[], str], transport: httpx.BaseTransport | None = None) -> None:
+        """`token`: one that counts now; asked before every request."""
+        self._token = token
         self._client = httpx.Client(base_url=url, timeout=10, limits=httpx.Limits(max_connections=_PARALLEL), transport=transport)
 
     def __enter__(self) -> ServingClient:
@@ -83,10 +85,10 @@ class ServingClient:
 
     def _once(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], expected: set[int]) -> httpx.Response:
         try:
-            answer = self._client.post(path, json=dict(body), headers=dict(headers))
+            answer = self._client.post(path, json=dict(body), headers={**headers, "Authorization": f"Bearer {self._token()}"})
         except httpx.TransportError as error:
             raise _TryAgain(f"{type(error).__name__} {error}") from error
-        if answer.status_code >= 500 and answer.status_code not in expected:
+        if (answer.status_code >= 500 or answer.status_code == 429) and answer.status_code not in expected:
             raise _TryAgain(f"{answer.status_code} {answer.text[:200]}")
         return answer
 

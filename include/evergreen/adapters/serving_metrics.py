@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,12 +19,15 @@ class ServingMetrics:
     """One port of one home: whichever worker answers adds up all of them. Behind a balancer over several hosts the counters would jump
     between hosts: let Prometheus scrape those (`EVERGREEN_MONITOR__PROMETHEUS_URL`)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: Callable[[], str] | None = None) -> None:
+        """`token`: not needed on serving's own machine."""
         self._url = f"{url}/metrics"
+        self._token = token
 
     def read(self) -> Samples:
         try:
-            with urlopen(self._url, timeout=_SECONDS) as answer:  # noqa: S310 - http, from the settings
+            asked = Request(self._url, headers={} if self._token is None else {"Authorization": f"Bearer {self._token()}"})  # noqa: S310 - http, from the settings
+            with urlopen(asked, timeout=_SECONDS) as answer:  # noqa: S310 - http, from the settings
                 text = answer.read(_BYTES).decode()
             return {
                 (sample.name, tuple(sorted(sample.labels.items()))): sample.value

@@ -25,7 +25,7 @@ def replay(parts: Parts, region: str, *, app: bool = True) -> Iterator[Replay]:
     from evergreen.domains.videos.app import TrendingApp
     from evergreen.services.replay import Replay
 
-    with ServingClient(parts.settings.serving.url) as client:
+    with ServingClient(parts.settings.serving.url, parts.access.own_token("replay")) as client:
         yield Replay(
             clock=parts.clock,
             announce=announcer(parts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -23,6 +23,8 @@ class Need(StrEnum):
     """What a route asks of its caller. Every route declares one; what declares none is denied."""
 
     PUBLIC = "public"
+    SIGNED_IN = "signed_in"
+    """Any token."""
     PREDICT = "predict"
     OWN = "own"
     """A user's own data; an analyst's, operator's or service's any."""
@@ -36,6 +38,7 @@ class Need(StrEnum):
 
 ALLOWED: Mapping[Need, frozenset[Role]] = {
     Need.PUBLIC: frozenset(Role),
+    Need.SIGNED_IN: frozenset(Role),
     Need.PREDICT: frozenset(Role),
     Need.OWN: frozenset({Role.USER, Role.ANALYST, Role.OPERATOR, Role.SERVICE}),
     Need.READ: frozenset({Role.VIEWER, Role.ANALYST, Role.OPERATOR, Role.SERVICE}),
@@ -52,9 +55,38 @@ class Principal:
     subject: str
     roles: frozenset[Role]
     token_id: str = ""
+    issued_at: int = 0
+    expires_at: int = 0
+    """Both in seconds since 1970; 0 for nobody's."""
 
     def may(self, need: Need) -> bool:
         return not self.roles.isdisjoint(ALLOWED[need])
 
 
 ANONYMOUS = Principal("", frozenset())
+
+
+@dataclass(frozen=True)
+class Revocations:
+    """What a verified token no longer counts for."""
+
+    tokens: frozenset[str] = frozenset()
+    """Ids."""
+    subjects: Mapping[str, int] = field(default_factory=dict)
+    """Subject -> tokens issued up to then (seconds since 1970): those of a disabled account."""
+
+    def cover(self, principal: Principal) -> bool:
+        return principal.token_id in self.tokens or self.subjects.get(principal.subject, -1) >= principal.issued_at
+
+
+class BadToken(ValueError):
+    """A token that proves nothing. The message names the fault and quotes nothing of the token."""
+
+
+def roles_in(scope: str) -> frozenset[Role]:
+    """Of a space-separated `scope` claim. Raises BadToken for a word that is no role, and for none at all."""
+    try:
+        roles = frozenset(Role(word) for word in scope.split(" "))
+    except ValueError:
+        raise BadToken("its scope names what is no role") from None
+    return roles

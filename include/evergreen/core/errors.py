@@ -28,6 +28,7 @@ __all__ = [
     "Unavailable",
     "UnsafeSettings",
     "UnsupportedMedia",
+    "WrongCredentials",
 ]
 
 
@@ -77,6 +78,13 @@ class Gone(EvergreenError):
 
 class TooMany(EvergreenError):
     """The caller has as many of these under way as are allowed; later there is room again."""
+
+
+class WrongCredentials(EvergreenError):
+    """A name and a secret that do not belong together, for whatever reason: not more is said."""
+
+    def __init__(self) -> None:
+        super().__init__("the name or its secret is wrong")
 
 
 class Fenced(EvergreenError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from evergreen.adapters.token_keys import ensure_key_file, key_file
 from evergreen.core.errors import StackError
 from evergreen.environment import given_settings
 from evergreen.local_stack.credentials import Credentials, load_credentials
@@ -21,6 +22,8 @@ def new_context(path: Path, port_offset: int | None = None) -> StackContext:
     given = load_settings(home.path, with_stack=False)
     ports = Ports(given.port_offset if port_offset is None else port_offset)
     credentials = load_credentials(home)
+    if not given.auth.keys.get_secret_value():
+        ensure_key_file(key_file(given))
     variables = _endpoints(given, ports, credentials) | given_settings() | {"EVERGREEN_PORT_OFFSET": str(ports.offset), "EVERGREEN_CACHE": str(given.cache)}
     write_private(home.env_file, "".join(f"{name}={value}\n" for name, value in sorted(variables.items())))
     return StackContext(home, ports, credentials, load_settings(home.path), external_parts(given))

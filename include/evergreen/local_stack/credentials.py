@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from evergreen.core.errors import StackError
 from evergreen.local_stack.home import Home, write_private
+from evergreen.services.manage_access import FIRST
 
 
 def _token() -> str:
@@ -27,6 +28,10 @@ def _airflow_users() -> dict[str, str]:
     return {name: secrets.token_urlsafe(12) for name in ("admin", "operator", "viewer")}
 
 
+def _serving_accounts() -> dict[str, str]:
+    return {name: secrets.token_urlsafe(18) for name in FIRST}
+
+
 class Credentials(BaseModel):
     """Hex or base64 throughout: they stand in URLs, configuration files and environments without quoting."""
 
@@ -42,6 +47,8 @@ class Credentials(BaseModel):
     airflow_secret_key: str = Field(default_factory=_key)
     mlflow_secret_key: str = Field(default_factory=_key)
     airflow_users: dict[str, str] = Field(default_factory=_airflow_users)
+    serving_accounts: dict[str, str] = Field(default_factory=_serving_accounts)
+    """As they were made; who changed one with `evergreen users` knows better."""
 
 
 def load_credentials(home: Home) -> Credentials:

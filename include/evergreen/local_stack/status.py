@@ -80,7 +80,8 @@ def stack_status(home: Path) -> StackStatus:
     urls = {name: status.url for name, status in services.items() if status.url and status.url.startswith("http")}
     database_answers = services.get("postgres", ServiceStatus("stopped")).state in {"healthy", "external"}
     models, clock = _records(context) if database_answers else ({}, None)
-    logins = {"airflow": context.credentials.airflow_users} if "airflow-api" in services else {}
+    known = {"airflow-api": ("airflow", context.credentials.airflow_users), "serving": ("serving", context.credentials.serving_accounts)}
+    logins = {place: users for part, (place, users) in known.items() if part in services}
     return StackStatus(str(context.home.path), services, models, clock, urls, logins)
 
 

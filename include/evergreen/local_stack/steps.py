@@ -33,6 +33,15 @@ def _schema(context: StackContext) -> None:
     migrations.upgrade(context.settings.postgres.admin_dsn.get_secret_value())
 
 
+def _accounts(context: StackContext) -> None:
+    """Who may sign in to serving: made once, then theirs."""
+    from evergreen.bootstrap import Parts
+
+    parts = Parts(context.settings)
+    parts.access.manage.ensure(context.credentials.serving_accounts)
+    parts.store.close()
+
+
 def _topics(context: StackContext) -> None:
     if find_spec("evergreen.adapters.kafka_admin") is None:
         return
@@ -78,6 +87,7 @@ _DATABASE_USERS = ("mlflow", *airflow.COMPONENTS)
 STEPS = (
     Step("databases", ("postgres",), postgres.create_databases, ("postgres", *_DATABASE_USERS)),
     Step("schema", ("databases",), _schema, ("postgres",)),
+    Step("accounts", ("schema",), _accounts, ("serving",)),
     Step("topics", ("kafka",), _topics, ("kafka",)),
     Step("mlflow", ("databases",), _mlflow, ("mlflow",)),
     Step("airflow", ("databases",), _airflow, tuple(airflow.COMPONENTS)),

@@ -8,7 +8,7 @@ from evergreen.local_stack.home import Home
 from evergreen.local_stack.ownership import OWNED, maker
 from evergreen.local_stack.postgres import AWAY
 
-FILES = ("credentials.json", "demo.json")
+FILES = ("credentials.json", "demo.json", "token_keys")
 
 
 def wipe(home: Home) -> None:

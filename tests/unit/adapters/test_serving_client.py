@@ -26,7 +26,7 @@ def serving(request: httpx.Request) -> httpx.Response:
 @pytest.fixture
 def client():
     structlog.reset_defaults()
-    with ServingClient("http://serving", transport=httpx.MockTransport(serving)) as made:
+    with ServingClient("http://serving", lambda: "a.b.c", transport=httpx.MockTransport(serving)) as made:
         yield made
 
 

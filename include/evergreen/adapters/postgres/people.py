@@ -1,4 +1,4 @@
-"""Repositories for people: who was asked, why something was done, what was said once."""
+"""Repositories for people: who was asked, why something was done, what was said once, who may ask for tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cached_property
 
 import psycopg2.extensions
 
+from evergreen.adapters.postgres.access import PostgresAccounts, PostgresRevocations
 from evergreen.adapters.postgres.approvals import PostgresApprovals
 from evergreen.adapters.postgres.event_archive import PostgresEventArchive
 from evergreen.adapters.postgres.explanations import PostgresExplanations
@@ -28,3 +29,11 @@ class ForPeople:
     @cached_property
     def archive(self) -> PostgresEventArchive:
         return PostgresEventArchive(self.connection)
+
+    @cached_property
+    def accounts(self) -> PostgresAccounts:
+        return PostgresAccounts(self.connection)
+
+    @cached_property
+    def revocations(self) -> PostgresRevocations:
+        return PostgresRevocations(self.connection)

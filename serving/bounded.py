@@ -1,0 +1,59 @@
+"""The HTTP protocol of a worker, with an end to what a client may take its time for.
+
+Guarantee: a request's head and body come within REQUEST_SECONDS, and its head within HEAD_BYTES, or the connection ends. Failure: a client
+that sends a byte a second, or headers without end. Remedy: 408 or 431, and the connection is closed; `serving.worker` asks every second."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+REQUEST_SECONDS = 15.0
+"""For 1 MiB: 70 KB/s at least."""
+HEAD_BYTES = 65_536
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.begun: float | None = None
+        """When the request that is being read began; None between two."""
+        self._head_bytes = -1
+        """Of a head that is not complete; -1 outside of one."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.begun = time.monotonic()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_bytes >= 0:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._end(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        self.begun, self._head_bytes = time.monotonic(), 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = -1
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.begun = None
+        super().on_message_complete()
+
+    def end_if_slow(self, now: float) -> None:
+        if self.begun is not None and now - self.begun > REQUEST_SECONDS:
+            self._end(b"408 Request Timeout")
+
+    def _end(self, status: bytes) -> None:
+        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if not self.transport.is_closing():
+            if not answering:
+                self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self.transport.close()
+        self.begun, self._head_bytes = None, -1

@@ -1,0 +1,87 @@
+"""Clients that take their time, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from serving import bounded
+from serving.worker import Worker, listening
+from tests.support.serving_bench import Bench
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def address(running: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
+    monkeypatch.setattr(bounded, "REQUEST_SECONDS", 0.5)
+    listener = listening("127.0.0.1", 0)
+    worker = Worker(running.app, running.serving)
+    worker.config.load()
+    worker.lifespan = worker.config.lifespan_class(worker.config)
+    await worker.startup([listener])
+    ticking = asyncio.create_task(_tick(worker))
+    yield listener.getsockname()[:2]
+    ticking.cancel()
+    for server in worker.servers:
+        server.close()
+    listener.close()
+
+
+async def _tick(worker: Worker) -> None:
+    while True:
+        await worker.on_tick(0)
+        await asyncio.sleep(0.05)
+
+
+async def sent(address: tuple[str, int], first: bytes, drip: bytes = b"") -> bytes:
+    """Everything that comes back until the other side closes; `drip` is sent again and again."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(first)
+
+    async def dripping() -> None:
+        while drip:
+            writer.write(drip)
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(dripping())
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionResetError:
+        return b"reset"
+    finally:
+        task.cancel()
+        writer.close()
+
+
+async def test_a_head_that_never_ends_is_408(address: tuple[str, int]) -> None:
+    said = await sent(address, b"GET /livez HTTP/1.1\r\nhost: a\r\nx: ", b"x")
+    assert b" 408 " in said or said == b"reset"  # what still came in takes the answer with it
+    assert b" 408 " in await sent(address, b"GET /livez HTTP/1.1\r\nhost: a\r\n")
+
+
+async def test_a_connection_that_says_nothing_is_closed(address: tuple[str, int]) -> None:
+    assert b" 408 " in await sent(address, b"")
+
+
+@pytest.mark.parametrize("path", [b"/predict/video", b"/feedback"])
+async def test_a_body_that_dribbles_is_408(address: tuple[str, int], running: Bench, path: bytes) -> None:
+    token = running.client().headers["authorization"].encode()
+    head = b"POST " + path + b" HTTP/1.1\r\nhost: a\r\nauthorization: " + token + b"\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{"
+    said = await sent(address, head, b" ")
+    assert b" 408 " in said or said == b"reset"
+
+
+async def test_a_head_without_end_is_431_at_once(address: tuple[str, int]) -> None:
+    assert b" 431 " in await sent(address, b"GET /livez HTTP/1.1\r\nx: " + b"a" * 70_000, b"a" * 10_000)
+
+
+async def test_an_idle_connection_between_two_requests_is_left_alone(address: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    for _ in range(2):
+        writer.write(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"}"), 5)
+        await asyncio.sleep(0.8)  # longer than a request may take: what is shown is that nothing happens
+    writer.close()
