@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from evergreen.contracts.api import PredictVideoRequest
 from evergreen.contracts.api_batch import BatchPrediction, PredictBatchRequest
+from evergreen.core.access import Need
 from evergreen.core.errors import EvergreenError, InvalidRequest, Unavailable
 from evergreen.services.predict import Answer, Question
 from evergreen.services.predict_batch import BatchAnswer
+from serving.auth.needs import requires
 from serving.dependencies import Serving
 from serving.errors import responses
 from serving.problems import MALFORMED, NO_CHAMPION, UNAVAILABLE, kind_of
@@ -25,9 +27,12 @@ _encode = msgspec.json.Encoder().encode
 def batch_routes(serving: Serving) -> APIRouter:
     router = APIRouter(tags=["predictions"])
 
-    @router.post("/predict/batch", response_model=BatchPrediction, responses=responses(MALFORMED, NO_CHAMPION, UNAVAILABLE))
+    @router.post(
+        "/predict/batch", openapi_extra=requires(Need.PREDICT), response_model=BatchPrediction, responses=responses(MALFORMED, NO_CHAMPION, UNAVAILABLE)
+    )
     async def predict_batch(asked: PredictBatchRequest, request: Request) -> Response:
         """Up to 256 videos at once, in order; an item that cannot be answered holds its error and costs the others nothing."""
+        await serving.access.gate.charge(request.state.principal, len(asked.items) - 1)
         read = [_read(item, serving.video_model, request.state.traceparent) for item in asked.items]
         answer = await serving.predict_batch.run(serving.video_model, [one for one in read if isinstance(one, Question)])
         for one in answer.answers:

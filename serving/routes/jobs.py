@@ -9,15 +9,17 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from evergreen.contracts.api_jobs import Format, JobPage, JobRecord, Kind, TableJob
-from evergreen.core.access import ANONYMOUS, Principal
+from evergreen.core.access import ANONYMOUS, Need, Principal
 from evergreen.core.errors import EvergreenError
 from evergreen.core.jobs import UPLOADS, JobFormat, JobKind
 from evergreen.services.jobs import Wanted
+from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
 from serving.job_words import Incoming, cursor_of, page_of, read_format, read_table, record_of
 from serving.problems import GONE, KEY_REUSED, MALFORMED, NOT_FOUND, NOT_READY, TOO_MANY_JOBS, UNAVAILABLE, UNSUPPORTED, UPLOAD_TOO_LARGE
 
+OWN = requires(Need.OWN)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same job: there is one")]
 _BODY: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODIES = {"requestBody": {"required": True, "content": {media: {"schema": _BODY} for media in UPLOADS}}}
@@ -41,7 +43,7 @@ def _principal(request: Request) -> Principal:
 def _handing_in(router: APIRouter, model: str, cold: Cold) -> None:
     refused = responses(MALFORMED, KEY_REUSED, TOO_MANY_JOBS, UNSUPPORTED, UPLOAD_TOO_LARGE, UNAVAILABLE)
 
-    @router.post("/jobs/predictions", status_code=202, response_model=JobRecord, responses=refused, openapi_extra=_BODIES)
+    @router.post("/jobs/predictions", status_code=202, response_model=JobRecord, responses=refused, openapi_extra=requires(Need.TELL) | _BODIES)
     async def predict_many(request: Request, format: Format | None = None, kind: Kind | None = None, key: Key = None) -> Response:
         """Rows as the body (JSON lines, CSV or Parquet by its content type), or a table. Answered with the job's place; see its guide."""
         given = read_format(request.headers.get("content-type", ""))
@@ -60,7 +62,7 @@ def _handing_in(router: APIRouter, model: str, cold: Cold) -> None:
 
 
 def _looking(router: APIRouter, cold: Cold) -> None:
-    @router.get("/jobs", responses=responses(NOT_FOUND, UNAVAILABLE))
+    @router.get("/jobs", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
     async def jobs(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
@@ -71,12 +73,12 @@ def _looking(router: APIRouter, cold: Cold) -> None:
         found = await cold.jobs.page(_principal(request), limit + 1, cursor_of(cursor), everybodys=everybodys)
         return page_of(found, limit, cold.keep_results)
 
-    @router.get("/jobs/{job_id}", responses=responses(NOT_FOUND, UNAVAILABLE))
+    @router.get("/jobs/{job_id}", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
     async def job(job_id: UUID, request: Request) -> JobRecord:
         """How far it is. Another's job is not found."""
         return record_of(await cold.jobs.get(_principal(request), job_id), cold.keep_results)
 
-    @router.delete("/jobs/{job_id}", responses=responses(NOT_FOUND, UNAVAILABLE))
+    @router.delete("/jobs/{job_id}", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
     async def end_job(job_id: UUID, request: Request) -> JobRecord:
         """Cancels it, or removes the result of one that succeeded. Again: the same answer."""
         return record_of(await cold.jobs.end(_principal(request), job_id), cold.keep_results)
@@ -85,7 +87,7 @@ def _looking(router: APIRouter, cold: Cold) -> None:
 def _results(router: APIRouter, cold: Cold) -> None:
     refused = responses(NOT_FOUND, NOT_READY, GONE, UNAVAILABLE)
 
-    @router.get("/jobs/{job_id}/result", response_class=FileResponse, responses={**refused, 200: _RESULT})
+    @router.get("/jobs/{job_id}/result", openapi_extra=OWN, response_class=FileResponse, responses={**refused, 200: _RESULT})
     async def job_result(job_id: UUID, request: Request) -> FileResponse:
         """One row per row of the input, in its order: the id if there were any, prediction, version, and the error instead of a prediction."""
         job, path = await cold.jobs.result(_principal(request), job_id)

@@ -24,19 +24,20 @@ OPEN_JOBS, BYTES = 3, 200_000
 
 
 class As:
-    """What the edge will do: names who asks."""
+    """Who asks, by their token."""
 
-    def __init__(self, app: Any) -> None:
-        self.app, self.principal = app, Principal("ann", frozenset({Role.SERVICE}))
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.principal = bench, Principal("ann", frozenset({Role.SERVICE}))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope.setdefault("state", {})["principal"] = self.principal
-        await self.app(scope, receive, send)
+        token = self.bench.door.token(*self.principal.roles, subject=self.principal.subject)
+        scope["headers"] = [*scope["headers"], (b"authorization", f"Bearer {token}".encode())]
+        await self.bench.app(scope, receive, send)
 
 
 @pytest.fixture
 async def edge(running: Bench) -> As:
-    return As(running.app)
+    return As(running)
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ async def test_a_table_is_a_job_without_an_upload(client: httpx.AsyncClient, run
         pytest.param(b"x", "text/csv", "?format=xlsx", (422, "invalid-request"), id="format"),
         pytest.param(b'{"table": "users"}', "application/json", "", (422, "invalid-request"), id="table"),
         pytest.param(b'{"table": "videos", "region": "\\u0000"}', "application/json", "", (422, "invalid-request"), id="nul"),
-        pytest.param(b"[" * 50_000, "application/json", "", (422, "invalid-request"), id="depth"),
+        pytest.param(b"[" * 50_000, "application/json", "", (400, "body-too-deep"), id="depth"),
         pytest.param(b" " * 70_000, "application/json", "", (413, "upload-too-large"), id="long-table"),
         pytest.param(b"x" * (BYTES + 1), "text/csv", "", (413, "upload-too-large"), id="upload"),
     ],

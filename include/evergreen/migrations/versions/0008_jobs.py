@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"  # provisional: "0006" once that is there
+down_revision = "0006"
 
 
 def upgrade() -> None:
