@@ -40,7 +40,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
 
     from evergreen.core.errors import EvergreenError
     from serving.app import create_app
-    from serving.dependencies import build
+    from serving.dependencies import build, refuse_a_pool_too_large
     from serving.metrics import Metrics
     from serving.worker import Worker, run
 
@@ -49,6 +49,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     metrics.forget_the_dead()
 
     async def worker() -> Worker:
+        await refuse_a_pool_too_large(settings)
         made = Worker(create_app(serving := build(settings, metrics)), serving)
         gc.freeze()  # what is loaded by now stays: the collector need not look at it during requests
         gc.enable()

@@ -11,6 +11,7 @@ from serving.auth.needs import described
 from serving.dependencies import Serving
 from serving.routes.auth import auth_routes
 from serving.routes.batch import batch_routes
+from serving.routes.bloom import bloom_routes
 from serving.routes.cache import cache_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.jobs import job_routes
@@ -19,6 +20,8 @@ from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
 from serving.routes.records import records_routes
 from serving.routes.scoring import scoring_routes
+from serving.routes.search import search_routes
+from serving.routes.videos import video_routes
 
 TITLE = "Video Social Analytics API"
 
@@ -41,7 +44,9 @@ def create_api(serving: Serving) -> Api:
     errors.install(api)
     cold = serving.cold()
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
+    shelf = cold.catalogue
+    catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen))
     others = (feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving), auth_routes(serving, cold))
-    for router in (*hot, batch_routes(serving), job_routes(serving.video_model, cold), *others):
+    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *others):
         api.include_router(router)
     return api

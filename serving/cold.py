@@ -18,7 +18,6 @@ from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.adapters.redis_tickets import RedisTickets
 from evergreen.adapters.token_mint import TokenMint
-from evergreen.bootstrap import Parts
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
     ActionFilter,
@@ -39,10 +38,8 @@ from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
 from evergreen.settings import Settings
-from serving.auth.build import Access
-from serving.champion_listener import ChampionListener
-from serving.clock import PlatformTime
-from serving.dependencies import Links
+from serving.catalogue import Catalogue, build_catalogue
+from serving.dependencies import Joined, Links, video_model
 from serving.job_starter import JobStarter
 
 FEEDBACK_THREADS = 10
@@ -64,6 +61,7 @@ class Cold:
     feedback: TakeFeedback
     clear_cache: ClearCache
     records: Records
+    catalogue: Catalogue
     jobs: Jobs
     keep_results: timedelta
     credentials: CheckCredentials
@@ -75,7 +73,8 @@ class Cold:
         return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
 
 
-def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter, access: Access) -> Cold:
+def build_cold(settings: Settings, joined: Joined) -> Cold:
+    parts, links, clock, listener, access = joined.parts, joined.links, joined.clock, joined.listener, joined.access
     return Cold(
         feedback=TakeFeedback(
             specs=parts.specs,
@@ -86,7 +85,8 @@ def build_cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTi
         ),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
-        jobs=_jobs(settings, links, starter),
+        catalogue=build_catalogue(links, joined.slots, video_model(parts.specs), clock, joined.pool),
+        jobs=_jobs(settings, links, joined.starter),
         keep_results=timedelta(days=settings.jobs.keep_days),
         credentials=CheckCredentials(AccountRows(links.postgres), Argon2(), NOBODYS),
         tokens=TokenMint(settings.auth, access.keys),

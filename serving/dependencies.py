@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.adapters.async_postgres import AsyncPostgres, connections_of
 from evergreen.adapters.fleet_registry import PostgresFleet
 from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.kafka_telemetry import KafkaTelemetry
@@ -24,8 +24,9 @@ from evergreen.adapters.online_features import OnlineFeatureStore
 from evergreen.adapters.redis_cache import LayeredCache
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.bootstrap import Parts
-from evergreen.core.errors import NotFound
+from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.generations import Generations
+from evergreen.core.pool_budget import check_budget, share
 from evergreen.environment import service_name
 from evergreen.ports.model import ModelSpec
 from evergreen.services.predict import Predict
@@ -117,7 +118,7 @@ class Links:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         breaker = metrics.breaker_open.labels("redis")
-        self.postgres = AsyncPostgres(settings.postgres.dsn.get_secret_value())
+        self.postgres = _postgres(settings)
         self.redis = RedisLink(settings.redis.url.get_secret_value(), settings.redis.timeout_seconds, on_change=lambda is_open: breaker.set(is_open))
         self.generations = Generations()
         self._kafka = settings.kafka
@@ -132,6 +133,26 @@ class Links:
     async def close(self) -> None:
         if "kafka" in self.__dict__:
             await asyncio.to_thread(self.kafka.close, LOG_FLUSH_SECONDS)
+
+
+def _postgres(settings: Settings) -> AsyncPostgres:
+    pool = settings.postgres.pool
+    own = share(pool.size, pool.overflow, settings.serving.max_workers)
+    return AsyncPostgres(settings.postgres.dsn.get_secret_value(), kept=own.kept, max_connections=own.most, recycle_seconds=pool.recycle_seconds)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What the cold parts share with the hot ones."""
+
+    parts: Parts
+    links: Links
+    clock: PlatformTime
+    listener: ChampionListener
+    starter: JobStarter
+    access: Access
+    slots: ModelSlots
+    pool: Executor
 
 
 def build(settings: Settings, metrics: Metrics) -> Serving:
@@ -158,9 +179,22 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         pool=pool,
         starter=starter,
         access=access,
-        cold=partial(_cold, settings, parts, links, clock, listener, starter, access),
+        cold=partial(_cold, settings, Joined(parts, links, clock, listener, starter, access, slots, pool)),
         closing=[links, links.redis, links.postgres],
     )
+
+
+async def refuse_a_pool_too_large(settings: Settings) -> None:
+    """Raises UnsafeSettings where all workers together could take more connections than Postgres has for them. Without Postgres nobody can say."""
+    pool, dsn = settings.postgres.pool, settings.postgres.dsn.get_secret_value()
+    if not dsn:
+        return
+    try:
+        available = await connections_of(dsn)
+    except Unavailable as error:
+        log.warning("pool_not_checked", reason=str(error))
+        return
+    check_budget(pool.size, pool.overflow, settings.serving.max_workers, pool.reserve, available)
 
 
 def _asked(
@@ -194,7 +228,7 @@ def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime
     )
 
 
-def _cold(settings: Settings, parts: Parts, links: Links, clock: PlatformTime, listener: ChampionListener, starter: JobStarter, access: Access) -> Cold:
+def _cold(settings: Settings, joined: Joined) -> Cold:
     from serving.cold import build_cold
 
-    return build_cold(settings, parts, links, clock, listener, starter, access)
+    return build_cold(settings, joined)

@@ -47,7 +47,8 @@ class VersionLoader:
             answering, score, card, golden = self._by_pipeline(spec, version)
         compare(score, golden, spec, f"{model}@{version}")
         seconds = warm_up(answering, golden)
-        return LoadedModel(spec, version, answering, schema_hash(spec, card), score, inline=seconds <= INLINE_SECONDS)
+        inline = seconds <= INLINE_SECONDS
+        return LoadedModel(spec, version, answering, schema_hash(spec, card), score, inline, reference=card.get("distributions", {}))
 
     def _compiled(self, spec: ModelSpec, version: int) -> tuple[Answering, Scoring, Mapping[str, Any], GoldenRows | None]:
         if spec.answers is None:

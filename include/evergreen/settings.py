@@ -18,6 +18,7 @@ from evergreen.settings_auth import AuthSettings
 from evergreen.settings_jobs import JobsSettings
 from evergreen.settings_monitor import MonitorSettings
 from evergreen.settings_notify import ChannelSettings, NotifySettings
+from evergreen.settings_pool import PoolSettings
 
 
 class KafkaSettings(BaseModel):
@@ -33,6 +34,7 @@ class PostgresSettings(BaseModel):
     """The same for role app_ro."""
     admin_dsn: SecretStr = SecretStr("")
     """The same for the role that owns the schema: migrations, backup and restore only, never a worker."""
+    pool: PoolSettings = PoolSettings()
 
 
 class RedisSettings(BaseModel):

@@ -17,6 +17,7 @@ import numpy as np
 
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
+from evergreen.adapters.memory.catalogue import MemoryManyFeatures, MemorySearchCache, MemorySeenDays, MemoryVideos
 from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.contracts.api import DeploymentPage, ModelState
@@ -45,9 +46,14 @@ from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
+from evergreen.services.search import Search
+from evergreen.services.show_seen import ShowSeen
+from evergreen.services.show_spread import ShowSpread
+from evergreen.services.show_video import ShowVideo
 from evergreen.settings import Settings
 from evergreen.settings_auth import AuthSettings
 from serving.app import create_app
+from serving.catalogue import Catalogue, category_names
 from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.cold import Cold
@@ -149,6 +155,9 @@ class Bench:
         self.keys, self.publisher, self.records = MemoryKeys(), MemoryPublisher(), NoRecords()
         self.folder, self.jobs = folder, MemoryJobs({SPEC.name: 1})
         self.handed_in = Jobs(self.jobs, JobFolders(folder / "jobs"), max_open=MAX_OPEN_JOBS, max_bytes=MAX_UPLOAD_BYTES)
+        self.videos, self.search_cache, self.seen_days = MemoryVideos(), MemorySearchCache(), MemorySeenDays()
+        self.many_features = MemoryManyFeatures(self.features)
+        self.reference: dict[str, list[float]] = {"*": [step / 5 for step in range(41)]}
         self.versions: dict[int, Answering | Exception] = {}
         self.loaded: list[int] = []
         self.hold = threading.Event()
@@ -180,6 +189,7 @@ class Bench:
                 tokens=self.door.mint,
                 token_seconds=self.settings.auth.token_minutes * 60,
                 tickets=self.door.tickets,
+                catalogue=self.catalogue(),
             ),
             access=self.door.access,
             slots=self.slots,
@@ -189,6 +199,22 @@ class Bench:
             specs={SPEC.name: SPEC},
             now=self.clock.now,
             pool=ThreadPoolExecutor(1),
+        )
+
+    def catalogue(self) -> Catalogue:
+        many = self.many_features
+        return Catalogue(
+            search=Search(
+                videos=self.videos,
+                features=many,
+                models=self.slots,
+                model=SPEC.name,
+                cache=self.search_cache,
+                generations=self.generations,
+            ),
+            video=ShowVideo(self.videos, many, SPEC.name),
+            spread=ShowSpread(self.videos, self.slots, SPEC.name, category_names()),
+            seen=ShowSeen(self.seen_days, self.seen_days, self.clock.now),
         )
 
     def listener(self) -> ChampionListener:
@@ -210,7 +236,7 @@ class Bench:
         if isinstance(found, Exception):
             raise found
         self.loaded.append(version)
-        return LoadedModel(SPEC, version, found, "0" * 16, lambda matrix: np.full(len(matrix), float(version)))
+        return LoadedModel(SPEC, version, found, "0" * 16, lambda matrix: np.full(len(matrix), float(version)), reference=self.reference)
 
     def client(self, *roles: Role, token: str | None = None, peer: str = "127.0.0.1", subject: str = "test") -> httpx.AsyncClient:
         """With a token of these roles, of operator and service by default; `token=""`: without any."""

@@ -50,3 +50,11 @@ def read_whole(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidRequest(_REFUSED)
     return int(text)
+
+
+def read_number(text: str) -> int:
+    """Below zero too; a bigint."""
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 19 or not -(2**63) <= int(text) < 2**63:
+        raise InvalidRequest(_REFUSED)
+    return int(text)

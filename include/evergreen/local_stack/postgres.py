@@ -155,7 +155,7 @@ def admin_dsn(context: StackContext, database: str) -> str:
 def part(context: StackContext) -> Part:
     account = service_account()
     port = str(context.ports.of("postgres"))
-    options = {"max_connections": "200", "shared_buffers": "128MB", "timezone": "UTC", "log_timezone": "UTC", "log_min_duration_statement": "1000"}
+    options = {"max_connections": "200", "shared_buffers": "512MB", "timezone": "UTC", "log_timezone": "UTC", "log_min_duration_statement": "1000"}
     settings = tuple(word for key, value in options.items() for word in ("-c", f"{key}={value}"))
     return Part(
         name="postgres",

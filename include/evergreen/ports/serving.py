@@ -27,6 +27,8 @@ class LoadedModel:
     score: Scoring
     inline: bool = True
     """Fast enough to run on the event loop; else it goes to the bounded pool."""
+    reference: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """How the target was spread in training: quantiles in even steps from 0 to 100 %, by segment and `*`. Empty: the version keeps none."""
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from evergreen.ports.cache import CachedAnswer, Layer
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing, Seen, StoredFeatures
 
 
-class _Part:
+class Part:
     away = False
 
     def _answer(self) -> None:
@@ -23,7 +23,7 @@ class _Part:
             raise Unavailable(f"{type(self).__name__} is away")
 
 
-class MemoryCache(_Part):
+class MemoryCache(Part):
     def __init__(self, seconds: float = 0.0) -> None:
         """`seconds`: for which entries may be kept elsewhere."""
         self.entries: dict[str, CachedAnswer] = {}
@@ -52,7 +52,7 @@ class MemoryCache(_Part):
         self.entries.clear()
 
 
-class MemoryFeatures(_Part):
+class MemoryFeatures(Part):
     def __init__(self, known: Mapping[tuple[str, str], StoredFeatures] | None = None) -> None:
         self.known = dict(known or {})
         self.asked = 0
@@ -70,7 +70,7 @@ class MemoryFeatures(_Part):
         return {entity: self.known[model, entity] for entity in entities if (model, entity) in self.known}
 
 
-class MemorySeenIndex(_Part):
+class MemorySeenIndex(Part):
     def __init__(self) -> None:
         self.items: set[str] = set()
 
@@ -85,7 +85,7 @@ class MemorySeenIndex(_Part):
         return [await self.seen(entity, now) for entity in entities]
 
 
-class MemoryGenerations(_Part):
+class MemoryGenerations(Part):
     def __init__(self, fleet: MemoryFleet) -> None:
         self._fleet = fleet
         self.by: list[tuple[str, str]] = []
@@ -96,7 +96,7 @@ class MemoryGenerations(_Part):
         return self._fleet.bump(kind)
 
 
-class MemoryKeys(_Part):
+class MemoryKeys(Part):
     def __init__(self) -> None:
         self.said: dict[str, str] = {}
 
@@ -140,7 +140,7 @@ class MemoryPublisher:
 
 
 @dataclass
-class MemoryFleet(_Part):
+class MemoryFleet(Part):
     """The tables as a promotion changes them: `prepare`, `flip`, `close`; conditions of the acknowledgements as in Postgres."""
 
     champions: dict[str, ChampionNow] = field(default_factory=dict)

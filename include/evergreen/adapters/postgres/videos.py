@@ -21,9 +21,15 @@ _COLUMNS = (
     "like_count",
     "comment_count",
     "region",
+    "tags",
+    "first_view_count",
     "first_seen",
     "last_seen",
 )
+_NEWEST = _COLUMNS[1 : _COLUMNS.index("first_view_count")]
+# Of two tellings of the same first day the later one stands, unless it does not know.
+_FIRST_VIEWS = """CASE WHEN excluded.first_seen < v.first_seen THEN excluded.first_view_count
+    WHEN excluded.first_seen = v.first_seen THEN coalesce(excluded.first_view_count, v.first_view_count) ELSE v.first_view_count END"""
 _PAGE = 500
 
 
@@ -33,17 +39,25 @@ class PostgresVideos:
 
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """In order of the key, so that two writers never wait for each other in a circle."""
-        newer = ", ".join(f"{name} = CASE WHEN excluded.last_seen >= v.last_seen THEN excluded.{name} ELSE v.{name} END" for name in _COLUMNS[1:-2])
+        newer = ", ".join(f"{name} = CASE WHEN excluded.last_seen >= v.last_seen THEN excluded.{name} ELSE v.{name} END" for name in _NEWEST)
         kept = newer.replace("THEN excluded.description", "THEN coalesce(excluded.description, v.description)")
-        values = [tuple(row.get(name) for name in _COLUMNS) for row in sorted(rows, key=lambda row: str(row["video_id"]))]
+        kept = kept.replace("THEN excluded.tags", "THEN coalesce(nullif(excluded.tags, '{}'), v.tags)")
+        values = [_values(row) for row in sorted(rows, key=lambda row: str(row["video_id"]))]
         with self._connection.cursor() as cursor:
             execute_values(
                 cursor,
                 f"""INSERT INTO videos AS v ({", ".join(_COLUMNS)}) VALUES %s ON CONFLICT (video_id) DO UPDATE SET {kept},
+                    first_view_count = {_FIRST_VIEWS},
                     first_seen = least(v.first_seen, excluded.first_seen), last_seen = greatest(v.last_seen, excluded.last_seen)""",
                 values,
                 page_size=_PAGE,
             )
+
+
+def _values(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A telling that does not speak of the first day's count knows it where the row is of that day alone."""
+    known = {"first_view_count": row.get("view_count") if row["first_seen"] == row["last_seen"] else None} | dict(row)
+    return tuple((known.get(name) or []) if name == "tags" else known.get(name) for name in _COLUMNS)
 
 
 class PostgresIndexedBatches:

@@ -104,11 +104,12 @@ def _online(silver: pd.DataFrame, entities: Sequence[str], region: str) -> list[
 def _catalogue(silver: pd.DataFrame) -> list[dict[str, Any]]:
     ordered = silver.sort_values([TIME], kind="stable")
     newest = ordered.drop_duplicates(ENTITY, keep="last").set_index(ENTITY, drop=False)
-    days = ordered.groupby(ENTITY)[TIME].agg(["min", "max"])
+    first = ordered.drop_duplicates(ENTITY, keep="first").set_index(ENTITY)
     rows = []
-    for row in _records(newest[[name for name in _CATALOGUE if name in newest.columns]]):
-        first, last = days.loc[row[ENTITY]]
-        rows.append(dict(row) | {"first_seen": first.date(), "last_seen": last.date()})
+    for row in _records(newest[[name for name in (*_CATALOGUE, TIME) if name in newest.columns]]):
+        earliest = first.loc[row[ENTITY]]
+        seen = {"first_seen": earliest[TIME].date(), "last_seen": date.fromisoformat(row.pop(TIME))}
+        rows.append(row | seen | {"first_view_count": _plain(earliest["view_count"])})
     return rows
 
 

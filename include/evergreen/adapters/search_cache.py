@@ -1,0 +1,51 @@
+"""Pages of search results in two layers, this process' and Redis'. JSON behind a tag; whatever else lies under a key is a miss."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from evergreen.adapters.redis_link import RedisLink
+from evergreen.core.errors import Unavailable
+from evergreen.core.lru import Lru
+
+TTL_SECONDS = 180.0
+_JITTER = 0.15
+_ENTRIES = 512
+_BYTES = 4 * 2**20
+_MAX_PAGE_BYTES = 512 * 2**10
+_TAG = b"evergreen.search/1\n"
+
+
+class LayeredSearchCache:
+    def __init__(self, link: RedisLink, ttl_seconds: float = TTL_SECONDS) -> None:
+        self._link = link
+        self._ttl = ttl_seconds
+        self._local: Lru[str, tuple[float, bytes]] = Lru(_ENTRIES, _BYTES)
+
+    async def get(self, key: str) -> bytes | None:
+        kept = self._local.get(key)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1]
+        try:
+            body, milliseconds = await self._link.ask(("GETRANGE", key, 0, _MAX_PAGE_BYTES), ("PTTL", key))
+        except Unavailable:
+            return None
+        if not isinstance(body, bytes) or len(body) > _MAX_PAGE_BYTES or milliseconds <= 0 or not body.startswith(_TAG + b"{") or not body.endswith(b"}"):
+            return None
+        page = body.removeprefix(_TAG)
+        self._keep(key, page, min(milliseconds / 1000, self._ttl))
+        return page
+
+    def put(self, key: str, page: bytes) -> None:
+        seconds = self._ttl * (1 - _JITTER * random.random())  # entries of one burst must not all end in one moment
+        self._keep(key, page, seconds)
+        if len(page) >= _MAX_PAGE_BYTES or self._link.breaker.open:
+            return
+        try:
+            self._link.ask(("SET", key, _TAG + page, "PX", max(int(seconds * 1000), 1)))
+        except Unavailable:
+            return  # the next one searches again
+
+    def _keep(self, key: str, page: bytes, seconds: float) -> None:
+        self._local.put(key, (time.monotonic() + seconds, page), len(key) + len(page))
