@@ -10,8 +10,8 @@ from evergreen.contracts.api import VideoId
 from evergreen.contracts.api_videos import Days, SeenAnswer, SeenIndexStats
 from evergreen.core.access import Need
 from evergreen.services.show_seen import ShowSeen
+from serving.auth.needs import requires
 from serving.errors import responses
-from serving.needs import requires
 from serving.problems import UNAVAILABLE
 
 NEED = requires(Need.PREDICT)

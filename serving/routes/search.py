@@ -8,8 +8,8 @@ from starlette.responses import Response
 from evergreen.contracts.api_videos import ChannelPage, KeywordPage, SearchChannelRequest, SearchKeywordRequest
 from evergreen.core.access import Need
 from evergreen.services.search import Search, SearchFor
+from serving.auth.needs import requires
 from serving.errors import responses
-from serving.needs import requires
 from serving.problems import MALFORMED, UNAVAILABLE
 
 NEED = requires(Need.PREDICT)

@@ -12,8 +12,8 @@ from evergreen.core.access import Need
 from evergreen.ports.catalogue import SpreadOf
 from evergreen.services.show_spread import ShowSpread
 from evergreen.services.show_video import ShowVideo
+from serving.auth.needs import requires
 from serving.errors import responses
-from serving.needs import requires
 from serving.problems import NO_CHAMPION, NOT_FOUND, UNAVAILABLE
 
 ONE, MANY = requires(Need.PREDICT), requires(Need.READ)
