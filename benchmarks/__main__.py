@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.answers import assert_exact
+from benchmarks.answers import assert_exact, assert_guarded
 from benchmarks.field import Field, field_of
 from benchmarks.requests import batch_1000, l1_hit, redis_hit, single, video
 from benchmarks.restarts import memory, restart
@@ -77,6 +77,7 @@ class Run:
         paths = ["video", *(["scoring"] if SCORING & {*wanted} else [])]
         with tempfile.TemporaryDirectory(prefix="eg-bench-") as folder, field_of(Path(folder), rounds, seconds, self.say, peers) as field:
             self.say("comparing 1,000 answers with the pipeline's")
+            assert_guarded(field)
             assert_exact(field, paths)
             for name in wanted:
                 self.part(name, partial(SERVED[name], field))

@@ -18,6 +18,13 @@ class Differs(AssertionError):
     """An answer is not the pipeline's."""
 
 
+def assert_guarded(field: Field) -> None:
+    """Who shows no token is refused: what is measured checks each one. Raises Differs."""
+    outcome = measured(Load(field.ours.port, "/predict/video", field.material.known_videos("guarded", 1), 1, 10.0, count=1))
+    if outcome.errors != {"status 401": 1}:
+        raise Differs(f"a request without a token should be refused, and was: {dict(outcome.errors)} {outcome.sample!r}")
+
+
 def assert_exact(field: Field, paths: Sequence[str]) -> None:
     """Raises Differs."""
     if "video" in paths:

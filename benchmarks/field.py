@@ -121,6 +121,7 @@ def field_of(folder: Path, rounds: int, seconds: float, say: Callable[[str], Non
         say("starting Postgres, Kafka and Redis")
         settings = parts.enter_context(stack({"postgres", "kafka", "redis"}))
         ours = parts.enter_context(fleet(settings, material))
+        ours.index()
         say("starting the systems")
         starts = {CONSTANT: _constant, FASTAPI: _plain, MLFLOW: _mlflow}
         systems = [parts.enter_context(starts[name](ours, folder)) for name in starts if name in {CONSTANT, *wanted}]

@@ -98,6 +98,5 @@ def fleet(settings: Settings, material: Material) -> Iterator[Fleet]:
     store = PostgresStore(settings.postgres.dsn.get_secret_value())
     found = Fleet(settings, material, store, token(settings), WallClock())
     found.place()
-    found.index()
     yield found
     store.close()
