@@ -1,6 +1,7 @@
 """The HTTP protocol of a worker, with an end to what a client may take its time for.
 
-Guarantee: a request's head and body come within REQUEST_SECONDS, and its head within HEAD_BYTES, or the connection ends. Failure: a client
+Guarantee: a request's head comes within REQUEST_SECONDS and HEAD_BYTES, its body at BODY_BYTES_PER_SECOND at least beyond that time, or the
+connection ends; while a route does not read on, its client's time stands still. Failure: a client
 that sends a byte a second, or headers without end. Remedy: 408 or 431, and the connection is closed; `serving.worker` asks every second."""
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS = 15.0
-"""For 1 MiB: 70 KB/s at least."""
+BODY_BYTES_PER_SECOND = 20_000
+"""Of what is uploaded for longer."""
 HEAD_BYTES = 65_536
 
 
@@ -20,6 +22,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.begun: float | None = None
         """When the request that is being read began; None between two."""
+        self._received = 0
+        """Of its body."""
         self._head_bytes = -1
         """Of a head that is not complete; -1 outside of one."""
 
@@ -35,19 +39,27 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._end(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
-        self.begun, self._head_bytes = time.monotonic(), 0
+        self.begun, self._head_bytes, self._received = time.monotonic(), 0, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._head_bytes = -1
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._received += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self.begun = None
         super().on_message_complete()
 
     def end_if_slow(self, now: float) -> None:
-        if self.begun is not None and now - self.begun > REQUEST_SECONDS:
+        if self.begun is None:
+            return
+        if self.flow.read_paused:
+            self.begun, self._received = now, 0
+        elif now - self.begun > REQUEST_SECONDS + self._received / BODY_BYTES_PER_SECOND:
             self._end(b"408 Request Timeout")
 
     def _end(self, status: bytes) -> None:

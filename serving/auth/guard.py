@@ -9,6 +9,7 @@ from serving.auth.depth import TooDeep, is_json, too_deep
 from serving.auth.gate import Gate, Head
 from serving.auth.needs import declared
 from serving.auth.refusals import Forbidden
+from serving.middleware import MAX_BODY_BYTES, BodyTooLarge
 
 
 class Guard:
@@ -42,8 +43,12 @@ async def _checked(receive: Receive, media_type: str) -> Receive:
     if not is_json(media_type):
         return receive
     messages = [await receive()]
+    length = len(messages[0].get("body", b""))
     while messages[-1].get("more_body"):
         messages.append(await receive())
+        length += len(messages[-1].get("body", b""))
+        if length > MAX_BODY_BYTES:  # a route that takes more streams it, and not as JSON
+            raise BodyTooLarge
     if too_deep(b"".join(message.get("body", b"") for message in messages)):
         raise TooDeep
     messages.reverse()

@@ -85,3 +85,17 @@ async def test_an_idle_connection_between_two_requests_is_left_alone(address: tu
         assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"}"), 5)
         await asyncio.sleep(0.8)  # longer than a request may take: what is shown is that nothing happens
     writer.close()
+
+
+async def test_a_long_upload_that_keeps_coming_is_taken(address: tuple[str, int], running: Bench) -> None:
+    token = running.client().headers["authorization"].encode()
+    reader, writer = await asyncio.open_connection(*address)
+    rows = 40
+    head = b"POST /jobs/predictions HTTP/1.1\r\nhost: a\r\nauthorization: " + token + b"\r\ncontent-type: text/csv\r\n"
+    writer.write(head + b"content-length: %d\r\n\r\nhour\n" % (rows * 2_000 + 5))
+    for _ in range(rows):  # 1.6 s at 50 KB/s: three times as long as a head may take
+        writer.write(b"1\n" * 1_000)
+        await asyncio.sleep(0.04)
+    said = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert b" 202 " in said
+    writer.close()
