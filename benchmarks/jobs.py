@@ -93,7 +93,10 @@ class Memory:
 def job(found: Fleet, worker: Program, file: Path, kind: JobFormat, expected: Any) -> tuple[float, float]:
     """(seconds, MB)."""
     pause = threading.Event()
-    with httpx.Client(base_url=f"http://127.0.0.1:{worker.port}", headers=dict(found.headers), timeout=120) as client, Memory(worker.process.pid).watched() as memory:
+    with (
+        httpx.Client(base_url=f"http://127.0.0.1:{worker.port}", headers=dict(found.headers), timeout=120) as client,
+        Memory(worker.process.pid).watched() as memory,
+    ):
         begun = time.perf_counter()
         with file.open("rb") as body:
             answer = client.post("/jobs/predictions?format=parquet" if kind is JobFormat.JSONL else "/jobs/predictions", content=body, headers=_media(kind))

@@ -13,10 +13,17 @@ from evergreen.ports.model import Scoring
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from evergreen.adapters.jobs.files import JobFolders
     from evergreen.bootstrap import Parts
     from evergreen.services.run_job import RunJob
     from evergreen.services.tidy_jobs import TidyJobs
+
+
+SLICE_ROWS = 2048
+"""Fewer in a thread are not worth it."""
 
 
 class JobParts:
@@ -58,7 +65,25 @@ def load_scorer(settings: Settings, model: str, version: int) -> Scorer:
         score = parts.registry.compiled(spec, version).score
     except NotCompilable:
         score = _by_pipeline(parts, model, version)
-    return Scorer(spec.feature_names, score)
+    return Scorer(spec.feature_names, _side_by_side(score))
+
+
+def _side_by_side(score: Scoring) -> Scoring:
+    """On every processor: most of the arithmetic lets other threads run."""
+    import os
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    count = max(os.cpu_count() or 1, 1)
+    pool = ThreadPoolExecutor(count, "score")
+
+    def scored(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        if len(matrix) < count * SLICE_ROWS:
+            return score(matrix)
+        return np.concatenate(list(pool.map(score, np.array_split(matrix, count))))
+
+    return scored
 
 
 def _by_pipeline(parts: Parts, model: str, version: int) -> Scoring:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from evergreen.contracts.api_jobs import Format, JobPage, JobRecord, Kind, TableJob
-from evergreen.core.access import ANONYMOUS, Need, Principal
+from evergreen.core.access import Need, Principal
 from evergreen.core.errors import EvergreenError
 from evergreen.core.jobs import UPLOADS, JobFormat, JobKind
 from evergreen.services.jobs import Wanted
@@ -36,7 +36,7 @@ def job_routes(model: str, cold: Cold) -> APIRouter:
 
 
 def _principal(request: Request) -> Principal:
-    found: Principal = getattr(request.state, "principal", ANONYMOUS)
+    found: Principal = request.state.principal
     return found
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 from redis import Redis
 
@@ -19,15 +21,20 @@ from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.adapters.redis_limits import RedisLimits
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.adapters.redis_tickets import RedisTickets
+from evergreen.adapters.token_keys import rotate
 from evergreen.adapters.token_mint import TokenMint
 from evergreen.core.access import Principal, Role
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
+from evergreen.local_stack.status import stack_status
+from evergreen.local_stack.testing import stack
 from evergreen.services.manage_access import ManageAccess
 from evergreen.settings import Settings
 from serving.auth.build import Access, build_access
 from serving.auth.limiter import Limiter, Policy
 from serving.auth.refusals import Unauthorized
+from tests.support.tokens import bearer
+from tests.support.worker_processes import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.connected]
 
@@ -140,3 +147,26 @@ async def test_nowhere_a_redis_still_bounds(tmp_path: Path) -> None:
     assert sum([(await limiter.admit(Policy("p", 100), "a")).admitted for _ in range(60)]) == 25
     with pytest.raises(Unavailable):
         await RedisTickets(RedisLink("redis://127.0.0.1:1/0", 0.05)).issue(Principal("a", frozenset({Role.USER})))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_first_start_makes_accounts_that_can_sign_in_and_says_so() -> None:
+    with stack({"postgres", "redis", "serving"}) as settings, httpx.Client(base_url=settings.serving.url, timeout=20) as client:
+        logins = stack_status(settings.home).logins["serving"]
+        assert set(logins) == {"admin", "analyst", "viewer", "app"}
+        assert client.get("/models").status_code == 401
+        answers = {}
+        for name in ("admin", "analyst", "viewer"):
+            said = client.post("/auth/token", data={"grant_type": "password", "username": name, "password": logins[name]})
+            answers[name] = client.get("/models", headers={"authorization": f"Bearer {said.json()['access_token']}"}).status_code
+        app = client.post("/auth/token", data={"grant_type": "client_credentials"}, auth=("app", logins["app"]))
+        assert answers == {"admin": 200, "analyst": 200, "viewer": 200}
+        assert app.json()["scope"] == "service"
+        assert stat.S_IMODE((settings.home / "token_keys").stat().st_mode) == 0o600
+        assert logins["admin"] not in "".join(file.read_text(errors="replace") for file in (settings.home / "logs").glob("*"))
+        first = client.get("/models", headers=bearer(settings, Role.VIEWER)).status_code
+        gone = bearer(settings, Role.VIEWER, subject="leaked")
+        rotate(settings.home / "token_keys", drop_old=True)
+        until(lambda: client.get("/models", headers=gone).status_code == 401, 5)
+        assert (first, client.get("/models", headers=bearer(settings, Role.VIEWER)).status_code) == (200, 200)

@@ -35,7 +35,7 @@ SPEC = video_spec("KR")
 MODEL = SPEC.name
 NAMES = list(SPEC.feature_names)
 PARQUET = {"content-type": "application/vnd.apache.parquet"}
-SMALL_CHUNKS = {"EVERGREEN_JOBS__CHUNK_ROWS": "2000", "EVERGREEN_JOBS__LEASE_SECONDS": "3", "EVERGREEN_JOBS__POLL_SECONDS": "0.3"}
+SMALL_CHUNKS = {"EVERGREEN_JOBS__CHUNK_ROWS": "1000", "EVERGREEN_JOBS__LEASE_SECONDS": "3", "EVERGREEN_JOBS__POLL_SECONDS": "0.3"}
 
 
 @dataclass
@@ -133,7 +133,7 @@ def runners(found: Workers) -> list[psutil.Process]:
     return [child for process in own for child in process.children() if "evergreen.workers.job_runner" in child.cmdline()]
 
 
-def under_way(home: Home, found: Workers, rows: int = 4000) -> psutil.Process:
+def under_way(home: Home, found: Workers, rows: int = 2000) -> psutil.Process:
     """The runner at work, some chunks done."""
     until(lambda: home.rows("SELECT 1 FROM jobs WHERE state = 'running' AND rows_done >= %s", rows) != [] and runners(found) != [], 60)
     [runner] = runners(found)
@@ -155,7 +155,7 @@ def test_a_job_says_what_the_pipeline_says_in_parquet_and_csv_and_workers_stay_l
 
 @pytest.mark.parametrize("victim", ["runner", "worker"])
 def test_kill_9_in_the_middle_loses_and_doubles_nothing_and_the_version_stays(home: Home, started: Workers, victim: str) -> None:
-    frame = home.frame(400_000)
+    frame = home.frame(200_000)
     place = handed_in(started.url, body_of(frame, "parquet"))
     runner = under_way(home, started)
     worker = next(name for name, process in started.processes.items() if process.pid == runner.ppid())
@@ -166,7 +166,7 @@ def test_kill_9_in_the_middle_loses_and_doubles_nothing_and_the_version_stays(ho
     if victim == "worker":
         started.processes.pop(worker).wait()
     job = ended(started.url, place)
-    assert (job["state"], job["progress"]["rows_done"]) == ("succeeded", 400_000)
+    assert (job["state"], job["progress"]["rows_done"]) == ("succeeded", 200_000)
     assert home.rows("SELECT attempts, token FROM jobs") == [(2, 2)]
     logs = "".join(started.log_of(name) for name in ("serving-00", "serving-01"))
     begins = [json.loads(line) for line in logs.splitlines() if "job_begins" in line and place[6:] in line]
@@ -176,7 +176,7 @@ def test_kill_9_in_the_middle_loses_and_doubles_nothing_and_the_version_stays(ho
 
 
 def test_a_runner_that_slept_through_its_lease_changes_nothing(home: Home, started: Workers) -> None:
-    frame = home.frame(400_000, seed=2)
+    frame = home.frame(200_000, seed=2)
     place = handed_in(started.url, body_of(frame, "parquet"))
     sleeper = under_way(home, started)
     sleeper.suspend()
@@ -191,7 +191,7 @@ def test_a_runner_that_slept_through_its_lease_changes_nothing(home: Home, start
 
 
 def test_a_worker_that_ends_in_good_order_gives_its_job_back(home: Home, started: Workers) -> None:
-    frame = home.frame(400_000, seed=3)
+    frame = home.frame(200_000, seed=3)
     place = handed_in(started.url, body_of(frame, "parquet"))
     runner = under_way(home, started)
     name = next(name for name, process in started.processes.items() if process.pid == runner.ppid())
@@ -204,7 +204,7 @@ def test_a_worker_that_ends_in_good_order_gives_its_job_back(home: Home, started
 
 
 def test_a_job_is_cancelled_in_the_middle_and_the_next_one_runs(home: Home, started: Workers) -> None:
-    first, second = handed_in(started.url, body_of(home.frame(400_000), "parquet")), handed_in(started.url, body_of(home.frame(10), "parquet"))
+    first, second = handed_in(started.url, body_of(home.frame(200_000), "parquet")), handed_in(started.url, body_of(home.frame(10), "parquet"))
     under_way(home, started)
     assert shown(started.url, second)["queue_position"] == 1
     assert httpx.delete(f"{started.url}{first}", timeout=20).json()["state"] == "cancelled"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class JsonLinesInput:
         self._size = max(chunk_rows * ROW_BYTES, 1)
         self.plan = plan(list(_names(path, self._size)), spec, kind)
         self.kind, self._entity = self.plan.kind, self.plan.entity
-        fields: list[tuple[str, Any, Any]] = [(name, float | bool | None, None) for name in spec.feature_names if name != spec.entity_column]
+        fields: list[tuple[str, Any, Any]] = [(name, float | bool | None, math.nan) for name in spec.feature_names if name != spec.entity_column]
         row = msgspec.defstruct("Row", [*fields, (spec.entity_column, str | None, None)], forbid_unknown_fields=True, gc=False)
         self._rows = msgspec.json.Decoder(row)
         self._values = attrgetter(*spec.feature_names)
@@ -59,10 +60,18 @@ class JsonLinesInput:
                 rows = self._rows.decode_lines(block.body)
             except _BROKEN:
                 return self._made(*self._line_by_line(block))
-            matrix = np.array([self._values(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
+            matrix = self._numbers(rows)
             ids = pa.array([getattr(row, self._entity) for row in rows], pa.string()) if self._entity else None
             return Chunk(len(rows), block.end, ids, matrix=matrix)
         return self._made(*self._line_by_line(block))
+
+    def _numbers(self, rows: Sequence[Any]) -> Any:
+        width = len(self._spec.feature_names)
+        try:
+            flat = np.fromiter(chain.from_iterable(map(self._values, rows)), np.float64, len(rows) * width)
+        except TypeError:  # a null, which is rarer than a field left out
+            flat = np.array([self._values(row) for row in rows], dtype=np.float64)
+        return flat.reshape(len(rows), width)
 
     def _line_by_line(self, block: Block) -> tuple[list[Mapping[str, Any]], int, dict[int, str]]:
         found: list[Mapping[str, Any]] = []
