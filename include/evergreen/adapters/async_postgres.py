@@ -55,6 +55,8 @@ class AsyncPostgres:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._line: asyncpg.Connection | None = None
+        self._asking = 0
+        """How many have a connection or wait for one."""
 
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         return await self._reading(lambda connection: connection.fetch(query, *values))
@@ -63,11 +65,11 @@ class AsyncPostgres:
         return await self._reading(lambda connection: connection.fetchrow(query, *values))
 
     async def fetch_planned(self, query: str, *values: object, seconds: float = CALL_SECONDS) -> list[asyncpg.Record]:
-        """Planned for these very values, and given more time: for a query whose best plan depends on them."""
+        """Planned for these very values, and given more time: for an aggregation whose best plan depends on them. Groups are few: never sorted into."""
 
         async def planned(connection: Any) -> list[asyncpg.Record]:
             async with connection.transaction(readonly=True):
-                await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+                await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_sort = off")
                 return list(await connection.fetch(query, *values, timeout=seconds))
 
         return await self._reading(planned)
@@ -114,26 +116,32 @@ class AsyncPostgres:
     @asynccontextmanager
     async def _sound(self, pool: asyncpg.Pool) -> AsyncIterator[Any]:
         """A connection that is young enough and, when it has rested, still answers; the others on the way to it are thrown away."""
-        for others in range(self._max, -1, -1):
-            connection = await pool.acquire(timeout=CONNECT_SECONDS)
-            try:
-                if not await self._fit(connection) and others:
-                    continue
-                yield connection
-                return
-            finally:
-                await self._give_back(pool, connection)
+        self._asking += 1
+        try:
+            for others in range(self._max, -1, -1):
+                connection = await pool.acquire(timeout=CONNECT_SECONDS)
+                try:
+                    if not await self._fit(connection) and others:
+                        continue
+                    yield connection
+                    return
+                finally:
+                    await self._give_back(pool, connection)
+        finally:
+            self._asking -= 1
 
     async def _give_back(self, pool: asyncpg.Pool, connection: Any) -> None:
-        if not connection.is_closed():
+        if not _is_gone(connection):
             connection.life.used = time.monotonic()
-            if pool.get_size() > self._kept and pool.get_idle_size() > 0:
+            if pool.get_size() > max(self._kept, self._asking - 1):
                 connection.terminate()  # no farewell: whoever waits for an answer must not wait for that too
         await pool.release(connection)
 
     async def _fit(self, connection: Any) -> bool:
         """False: it was ended, and the next one is to be looked at."""
         life, now = connection.life, time.monotonic()
+        if life.used == life.born:
+            return True  # new
         if now - life.born > self._recycle:
             await connection.close(timeout=CONNECT_SECONDS)
             return False
@@ -163,6 +171,13 @@ class AsyncPostgres:
                     connection_class=_Connection,
                 )
             return self._pool
+
+
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # its pool has it back already, as of every connection that ended
+        return True
 
 
 async def _prepared(connection: Any) -> None:

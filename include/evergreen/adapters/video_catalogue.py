@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from evergreen.adapters.async_postgres import AsyncPostgres
-from evergreen.core.spread import Histogram
+from evergreen.core.spread import Histogram, value_at
 from evergreen.ports.catalogue import Spread, SpreadOf, Video
 from evergreen.ports.serving import StoredFeatures
 
@@ -23,65 +23,110 @@ _FEATURES = "SELECT entity, features, as_of FROM online_features WHERE model = $
 
 # What is not known has no place: hidden likes, comments turned off. Without views there is no engagement.
 _ENGAGEMENT = """
+SELECT category_id, least(floor(value / {width})::int, {last}) AS step, count(*) AS n, sum(value) AS total, count(*) FILTER (WHERE value >= $4) AS above
+FROM (
     SELECT category_id, least(CASE WHEN view_count = 0 THEN 0.0 ELSE (like_count + comment_count)::float8 / view_count END, 1.0) AS value
     FROM videos
     WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3))
       AND view_count >= 0 AND like_count >= 0 AND comment_count >= 0
+) AS found
+GROUP BY 1, 2
 """
-# Linear between the quantiles, as the score of a prediction is (domains/videos/card.py, `share_below`). Where the count at first listing was
-# never told (an older catalogue) the newest one stands in.
+# The views at which each step of a category's scale begins are known beforehand (OFFSET 0: cut out once per category, not once per row), so a
+# row costs one look into an array. Where the count at first
+# listing was never told (an older catalogue) the newest one stands in.
 _PERFORMANCE = """
-    SELECT category_id, CASE
-        WHEN place = 0 THEN 0.0
-        WHEN place = cardinality(quantiles) THEN 100.0
-        ELSE 100.0 * (place - 1 + (views - quantiles[place]) / (quantiles[place + 1] - quantiles[place])) / (cardinality(quantiles) - 1)
-    END AS value
-    FROM (
-        SELECT v.category_id, v.views, coalesce(r.quantiles, $5::float8[]) AS quantiles, width_bucket(v.views, coalesce(r.quantiles, $5::float8[])) AS place
-        FROM (
-            SELECT category_id, log(greatest(coalesce(first_view_count, view_count), 1)::float8) AS views FROM videos
-            WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND coalesce(first_view_count, view_count) IS NOT NULL
-        ) AS v
-        LEFT JOIN jsonb_to_recordset($6::jsonb) AS r (category integer, quantiles float8[]) ON r.category = v.category_id
-    ) AS placed
+SELECT v.category_id, width_bucket(v.views, coalesce(scale.bounds, $7::float8[])) AS step, count(*) AS n, NULL::float8 AS total,
+       count(*) FILTER (WHERE v.views >= coalesce(scale.threshold, $8::float8)) AS above
+FROM (
+    SELECT category_id, greatest(coalesce(first_view_count, view_count), 1)::float8 AS views FROM videos
+    WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND coalesce(first_view_count, view_count) IS NOT NULL
+) AS v
+LEFT JOIN (
+    SELECT category, ($5::float8[])[(place - 1) * {last} + 1 : place * {last}] AS bounds, ($6::float8[])[place] AS threshold
+    FROM unnest($4::int[]) WITH ORDINALITY AS of (category, place) OFFSET 0
+) AS scale ON scale.category = v.category_id
+GROUP BY 1, 2
 """
 _AGGREGATED = """
-WITH counted AS (
-    SELECT category_id, least(floor(value / {width})::int, {last}) AS step, count(*) AS n, sum(value) AS total,
-           count(*) FILTER (WHERE value >= $4::float8) AS above
-    FROM ({values}) AS found GROUP BY 1, 2
-)
+WITH counted AS MATERIALIZED ({counted})
 SELECT step, category_id, sum(n)::bigint AS n, sum(total)::float8 AS total, sum(above)::bigint AS above, grouping(step) AS of_category
 FROM counted GROUP BY GROUPING SETS ((step), (category_id))
 """
-_STEPS = {"engagement": (0.0005, 2000, _ENGAGEMENT), "performance": (0.1, 1000, _PERFORMANCE)}
+_STEPS = {"engagement": (0.0005, 2000), "performance": (0.2, 500)}
 """Width and number of the fine steps."""
 
 
-def spread_query(wanted: SpreadOf) -> tuple[str, list[object]]:
-    width, steps, values = _STEPS[wanted.measure]
-    query = _AGGREGATED.format(width=width, last=steps - 1, values=values)
-    bound: list[object] = [wanted.first or date.min, wanted.last or date.max, list(wanted.categories) or None, wanted.threshold]
-    if wanted.reference is not None:
-        bound += [list(wanted.reference[EVERY_CATEGORY]), _tables(wanted.reference)]
-    return query, bound
+@dataclass(frozen=True)
+class _Scale:
+    """Of a reference distribution, in views."""
+
+    categories: Sequence[int]
+    bounds: Sequence[float]
+    """Of one category after the other, where each step but the first begins."""
+    every: Sequence[float]
+
+
+class Scales:
+    """The scale of the reference asked for last: it changes with the champion."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Mapping[str, Sequence[float]], _Scale] | None = None
+
+    def of(self, reference: Mapping[str, Sequence[float]]) -> _Scale:
+        if self._kept is None or self._kept[0] is not reference:
+            self._kept = (reference, _scale(reference))
+        return self._kept[1]
+
+
+def _scale(reference: Mapping[str, Sequence[float]]) -> _Scale:
+    own = [name for name in reference if name != EVERY_CATEGORY]
+    every = _bounds(reference[EVERY_CATEGORY])
+    return _Scale([int(name) for name in own], [bound for name in own for bound in _bounds(reference[name])], every)
+
+
+def _bounds(quantiles: Sequence[float]) -> list[float]:
+    _, steps = _STEPS["performance"]
+    return [_views(quantiles, step / steps) for step in range(1, steps)]
+
+
+def _views(quantiles: Sequence[float], share: float) -> float:
+    """From how many views on a video stands at this share or above. A hair lower, for the power is not exact."""
+    return 0.0 if share <= 0 else 10 ** value_at(quantiles, share) * (1 - 1e-12)
+
+
+def spread_query(wanted: SpreadOf, scales: Scales) -> tuple[str, list[object]]:
+    width, steps = _STEPS[wanted.measure]
+    counted = _ENGAGEMENT if wanted.measure == "engagement" else _PERFORMANCE
+    query = _AGGREGATED.format(counted=counted.format(width=width, last=steps - 1))
+    bound: list[object] = [wanted.first or date.min, wanted.last or date.max, list(wanted.categories) or None]
+    if wanted.reference is None:
+        return query, [*bound, wanted.threshold]
+    scale, thresholds = scales.of(wanted.reference), {name: _threshold(quantiles, wanted.threshold) for name, quantiles in wanted.reference.items()}
+    every = thresholds.pop(EVERY_CATEGORY)
+    return query, [*bound, scale.categories, scale.bounds, list(thresholds.values()), scale.every, every]
+
+
+def _threshold(quantiles: Sequence[float], threshold: float | None) -> float | None:
+    return None if threshold is None else _views(quantiles, threshold / 100)
 
 
 class PostgresCatalogue:
     def __init__(self, postgres: AsyncPostgres) -> None:
         self._postgres = postgres
+        self._scales = Scales()
 
     async def video(self, video_id: str) -> Video | None:
         return await self._postgres.fetch_row(_VIDEO, video_id)
 
     async def spread(self, wanted: SpreadOf) -> Spread:
-        query, values = spread_query(wanted)
+        query, values = spread_query(wanted, self._scales)
         rows = await self._postgres.fetch_planned(query, *values, seconds=SPREAD_SECONDS)
-        width, steps, _ = _STEPS[wanted.measure]
         by_step = [row for row in rows if not row["of_category"]]
+        histogram = Histogram(*_STEPS[wanted.measure], {row["step"]: row["n"] for row in by_step})
         return Spread(
-            histogram=Histogram(width, steps, {row["step"]: row["n"] for row in by_step}),
-            total=sum(row["total"] for row in by_step),
+            histogram=histogram,
+            total=histogram.total if wanted.measure == "performance" else sum(row["total"] for row in by_step),
             above=sum(row["above"] for row in by_step),
             categories={row["category_id"]: row["n"] for row in rows if row["of_category"] and row["category_id"] is not None},
         )
@@ -98,7 +143,3 @@ class StoredFeaturesOfMany:
             return {}
         rows = await self._postgres.fetch(_FEATURES, model, list(entities))
         return {row["entity"]: StoredFeatures(row["features"], row["as_of"]) for row in rows}
-
-
-def _tables(reference: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-    return [{"category": int(name), "quantiles": list(quantiles)} for name, quantiles in reference.items() if name != EVERY_CATEGORY]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -24,6 +24,11 @@ class Histogram:
     @property
     def n(self) -> int:
         return sum(self.counts.values())
+
+    @property
+    def total(self) -> float:
+        """Of all values, each taken as the middle of its step."""
+        return sum((step + 0.5) * self.width * count for step, count in self.counts.items())
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,13 @@ def median(found: Histogram) -> float | None:
             return (step + (n / 2 - reached) / count) * found.width
         reached += count
     return None
+
+
+def value_at(quantiles: Sequence[float], share: float) -> float:
+    """Of quantiles in even steps from 0 to 1: the least value at which `share` of the values is reached, linear between them."""
+    place = share * (len(quantiles) - 1)
+    below = min(int(place), len(quantiles) - 2)
+    return quantiles[below] + (place - below) * (quantiles[below + 1] - quantiles[below])
 
 
 def _shown(counts: list[int], n: int) -> int:

@@ -22,7 +22,7 @@ _NOTHING: Mapping[str, Any] = {
     "tags": [],
     "region": "KR",
 }
-_STEPS = {"engagement": (0.0005, 2000), "performance": (0.1, 1000)}
+_STEPS = {"engagement": (0.0005, 2000), "performance": (0.2, 500)}
 
 
 class MemoryVideos(Part):
