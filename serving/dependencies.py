@@ -229,6 +229,7 @@ def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime
 
 
 def _cold(settings: Settings, joined: Joined) -> Cold:
+    from evergreen.settings_copy import whole_settings
     from serving.cold import build_cold
 
-    return build_cold(settings, joined)
+    return build_cold(whole_settings(settings), joined)

@@ -62,6 +62,14 @@ def remembered_settings(name: str) -> Settings:
     return settings
 
 
+def whole_settings(settings: Settings) -> Settings:
+    """With methods and all, for who has the time: the very settings where they are no copy."""
+    from evergreen.settings import Settings as Loaded
+    from evergreen.settings import load_settings
+
+    return settings if isinstance(settings, Loaded) else load_settings(settings.home)
+
+
 def secrets_in(copy: object) -> list[str]:
     """Every secret's value, of settings and of their copy."""
     if isinstance(copy, Secret) or hasattr(copy, "get_secret_value"):

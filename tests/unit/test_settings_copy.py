@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from evergreen.environment import stack_env_file
 from evergreen.settings import load_settings
-from evergreen.settings_copy import Secret, remembered_settings, secrets_in
+from evergreen.settings_copy import Secret, remembered_settings, secrets_in, whole_settings
 
 FILE = "run/worker.settings.json"
 
@@ -64,6 +64,12 @@ def test_whatever_changes_they_are_loaded_again(home: Path, monkeypatch: pytest.
         (home / FILE).write_bytes(b"{" if change == "cut" else b'{"key": 1}')
     assert remembered_settings("worker").serving.port == load_settings(home).serving.port
     assert remembered_settings("worker").serving.port == (9001 if change in {"environment", "stack"} else 8000)
+
+
+def test_who_needs_the_methods_gets_the_settings_themselves(home: Path) -> None:
+    loaded, copied = remembered_settings("worker"), remembered_settings("worker")
+    assert whole_settings(loaded) is loaded
+    assert whole_settings(copied).jobs_dir == loaded.jobs_dir
 
 
 def test_a_home_that_cannot_be_written_to_is_no_error(home: Path) -> None:
