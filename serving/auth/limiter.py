@@ -62,7 +62,7 @@ class _Account:
         "ledger",
         "left",
         "local",
-        "lock",
+        "renewing",
         "reset_at",
         "slot",
         "unsaid",
@@ -76,7 +76,8 @@ class _Account:
         self.until = self.leased_at = self.reset_at = 0.0
         self.want = want
         self.dry_until, self.dry_from, self.dry_wait = 0.0, 0, 0.0
-        self.lock = asyncio.Lock()
+        self.renewing: asyncio.Event | None = None
+        """Set when the renewal that others wait for is over: it wakes all of them at once, where a lock would wake one after the other."""
         self.ledger = Ledger(SLOTS)
         self.local = False
         """Of this lease nobody knows but this worker."""
@@ -112,19 +113,29 @@ class Limiter:
             return Verdict(False, policy.limit, account.beyond + account.left, 0.0, 0.0, account.local)
         account.waiting += cost
         try:
-            async with account.lock:  # who waited finds what the one before has leased for all
-                now = self._now()
-                if account.left < cost or now >= account.until:
-                    dry = cost >= account.dry_from and now < account.dry_until
-                    wait = account.dry_wait if dry else await self._renew(policy, key, cost, account)
-                    if dry or account.left < cost:
-                        return self._refuse(policy, account, cost, wait, dry)
-                account.left -= cost
+            while account.left < cost or self._now() >= account.until:
+                if account.renewing is not None:  # then there is what it has leased for all
+                    await account.renewing.wait()
+                    continue
+                dry = cost >= account.dry_from and self._now() < account.dry_until
+                wait = account.dry_wait if dry else await self._renew_for_all(policy, key, cost, account)
+                if dry or account.left < cost:
+                    return self._refuse(policy, account, cost, wait, dry)
+                break
+            account.left -= cost
         finally:
             account.waiting -= cost
         if key in self._accounts:
             self._accounts.move_to_end(key)
         return Verdict(True, policy.limit, account.beyond + account.left, account.reset_at, 0.0, account.local)
+
+    async def _renew_for_all(self, policy: Policy, key: str, cost: int, account: _Account) -> float:
+        over = account.renewing = asyncio.Event()
+        try:
+            return await self._renew(policy, key, cost, account)
+        finally:
+            account.renewing = None
+            over.set()
 
     def _refuse(self, policy: Policy, account: _Account, cost: int, wait: float, dry: bool) -> Verdict:
         if not dry:

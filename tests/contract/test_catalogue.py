@@ -72,7 +72,8 @@ async def test_engagement_is_of_videos_whose_counts_are_known(case: Case) -> Non
     case.put("absurd", "a", FIRST, category_id=None, view_count=1, like_count=5, comment_count=0)
     found = await case.catalogue.spread(SpreadOf("engagement", threshold=0.05))
     assert found.histogram.counts == {0: 1, 100: 1, 1999: 1}
-    assert (found.total, found.above, found.categories) == (pytest.approx(1.05), 2, {10: 2})
+    assert found.total == pytest.approx(1.05)
+    assert (found.above, found.categories) == (2, {10: 2})
 
 
 async def test_performance_is_the_place_among_the_categorys_first_listings(case: Case) -> None:
@@ -111,10 +112,12 @@ async def test_days_and_categories_choose(case: Case, wanted: dict[str, Any], n:
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(views=st.lists(st.integers(0, 10**8), min_size=1, max_size=20), knots=st.lists(st.floats(0, 8), min_size=41, max_size=41), threshold=st.floats(0, 100))
-async def test_a_stored_video_stands_where_a_prediction_of_the_same_views_would(case: Case, views: list[int], knots: list[float], threshold: float) -> None:
+@given(
+    views=st.lists(st.integers(0, 10**8), min_size=1, max_size=20), knots=st.lists(st.integers(0, 8_000), min_size=41, max_size=41), threshold=st.floats(0, 100)
+)
+async def test_a_stored_video_stands_where_a_prediction_of_the_same_views_would(case: Case, views: list[int], knots: list[int], threshold: float) -> None:
     case.empty()
-    table = sorted(knots)
+    table = sorted(knot / 1000 for knot in knots)  # equal, or further apart than views can be told apart by
     for number, count in enumerate(views):
         case.put(f"v{number}", "a", FIRST, category_id=10, view_count=count)
     found = await case.catalogue.spread(SpreadOf("performance", threshold=threshold, reference={"*": table}))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_QUEUED = 10_000
 MAX_QUEUED_KILOBYTES = 8 * 1024
 """While the broker is away a worker's memory must stay what it is."""
+LINGER_MILLISECONDS = 50
+"""Nobody waits for telemetry: fewer and larger batches cost the worker and the broker less."""
 log = structlog.get_logger(__name__)
 
 
@@ -50,7 +52,7 @@ class KafkaTelemetry:
 
         self._failures = (BufferError, KafkaException)
         self._headers = EVENT_HEADERS
-        bounded = {"queue.buffering.max.messages": MAX_QUEUED, "queue.buffering.max.kbytes": MAX_QUEUED_KILOBYTES}
+        bounded = {"queue.buffering.max.messages": MAX_QUEUED, "queue.buffering.max.kbytes": MAX_QUEUED_KILOBYTES, "linger.ms": LINGER_MILLISECONDS}
         reports = {"delivery.report.only.error": True, "on_delivery": self._settle, "error_cb": self._on_error, "logger": silent_logger}
         self._producer = Producer(producer_config(self._settings) | bounded | reports)
 
