@@ -73,7 +73,6 @@ BARS: tuple[Bar, ...] = (
     Bar("memory of a worker (RSS)", "memory", "MB RSS", 200, 110, at_most=True, shown=MB),
     Bar("20 hot swaps at 200 req/s: errors", "swap", "errors", 0, at_most=True, shown=WHOLE),
     Bar("20 hot swaps: p99", "swap", "ms p99", 100, at_most=True, shown=MS),
-    Bar("a job of a million rows, of the pipeline's rows/s in process", "jobs", "of the pipeline's rows/s", 0.7, 2.0, shown=TIMES),
     Bar("20 hot swaps: answers of two versions", "swap", "answers of two versions", 0, at_most=True, shown=WHOLE),
     Bar("keyword search over 1 M videos, p95", "search", "ms", 50, 15, at_most=True, shown=MS, system="postgres, all, 1000000 videos, p95"),
     Bar("a job of 1 M rows, of the pipeline's rows/s in process", "jobs", "of the pipeline's rows/s", 0.7, 2.0, shown=TIMES),

@@ -96,5 +96,5 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
 
 
 def _jobs(settings: Settings, links: Links, starter: JobStarter) -> Jobs:
-    wanted, files = settings.jobs, JobFolders(settings.jobs_dir)
+    wanted, files = settings.jobs, JobFolders.of_home(settings.home)
     return Jobs(PostgresJobDesk(links.postgres), files, max_open=wanted.max_open_per_caller, max_bytes=wanted.max_upload_bytes, poke=starter.poke)

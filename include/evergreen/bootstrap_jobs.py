@@ -34,7 +34,7 @@ class JobParts:
     def folders(self) -> JobFolders:
         from evergreen.adapters.jobs.files import JobFolders
 
-        return JobFolders(self._parts.settings.jobs_dir)
+        return JobFolders.of_home(self._parts.settings.home)
 
     @cached_property
     def tidy(self) -> TidyJobs:

@@ -132,11 +132,6 @@ class Settings(BaseSettings):
         return self.home / "data" / "lake"
 
     @property
-    def jobs_dir(self) -> Path:
-        """Inputs and results of prediction jobs. Shared by all serving workers."""
-        return self.home / "data" / "jobs"
-
-    @property
     def channels(self) -> dict[str, ChannelSettings]:
         """Where notices go. None in production unless named."""
         unnamed = {"file": ChannelSettings(kind="file")} if self.environment == "development" else {}

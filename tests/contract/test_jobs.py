@@ -15,11 +15,12 @@ from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.postgres.store import PostgresStore
-from evergreen.core.errors import Fenced
+from evergreen.core.errors import Fenced, Unavailable
 from evergreen.core.jobs import MAX_ATTEMPTS, JobFormat, JobKind, JobState
 from evergreen.ports.jobs import Job, JobDesk, JobLease, JobStore, NewJob
 from evergreen.settings import Settings
 from tests.support.claims import emptied
+from tests.support.worker_processes import until
 
 LONG, OVER = timedelta(minutes=1), timedelta(milliseconds=-1)
 MODEL = "video_performance"
@@ -198,3 +199,26 @@ def test_results_expire_and_what_is_open_never_does(table: Table) -> None:
         assert set(tx.jobs.expire(timedelta(milliseconds=-1))) == {succeeded.id, cancelled.id}
     assert table.get(succeeded).state is JobState.EXPIRED
     assert table.get(queued).state is JobState.QUEUED
+
+
+@pytest.mark.connected
+def test_whoever_sleeps_in_a_transaction_does_not_keep_its_job_from_others(postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evergreen.adapters.postgres.jobs.IDLE_SECONDS", 1)
+    dsn = postgres_settings.postgres.dsn.get_secret_value()
+    store, links, loop = emptied(PostgresStore(dsn)), AsyncPostgres(dsn), asyncio.new_event_loop()
+    crown(store, 3)
+    table = Table(PostgresJobDesk(links), store, loop)
+    table.add()
+    _, lease = table.claimed(lease=OVER)
+
+    def sleep() -> None:
+        with store.transaction() as tx:
+            assert tx.jobs.tell(lease, done=1, total=2, errors={}, kind=JobKind.SCORE)
+            assert table.claim("other") is None  # its row is held
+            until(lambda: table.claim("other") is not None, 20)
+
+    with pytest.raises(Unavailable):
+        sleep()
+    loop.run_until_complete(links.close())
+    loop.close()
+    emptied(store).close()

@@ -45,6 +45,10 @@ class Home:
     predictors: dict[int, Predictor]
     table: pd.DataFrame
 
+    @property
+    def jobs_dir(self) -> Path:
+        return self.settings.home / "data" / "jobs"
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.transaction() as tx, tx.connection.cursor() as cursor:
             cursor.execute(query, values)
@@ -87,7 +91,7 @@ def started(home: Home) -> Iterator[Workers]:
     home.rows("DELETE FROM jobs")
     home.crown(1)
     with workers(home.settings, environment=SMALL_CHUNKS) as found:
-        until(lambda: len(found.answers()) == 2, 90)
+        until(lambda: home.rows("SELECT count(*) FROM serving_workers WHERE state = 'ready' AND pid = ANY(%s)", found.pids()) == [(2,)], 120)
         yield found
 
 
@@ -98,27 +102,32 @@ def body_of(frame: pd.DataFrame, kind: str) -> bytes:
     return body.getvalue()
 
 
-def handed_in(url: str, content: Any, headers: dict[str, str] | None = None, query: str = "") -> str:
-    answer = httpx.post(f"{url}/jobs/predictions{query}", content=content, headers=PARQUET if headers is None else headers, timeout=60)
+def asked(found: Workers, method: str, path: str, **other: Any) -> httpx.Response:
+    with found.client() as client:
+        return client.request(method, path, **other)
+
+
+def handed_in(found: Workers, content: Any, headers: dict[str, str] | None = None, query: str = "") -> str:
+    answer = asked(found, "POST", f"/jobs/predictions{query}", content=content, headers=PARQUET if headers is None else headers)
     assert answer.status_code == 202, answer.text
     return str(answer.headers["location"])
 
 
-def shown(url: str, place: str) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(f"{url}{place}", timeout=20).json()
-    return found
+def shown(found: Workers, place: str) -> dict[str, Any]:
+    said: dict[str, Any] = asked(found, "GET", place).json()
+    return said
 
 
-def ended(url: str, place: str, seconds: float = 120) -> dict[str, Any]:
-    until(lambda: shown(url, place)["state"] not in {"queued", "running"}, seconds)
-    return shown(url, place)
+def ended(found: Workers, place: str, seconds: float = 120) -> dict[str, Any]:
+    until(lambda: shown(found, place)["state"] not in {"queued", "running"}, seconds)
+    return shown(found, place)
 
 
-def result(url: str, place: str) -> pd.DataFrame:
-    answer = httpx.get(f"{url}{place}/result", timeout=60)
+def result(found: Workers, place: str) -> pd.DataFrame:
+    answer = asked(found, "GET", f"{place}/result")
     assert answer.status_code == 200, answer.text
-    found: pd.DataFrame = pq.read_table(io.BytesIO(answer.content)).to_pandas()
-    return found
+    said: pd.DataFrame = pq.read_table(io.BytesIO(answer.content)).to_pandas()
+    return said
 
 
 def same(home: Home, frame: pd.DataFrame, said: pd.DataFrame, version: int = 1) -> None:
@@ -130,24 +139,32 @@ def same(home: Home, frame: pd.DataFrame, said: pd.DataFrame, version: int = 1) 
 
 def runners(found: Workers) -> list[psutil.Process]:
     own = [psutil.Process(process.pid) for process in found.processes.values() if process.poll() is None]
-    return [child for process in own for child in process.children() if "evergreen.workers.job_runner" in child.cmdline()]
+    return [child for process in own for child in process.children() if "evergreen.workers.job_runner" in _command(child)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
 
 
 def under_way(home: Home, found: Workers, rows: int = 2000) -> psutil.Process:
     """The runner at work, some chunks done."""
-    until(lambda: home.rows("SELECT 1 FROM jobs WHERE state = 'running' AND rows_done >= %s", rows) != [] and runners(found) != [], 60)
-    [runner] = runners(found)
+    until(lambda: home.rows("SELECT 1 FROM jobs WHERE state = 'running' AND rows_done >= %s", rows) != [], 60)
+    [(name,)] = home.rows("SELECT runner FROM jobs WHERE state = 'running'")
+    [runner] = [one for one in runners(found) if name in one.cmdline()]
     return runner
 
 
 def test_a_job_says_what_the_pipeline_says_in_parquet_and_csv_and_workers_stay_light(home: Home, started: Workers) -> None:
     frame = home.frame(20_000)
-    places = [handed_in(started.url, body_of(frame, "parquet")), handed_in(started.url, body_of(frame, "csv"), {"content-type": "text/csv"}, "?format=parquet")]
+    places = [handed_in(started, body_of(frame, "parquet")), handed_in(started, body_of(frame, "csv"), {"content-type": "text/csv"}, "?format=parquet")]
     for place in places:
-        job = ended(started.url, place)
+        job = ended(started, place)
         assert (job["state"], job["progress"]["rows_done"], job["progress"]["rows_total"], job["kind"]) == ("succeeded", 20_000, 20_000, "score")
-        same(home, frame, result(started.url, place))
-    assert runners(started) == []
+        same(home, frame, result(started, place))
+    until(lambda: runners(started) == [], 10)
     for process in started.processes.values():
         loaded = {Path(found.path).name.partition(".")[0] for found in psutil.Process(process.pid).memory_maps()}
         assert not any("arrow" in name or "sklearn" in name for name in loaded)
@@ -156,7 +173,7 @@ def test_a_job_says_what_the_pipeline_says_in_parquet_and_csv_and_workers_stay_l
 @pytest.mark.parametrize("victim", ["runner", "worker"])
 def test_kill_9_in_the_middle_loses_and_doubles_nothing_and_the_version_stays(home: Home, started: Workers, victim: str) -> None:
     frame = home.frame(200_000)
-    place = handed_in(started.url, body_of(frame, "parquet"))
+    place = handed_in(started, body_of(frame, "parquet"))
     runner = under_way(home, started)
     worker = next(name for name, process in started.processes.items() if process.pid == runner.ppid())
     done = home.rows("SELECT rows_done FROM jobs")[0][0]
@@ -165,65 +182,65 @@ def test_kill_9_in_the_middle_loses_and_doubles_nothing_and_the_version_stays(ho
     until(lambda: not runner.is_running() or runner.status() == psutil.STATUS_ZOMBIE, 10)  # its parent's death is its own
     if victim == "worker":
         started.processes.pop(worker).wait()
-    job = ended(started.url, place)
+    job = ended(started, place)
     assert (job["state"], job["progress"]["rows_done"]) == ("succeeded", 200_000)
     assert home.rows("SELECT attempts, token FROM jobs") == [(2, 2)]
     logs = "".join(started.log_of(name) for name in ("serving-00", "serving-01"))
     begins = [json.loads(line) for line in logs.splitlines() if "job_begins" in line and place[6:] in line]
     [begun_with] = [said["done"] for said in begins if said["attempt"] == 2]
     assert begun_with >= done > 0  # what was finished was not done again
-    same(home, frame, result(started.url, place), version=1)
+    same(home, frame, result(started, place), version=1)
 
 
 def test_a_runner_that_slept_through_its_lease_changes_nothing(home: Home, started: Workers) -> None:
     frame = home.frame(200_000, seed=2)
-    place = handed_in(started.url, body_of(frame, "parquet"))
+    place = handed_in(started, body_of(frame, "parquet"))
     sleeper = under_way(home, started)
     sleeper.suspend()
     try:
-        job = ended(started.url, place)
+        job = ended(started, place)
     finally:
         sleeper.resume()
     assert job["state"] == "succeeded"
     sleeper.wait(30)
-    same(home, frame, result(started.url, place))
+    same(home, frame, result(started, place))
     assert home.rows("SELECT state, token FROM jobs") == [("succeeded", 2)]
 
 
 def test_a_worker_that_ends_in_good_order_gives_its_job_back(home: Home, started: Workers) -> None:
     frame = home.frame(200_000, seed=3)
-    place = handed_in(started.url, body_of(frame, "parquet"))
+    place = handed_in(started, body_of(frame, "parquet"))
     runner = under_way(home, started)
     name = next(name for name, process in started.processes.items() if process.pid == runner.ppid())
     started.signal(name, signal.SIGTERM)
     started.processes.pop(name).wait(20)
     assert not psutil.pid_exists(runner.pid)
-    assert ended(started.url, place)["state"] == "succeeded"
+    assert ended(started, place)["state"] == "succeeded"
     assert home.rows("SELECT attempts FROM jobs") == [(1,)]
-    same(home, frame, result(started.url, place))
+    same(home, frame, result(started, place))
 
 
 def test_a_job_is_cancelled_in_the_middle_and_the_next_one_runs(home: Home, started: Workers) -> None:
-    first, second = handed_in(started.url, body_of(home.frame(200_000), "parquet")), handed_in(started.url, body_of(home.frame(10), "parquet"))
+    first, second = handed_in(started, body_of(home.frame(200_000), "parquet")), handed_in(started, body_of(home.frame(10), "parquet"))
     under_way(home, started)
-    assert shown(started.url, second)["queue_position"] == 1
-    assert httpx.delete(f"{started.url}{first}", timeout=20).json()["state"] == "cancelled"
-    assert ended(started.url, second)["state"] == "succeeded"
-    folder = home.settings.jobs_dir / first.rpartition("/")[2]
+    assert shown(started, second)["queue_position"] == 1
+    assert asked(started, "DELETE", f"{first}").json()["state"] == "cancelled"
+    assert ended(started, second)["state"] == "succeeded"
+    folder = home.jobs_dir / first.rpartition("/")[2]
     until(lambda: not folder.exists(), 20)
-    assert httpx.get(f"{started.url}{first}/result", timeout=20).status_code == 409
+    assert asked(started, "GET", f"{first}/result").status_code == 409
 
 
 def test_one_runner_at_a_time_whatever_waits(home: Home, started: Workers) -> None:
     frame = home.frame(30_000)
-    places = [handed_in(started.url, body_of(frame, "parquet")) for _ in range(4)]
+    places = [handed_in(started, body_of(frame, "parquet")) for _ in range(4)]
     most = 0
-    while any(shown(started.url, place)["state"] in {"queued", "running"} for place in places):
+    while any(shown(started, place)["state"] in {"queued", "running"} for place in places):
         most = max(most, home.rows("SELECT count(*) FROM jobs WHERE state = 'running'")[0][0])
         time.sleep(0.02)
     assert most == 1
     for place in places:
-        same(home, frame, result(started.url, place))
+        same(home, frame, result(started, place))
     assert home.rows("SELECT DISTINCT attempts FROM jobs") == [(1,)]
 
 
@@ -232,9 +249,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(home: Home, started: Workers) 
         yield b"hour\n" + b"1\n" * 100_000
         raise ConnectionResetError
 
-    with httpx.Client(base_url=started.url, timeout=20) as client, pytest.raises(ConnectionResetError):
+    with started.client() as client, pytest.raises(ConnectionResetError):
         client.post("/jobs/predictions", content=half(), headers={"content-type": "text/csv"})
-    until(lambda: not any(home.settings.jobs_dir.joinpath(".incoming").iterdir()), 10)
+    until(lambda: not any(home.jobs_dir.joinpath(".incoming").iterdir()), 10)
     assert home.rows("SELECT 1 FROM jobs") == []
 
 
@@ -248,14 +265,14 @@ def test_a_table_is_answered_as_each_of_its_videos_would_be(home: Home, started:
         )
     home.rows("INSERT INTO online_features (model, entity, features, as_of) VALUES (%s, 't05', '{\"category_id\": 10, \"hour\": 3}', now())", MODEL)
     home.rows("INSERT INTO online_features (model, entity, features, as_of) VALUES (%s, 'channel:UC1', '{\"channel_videos\": 4}', now())", MODEL)
-    answer = httpx.post(f"{started.url}/jobs/predictions?format=parquet", json={"table": "videos", "region": "KR"}, timeout=20)
+    answer = asked(started, "POST", "/jobs/predictions?format=parquet", json={"table": "videos", "region": "KR"})
     place = answer.headers["location"]
-    job = ended(started.url, place)
+    job = ended(started, place)
     assert (job["state"], job["kind"], job["progress"]["rows_done"]) == ("succeeded", "rows", 20)
-    said = result(started.url, place)
+    said = result(started, place)
     assert said["video_id"].tolist() == [f"t{at:02}" for at in range(20)]
     items = [{"video_id": name} for name in said["video_id"]]
-    batch = httpx.post(f"{started.url}/predict/batch", json={"items": items}, timeout=20).json()
+    batch = asked(started, "POST", "/predict/batch", json={"items": items}).json()
     np.testing.assert_allclose(said["prediction"], [place["prediction"]["prediction"] for place in batch["predictions"]], atol=1e-9)
 
 
@@ -264,23 +281,23 @@ def test_a_bomb_fails_its_job_and_nothing_else(home: Home, started: Workers) -> 
     body = io.BytesIO()
     long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(500_000, dtype=np.int32)), pa.array(["x" * 2_000_000]))
     pq.write_table(pa.table({"title": long}), body, compression="zstd")
-    place = handed_in(started.url, body.getvalue())
-    job = ended(started.url, place)
+    place = handed_in(started, body.getvalue())
+    job = ended(started, place)
     assert job["state"] == "failed", job
-    assert ended(started.url, handed_in(started.url, body_of(home.frame(10), "parquet")))["state"] == "succeeded"
+    assert ended(started, handed_in(started, body_of(home.frame(10), "parquet")))["state"] == "succeeded"
 
 
 def test_maintenance_removes_old_results_and_strays(home: Home, started: Workers) -> None:
-    place = handed_in(started.url, body_of(home.frame(10), "parquet"))
-    ended(started.url, place)
-    stray = home.settings.jobs_dir / "0198e0c0-0000-7000-8000-000000000000"
+    place = handed_in(started, body_of(home.frame(10), "parquet"))
+    ended(started, place)
+    stray = home.jobs_dir / "0198e0c0-0000-7000-8000-000000000000"
     stray.mkdir()
     os.utime(stray, (0, 0))
     tidy = Parts(home.settings).jobs.tidy
     assert tidy.run() == 1
-    assert shown(started.url, place)["state"] == "succeeded"
+    assert shown(started, place)["state"] == "succeeded"
     home.rows("UPDATE jobs SET finished_at = finished_at - interval '8 days'")
     tidy.run()
-    assert shown(started.url, place)["state"] == "expired"
-    assert httpx.get(f"{started.url}{place}/result", timeout=20).status_code == 410
-    assert not (home.settings.jobs_dir / place.rpartition("/")[2]).exists()
+    assert shown(started, place)["state"] == "expired"
+    assert asked(started, "GET", f"{place}/result").status_code == 410
+    assert not (home.jobs_dir / place.rpartition("/")[2]).exists()

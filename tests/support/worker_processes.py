@@ -72,6 +72,9 @@ class Workers:
         self.processes[name] = process
         return process
 
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.processes.values()]
+
     def signal(self, name: str, number: signal.Signals) -> None:
         os.kill(self.processes[name].pid, number)
 

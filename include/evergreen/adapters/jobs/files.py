@@ -25,6 +25,11 @@ class JobFolders:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @classmethod
+    def of_home(cls, home: Path) -> JobFolders:
+        """All serving workers of a home share them."""
+        return cls(home / "data" / "jobs")
+
     def folder(self, job_id: UUID) -> Path:
         return self._root / str(job_id)
 

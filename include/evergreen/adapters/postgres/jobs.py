@@ -16,12 +16,18 @@ from evergreen.core.errors import Fenced
 from evergreen.core.jobs import MAX_ATTEMPTS, JobKind, JobState
 from evergreen.ports.jobs import Job, JobLease
 
+IDLE_SECONDS = 5
 _HELD = "id = %(id)s AND token = %(token)s AND state = 'running'"
 
 
 class PostgresJobs:
+    """A process that is stopped in the middle of a transaction would keep its job's row, and with it the claim, from all others for as long as
+    it sleeps: the server ends such a session."""
+
     def __init__(self, connection: psycopg2.extensions.connection) -> None:
         self._connection = connection
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (f"{IDLE_SECONDS}s",))
 
     def claim(self, runner: str, lease_for: timedelta, most: int) -> Job | None:
         with self._cursor() as cursor:
