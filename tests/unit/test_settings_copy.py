@@ -69,7 +69,7 @@ def test_whatever_changes_they_are_loaded_again(home: Path, monkeypatch: pytest.
 def test_who_needs_the_methods_gets_the_settings_themselves(home: Path) -> None:
     loaded, copied = remembered_settings("worker"), remembered_settings("worker")
     assert whole_settings(loaded) is loaded
-    assert whole_settings(copied).jobs_dir == loaded.jobs_dir
+    assert whole_settings(copied).data_dir == loaded.data_dir
 
 
 def test_a_home_that_cannot_be_written_to_is_no_error(home: Path) -> None:
