@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evergreen.adapters.redis_bloom_question import AsyncRedisSeenIndex
 from evergreen.adapters.redis_bloom_stats import RedisSeenStats
 from evergreen.adapters.search_cache import LayeredSearchCache
-from evergreen.adapters.video_catalogue import PostgresCatalogue, StoredFeaturesOfMany
+from evergreen.adapters.video_catalogue import PostgresCatalogue
 from evergreen.adapters.video_search import PostgresSearch
 from evergreen.domains.videos.categories import CATEGORIES
 from evergreen.ports.serving import ServedModels
@@ -33,18 +33,18 @@ def category_names() -> dict[int, CategoryName]:
 
 
 def build_catalogue(links: Links, models: ServedModels, model: str, clock: PlatformTime, pool: Executor) -> Catalogue:
-    features, catalogue = StoredFeaturesOfMany(links.postgres), PostgresCatalogue(links.postgres)
+    catalogue = PostgresCatalogue(links.postgres)
     return Catalogue(
         search=Search(
             videos=PostgresSearch(links.postgres),
-            features=features,
+            features=links.features,
             models=models,
             model=model,
             cache=LayeredSearchCache(links.redis),
             generations=links.generations,
             pool=pool,
         ),
-        video=ShowVideo(catalogue, features, model),
+        video=ShowVideo(catalogue, links.features, model),
         spread=ShowSpread(catalogue, models, model, category_names()),
         seen=ShowSeen(AsyncRedisSeenIndex(links.redis.run_script), RedisSeenStats(links.redis), clock.now),
     )

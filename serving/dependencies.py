@@ -121,6 +121,8 @@ class Links:
         self.postgres = _postgres(settings)
         self.redis = RedisLink(settings.redis.url.get_secret_value(), settings.redis.timeout_seconds, on_change=lambda is_open: breaker.set(is_open))
         self.generations = Generations()
+        postgres = metrics.breaker_open.labels("postgres")
+        self.features = OnlineFeatureStore(self.postgres, self.redis, self.generations, on_breaker=lambda is_open: postgres.set(is_open))
         self._kafka = settings.kafka
         self.telemetry = KafkaTelemetry(settings.kafka, on_drop=metrics.dropped)
 
@@ -201,11 +203,10 @@ def _asked(
     settings: Settings, links: Links, slots: ModelSlots, clock: PlatformTime, log: KafkaPredictionLog, metrics: Metrics, pool: Executor
 ) -> dict[str, Any]:
     """What one prediction and many ask."""
-    postgres = metrics.breaker_open.labels("postgres")
     return {
         "models": slots,
         "cache": LayeredCache(links.redis, settings.serving.cache_ttl_seconds, observe=metrics.looked_up),
-        "features": OnlineFeatureStore(links.postgres, links.redis, links.generations, on_breaker=lambda is_open: postgres.set(is_open)),
+        "features": links.features,
         "seen": LocalSeenIndex(links.redis),
         "log": log,
         "now": clock.now,

@@ -30,7 +30,7 @@ def video_routes(video: ShowVideo, spread: ShowSpread) -> APIRouter:
     @router.get("/distribution", openapi_extra=MANY, responses=responses(NO_CHAMPION, UNAVAILABLE))
     async def distribution(wanted: Annotated[SpreadFilter, Query()]) -> SpreadPage:
         """How engagement or performance is spread over the videos first listed in a range of days."""
-        threshold = 90.0 if wanted.threshold is None and wanted.of == "performance" else wanted.threshold
-        return SpreadPage(**await spread.run(SpreadOf(wanted.of, wanted.first_day, wanted.last_day, tuple(wanted.category), threshold)))
+        threshold = 90.0 if wanted.threshold is None and wanted.metric == "performance" else wanted.threshold
+        return SpreadPage(**await spread.run(SpreadOf(wanted.metric, wanted.first_day, wanted.last_day, tuple(wanted.category), threshold)))
 
     return router

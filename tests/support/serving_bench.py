@@ -17,7 +17,7 @@ import numpy as np
 
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
-from evergreen.adapters.memory.catalogue import MemoryManyFeatures, MemorySearchCache, MemorySeenDays, MemoryVideos
+from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDays, MemoryVideos
 from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.contracts.api import DeploymentPage, ModelState
@@ -156,7 +156,6 @@ class Bench:
         self.folder, self.jobs = folder, MemoryJobs({SPEC.name: 1})
         self.handed_in = Jobs(self.jobs, JobFolders(folder / "jobs"), max_open=MAX_OPEN_JOBS, max_bytes=MAX_UPLOAD_BYTES)
         self.videos, self.search_cache, self.seen_days = MemoryVideos(), MemorySearchCache(), MemorySeenDays()
-        self.many_features = MemoryManyFeatures(self.features)
         self.reference: dict[str, list[float]] = {"*": [step / 5 for step in range(41)]}
         self.versions: dict[int, Answering | Exception] = {}
         self.loaded: list[int] = []
@@ -202,17 +201,16 @@ class Bench:
         )
 
     def catalogue(self) -> Catalogue:
-        many = self.many_features
         return Catalogue(
             search=Search(
                 videos=self.videos,
-                features=many,
+                features=self.features,
                 models=self.slots,
                 model=SPEC.name,
                 cache=self.search_cache,
                 generations=self.generations,
             ),
-            video=ShowVideo(self.videos, many, SPEC.name),
+            video=ShowVideo(self.videos, self.features, SPEC.name),
             spread=ShowSpread(self.videos, self.slots, SPEC.name, category_names()),
             seen=ShowSeen(self.seen_days, self.seen_days, self.clock.now),
         )

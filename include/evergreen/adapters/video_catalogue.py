@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from evergreen.adapters.async_postgres import AsyncPostgres
-from evergreen.core.spread import Histogram, value_at
+from evergreen.core.spread import EVERY, Histogram, value_at
 from evergreen.ports.catalogue import Spread, SpreadOf, Video
-from evergreen.ports.serving import StoredFeatures
 
 SPREAD_SECONDS = 10.0
 """The whole range of a large catalogue takes longer than a request of the hot path may."""
-EVERY_CATEGORY = "*"
 _VIDEO = """
 SELECT video_id, title, description, channel_id, channel_title, category_id, duration, published_at, tags, view_count, like_count, comment_count,
        first_view_count, region, first_seen, last_seen
 FROM videos WHERE video_id = $1
 """
-_FEATURES = "SELECT entity, features, as_of FROM online_features WHERE model = $1 AND entity = ANY ($2::text[])"
 
 # What is not known has no place: hidden likes, comments turned off. Without views there is no engagement.
 _ENGAGEMENT = """
@@ -80,8 +77,8 @@ class Scales:
 
 
 def _scale(reference: Mapping[str, Sequence[float]]) -> _Scale:
-    own = [name for name in reference if name != EVERY_CATEGORY]
-    every = _bounds(reference[EVERY_CATEGORY])
+    own = [name for name in reference if name != EVERY]
+    every = _bounds(reference[EVERY])
     return _Scale([int(name) for name in own], [bound for name in own for bound in _bounds(reference[name])], every)
 
 
@@ -103,7 +100,7 @@ def spread_query(wanted: SpreadOf, scales: Scales) -> tuple[str, list[object]]:
     if wanted.reference is None:
         return query, [*bound, wanted.threshold]
     scale, thresholds = scales.of(wanted.reference), {name: _threshold(quantiles, wanted.threshold) for name, quantiles in wanted.reference.items()}
-    every = thresholds.pop(EVERY_CATEGORY)
+    every = thresholds.pop(EVERY)
     return query, [*bound, scale.categories, scale.bounds, list(thresholds.values()), scale.every, every]
 
 
@@ -130,16 +127,3 @@ class PostgresCatalogue:
             above=sum(row["above"] for row in by_step),
             categories={row["category_id"]: row["n"] for row in rows if row["of_category"] and row["category_id"] is not None},
         )
-
-
-class StoredFeaturesOfMany:
-    """Table `online_features`, in one query."""
-
-    def __init__(self, postgres: AsyncPostgres) -> None:
-        self._postgres = postgres
-
-    async def get_many(self, model: str, entities: Sequence[str]) -> Mapping[str, StoredFeatures]:
-        if not entities:
-            return {}
-        rows = await self._postgres.fetch(_FEATURES, model, list(entities))
-        return {row["entity"]: StoredFeatures(row["features"], row["as_of"]) for row in rows}

@@ -73,7 +73,7 @@ class CatalogueEntry(Body):
 
 
 class FoundVideo(CatalogueEntry):
-    prediction: SearchPrediction | None = Field(description="Null: nothing is stored to predict from, or the page is `degraded`")
+    prediction: SearchPrediction | None = Field(description="Null: nothing is known to predict from, or the page is `degraded`")
 
 
 class SearchPage(Body):
@@ -109,14 +109,14 @@ Days = Annotated[int, Field(ge=1, le=7)]
 class SpreadFilter(Body):
     """Unknown parameters are refused: a mistyped filter must not look like one that matched everything."""
 
-    of: Literal["engagement", "performance"] = "performance"
+    metric: Literal["engagement", "performance"] = "performance"
     first_day: date | None = Field(default=None, alias="from", description="Videos first listed from this day on; left out: from the beginning")
     last_day: date | None = Field(default=None, alias="to", description="Up to this day, included; left out: to the end")
     category: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=MOST_CATEGORIES)] = Field(
         default_factory=list, description="YouTube's category id; repeat it for several; none: all"
     )
     threshold: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=None, description="In the measure's unit. Default: 90 for performance, none for engagement"
+        default=None, description="In the metric's unit. Default: 90 for performance, none for engagement"
     )
 
 
@@ -130,7 +130,7 @@ class CategoryShare(Body):
 class SpreadPage(Body):
     """`x`, `cdf`, `pdf` have one length; all empty without videos."""
 
-    measure: Literal["engagement", "performance"]
+    metric: Literal["engagement", "performance"]
     first_day: date | None
     last_day: date | None
     n: int = Field(ge=0, description="Videos whose counts are known")

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+EVERY = "*"
+"""The segment of all in a reference distribution."""
 GRID = 100
 """Steps of a curve at most."""
 SHOWN = 0.995

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any, Literal, Protocol
 
 from evergreen.core.spread import Histogram
-from evergreen.ports.serving import StoredFeatures
 
 Video = Mapping[str, Any]
 """A row of table `videos`, by column."""
@@ -34,11 +33,6 @@ class VideoSearch(Protocol):
 
     async def by_channel(self, channel: str, limit: int, cursor: str | None) -> FoundVideos:
         """The channel with this very id, and channels with this anywhere in their name."""
-
-
-class ManyFeatures(Protocol):
-    async def get_many(self, model: str, entities: Sequence[str]) -> Mapping[str, StoredFeatures]:
-        """Of those of which anything is known. Raises Unavailable."""
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ import structlog
 from evergreen.core.errors import NoChampion, Unavailable
 from evergreen.core.generations import FEATURES, Generations
 from evergreen.core.keywords import keyword_of
-from evergreen.ports.catalogue import ManyFeatures, SearchCache, Video, VideoSearch
+from evergreen.ports.catalogue import SearchCache, Video, VideoSearch
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.serving import Champion, LoadedModel, ServedModels
+from evergreen.ports.serving import Champion, FeatureStore, LoadedModel, ServedModels
 
 INLINE_ROWS = 32
 """More than so many rows are computed beside the event loop."""
@@ -44,7 +44,7 @@ class Search:
         self,
         *,
         videos: VideoSearch,
-        features: ManyFeatures,
+        features: FeatureStore,
         models: ServedModels,
         model: str,
         cache: SearchCache,

@@ -48,7 +48,7 @@ class ShowSpread:
     def _said(self, wanted: SpreadOf, found: Spread, version: str | None) -> dict[str, Any]:
         n = found.histogram.n
         return {
-            "measure": wanted.measure,
+            "metric": wanted.measure,
             "first_day": wanted.first,
             "last_day": wanted.last,
             "n": n,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from evergreen.core.errors import NotFound
-from evergreen.ports.catalogue import ManyFeatures, VideoCatalogue
+from evergreen.ports.catalogue import VideoCatalogue
+from evergreen.ports.serving import FeatureStore
 from evergreen.services.search import engagement
 
 
 class ShowVideo:
-    def __init__(self, catalogue: VideoCatalogue, features: ManyFeatures, model: str) -> None:
+    def __init__(self, catalogue: VideoCatalogue, features: FeatureStore, model: str) -> None:
         self._catalogue = catalogue
         self._features = features
         self._model = model
@@ -20,7 +21,7 @@ class ShowVideo:
         row = await self._catalogue.video(video_id)
         if row is None:
             raise NotFound(f"the catalogue has no video {video_id}")
-        stored = (await self._features.get_many(self._model, [video_id])).get(video_id)
+        stored = await self._features.get(self._model, video_id)
         return {
             **row,
             "engagement_rate": engagement(row),

@@ -31,7 +31,7 @@ async def test_of_a_stranger_and_without_postgres_nothing_is_shown(client: httpx
     answer = await client.get("/videos/stranger")
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:evergreen:problem:not-found")
     bench.videos.away = True
-    for path in ("/videos/v", "/distribution?of=engagement", "/distribution"):
+    for path in ("/videos/v", "/distribution?metric=engagement", "/distribution"):
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
@@ -45,7 +45,7 @@ def fill(bench: Bench) -> None:
 async def test_performance_is_drawn_on_the_champions_scale_with_both_names_of_each_category(client: httpx.AsyncClient, bench: Bench) -> None:
     fill(bench)
     page = SpreadPage.model_validate_json((await client.get("/distribution")).content)
-    assert (page.measure, page.n, page.threshold, page.model_version) == ("performance", 100, 90.0, f"{SPEC.name}@1")
+    assert (page.metric, page.n, page.threshold, page.model_version) == ("performance", 100, 90.0, f"{SPEC.name}@1")
     assert (page.x[0], page.x[-1], page.cdf[0], page.cdf[-1]) == (0.0, 100.0, 0.0, 1.0)
     assert [(one.category_id, one.name_ko, one.name_en, one.n) for one in page.categories] == [
         (10, "음악", "Music", 34),
@@ -56,7 +56,7 @@ async def test_performance_is_drawn_on_the_champions_scale_with_both_names_of_ea
 
 async def test_filters_change_what_is_drawn(client: httpx.AsyncClient, bench: Bench) -> None:
     fill(bench)
-    asked = {"of": "engagement", "from": "2025-07-22", "to": "2025-07-24", "category": ["10", "20"], "threshold": "0.001"}
+    asked = {"metric": "engagement", "from": "2025-07-22", "to": "2025-07-24", "category": ["10", "20"], "threshold": "0.001"}
     page = SpreadPage.model_validate_json((await client.get("/distribution", params=asked)).content)
     assert (page.first_day, page.last_day, page.threshold, page.model_version) == (date(2025, 7, 22), date(2025, 7, 24), 0.001, None)
     assert {one.category_id for one in page.categories} == {10, 20}
@@ -70,8 +70,8 @@ async def test_filters_change_what_is_drawn(client: httpx.AsyncClient, bench: Be
 async def test_without_a_champion_engagement_is_drawn_and_performance_is_not(bench: Bench) -> None:
     fill(bench)
     async with bench.client() as client:
-        assert (await client.get("/distribution?of=engagement")).status_code == 200
-        answer = await client.get("/distribution?of=performance")
+        assert (await client.get("/distribution?metric=engagement")).status_code == 200
+        answer = await client.get("/distribution?metric=performance")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:evergreen:problem:no-champion")
 
 
@@ -92,9 +92,9 @@ async def test_a_version_without_a_reference_places_nothing(client: httpx.AsyncC
         pytest.param("category=2147483648", id="a-category-too-large"),
         pytest.param("&".join(["category=1"] * 51), id="too-many-categories"),
         pytest.param("threshold=101", id="a-threshold-above-all"),
-        pytest.param("of=engagement&threshold=1.5", id="an-engagement-above-all"),
+        pytest.param("metric=engagement&threshold=1.5", id="an-engagement-above-all"),
         pytest.param("threshold=nan", id="no-number"),
-        pytest.param("of=views", id="another-measure"),
+        pytest.param("metric=views", id="another-measure"),
         pytest.param("form=2025-07-01", id="a-mistyped-filter"),
     ],
 )

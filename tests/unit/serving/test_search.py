@@ -49,7 +49,7 @@ async def test_all_predictions_of_a_page_are_one_call_and_two_questions_to_the_s
 
     model.answer = counted  # type: ignore[method-assign]
     page = (await client.post("/search/keyword", json={"keyword": "여행", "limit": 100})).json()
-    assert (len(page["results"]), calls, bench.many_features.questions) == (100, [100], 2)
+    assert (len(page["results"]), calls, len(bench.features.together)) == (100, [100], 2)
     assert {request["channel_videos"] for request in model.asked} == {7.0}
 
 
@@ -100,7 +100,7 @@ async def test_what_a_prediction_needs_is_missed_in_the_page_and_the_page_is_not
     fill(bench, "여행")
     model = bench.versions[1]
     assert isinstance(model, Plain)
-    bench.many_features.away, model.breaks = broken == "features", broken == "model"
+    bench.features.away, model.breaks = broken == "features", broken == "model"
     page = (await client.post("/search/keyword", json={"keyword": "여행"})).json()
     assert (page["results"][0]["prediction"], page["degraded_reasons"], bench.search_cache.pages) == (None, [reason], {})
     assert "secret" not in str(page)

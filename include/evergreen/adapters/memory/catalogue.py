@@ -10,11 +10,10 @@ from datetime import date
 from typing import Any
 
 from evergreen.adapters.cursors import read_cursor, read_number, write_cursor
-from evergreen.adapters.memory.serving import MemoryFeatures, Part
+from evergreen.adapters.memory.serving import Part
 from evergreen.core.spread import Histogram
 from evergreen.ports.catalogue import FoundVideos, Spread, SpreadOf, Video
 from evergreen.ports.seen_index import Seen, SeenStats
-from evergreen.ports.serving import StoredFeatures
 
 _NOTHING: Mapping[str, Any] = {
     **dict.fromkeys(("description", "channel_id", "channel_title", "category_id", "duration", "published_at", "view_count", "like_count")),
@@ -65,19 +64,6 @@ class MemoryVideos(Part):
         page = rest[:limit]
         rank, video_id = _place(page[-1]) if page else (0, "")
         return FoundVideos(page, len(found), write_cursor(str(rank), video_id) if len(rest) > limit else None)
-
-
-class MemoryManyFeatures(Part):
-    """Of the same store as its twin that is asked one by one."""
-
-    def __init__(self, store: MemoryFeatures) -> None:
-        self._store = store
-        self.questions = 0
-
-    async def get_many(self, model: str, entities: Sequence[str]) -> Mapping[str, StoredFeatures]:
-        self._answer()
-        self.questions += 1
-        return {entity: found for entity in entities if (found := self._store.known.get((model, entity))) is not None}
 
 
 class MemorySearchCache(Part):
