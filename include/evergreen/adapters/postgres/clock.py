@@ -42,13 +42,18 @@ class PlatformClock:
         return ClockReading(*row)
 
     def replay_from(self, at: datetime, rate: float = 1.0) -> None:
-        """Move platform time to `at` (forward only while in replay mode). Only the replay driver calls this."""
-        self._set("replay", at, rate)
+        """Move platform time to `at` (forward only while in replay mode). Only the replay driver calls this.
+
+        Leaving the wall clock may go back by years, and whoever still has the old reading would write actions that are never due: it returns
+        when no process can have it any more."""
+        if self._set("replay", at, rate) == "wall":
+            threading.Event().wait(_KEEP.total_seconds())
 
     def follow_wall(self) -> None:
         self._set("wall", wall_now(), 1.0)
 
-    def _set(self, mode: str, base: datetime, rate: float) -> None:
+    def _set(self, mode: str, base: datetime, rate: float) -> str | None:
+        """Returns the mode before."""
         with self._store.transaction() as tx, tx.connection.cursor() as cursor:
             cursor.execute("SELECT mode, base, set_at, rate, epoch FROM platform_clock FOR UPDATE")
             row = cursor.fetchone()
@@ -60,3 +65,4 @@ class PlatformClock:
             )
         with self._lock:
             self._cached = None
+        return None if row is None else str(row[0])
