@@ -141,18 +141,19 @@ async def test_that_nothing_is_known_is_believed_for_seconds_and_until_a_batch_w
 async def test_an_old_row_on_its_way_while_it_is_changed_is_kept_nowhere(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     parts.index("v1", view_count=1)
     await parts.look()
-    read, fetch = asyncio.Event(), parts.postgres.fetch_row
+    read, fetch = asyncio.Event(), parts.postgres.fetch
     go = asyncio.Event()
 
     async def slow(query: str, *values: object) -> Any:
-        row = await fetch(query, *values)
+        rows = await fetch(query, *values)
         read.set()
         await go.wait()
-        return row
+        return rows
 
-    monkeypatch.setattr(parts.postgres, "fetch_row", slow)
+    monkeypatch.setattr(parts.postgres, "fetch", slow)
     reading = asyncio.create_task(parts.features.get(MODEL, "v1"))
-    await read.wait()
+    async with asyncio.timeout(10):
+        await read.wait()
     monkeypatch.undo()
     parts.index("v1", view_count=2)
     await parts.look()
