@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from evergreen.contracts.api import Problem
 from evergreen.core.errors import EvergreenError
@@ -52,9 +53,17 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
+    if status == 405:
+        headers = {"Allow": ", ".join(_methods(request))}
     kind = _OF_STATUS.get(status, INTERNAL if status >= 500 else REQUEST)
     said = {404: "no such path; see /docs", 405: "see /docs for the methods of this path", 413: "send less at once"}
     return _problem(request, kind, said.get(status, "the body cannot be read as JSON"), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Of the path. Starlette names those of the first route that fits, and each method is a route of its own here."""
+    found = (route.methods or () for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in found for method in methods})
 
 
 async def _broken(request: Request, _error: Exception) -> Response:

@@ -109,7 +109,7 @@ class Edge:
         return route.template
 
     def _measure(self, scope: Scope, endpoint: str | None, status: int, seconds: float) -> None:
-        endpoint = endpoint or scope.get("hot") or getattr(scope.get("route"), "path", None) or "other"  # a path nobody serves must not become a label
+        endpoint = endpoint or scope.get("hot") or getattr(scope.get("route"), "path_format", None) or "other"  # a path nobody serves must not become a label
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.answered(endpoint, method, status, seconds)
 

@@ -73,12 +73,12 @@ def _looking(router: APIRouter, cold: Cold) -> None:
         found = await cold.jobs.page(_principal(request), limit + 1, cursor_of(cursor), everybodys=everybodys)
         return page_of(found, limit, cold.keep_results)
 
-    @router.get("/jobs/{job_id}", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
+    @router.get("/jobs/{job_id:uuid}", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
     async def job(job_id: UUID, request: Request) -> JobRecord:
         """How far it is. Another's job is not found."""
         return record_of(await cold.jobs.get(_principal(request), job_id), cold.keep_results)
 
-    @router.delete("/jobs/{job_id}", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
+    @router.delete("/jobs/{job_id:uuid}", openapi_extra=OWN, responses=responses(NOT_FOUND, UNAVAILABLE))
     async def end_job(job_id: UUID, request: Request) -> JobRecord:
         """Cancels it, or removes the result of one that succeeded. Again: the same answer."""
         return record_of(await cold.jobs.end(_principal(request), job_id), cold.keep_results)
@@ -87,7 +87,7 @@ def _looking(router: APIRouter, cold: Cold) -> None:
 def _results(router: APIRouter, cold: Cold) -> None:
     refused = responses(NOT_FOUND, NOT_READY, GONE, UNAVAILABLE)
 
-    @router.get("/jobs/{job_id}/result", openapi_extra=OWN, response_class=FileResponse, responses={**refused, 200: _RESULT})
+    @router.get("/jobs/{job_id:uuid}/result", openapi_extra=OWN, response_class=FileResponse, responses={**refused, 200: _RESULT})
     async def job_result(job_id: UUID, request: Request) -> FileResponse:
         """One row per row of the input, in its order: the id if there were any, prediction, version, and the error instead of a prediction."""
         job, path = await cold.jobs.result(_principal(request), job_id)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from evergreen.contracts.limits import MAX_FEATURES, MAX_TEXT
 
 _UNFIT = re.compile("\x00")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _storable(value: str) -> str:
@@ -20,12 +21,29 @@ def _storable(value: str) -> str:
     return value
 
 
-Text = Annotated[StrictStr, Field(max_length=MAX_TEXT), AfterValidator(_storable)]
+def _written_out(value: Any) -> Any:
+    """Pydantic takes a number, and its digits as text, for seconds since 1970: `to=0` would ask for 1970 instead of being told that it is no day."""
+    if value is None or isinstance(value, date) or (isinstance(value, str) and _DAY.match(value)):
+        return value
+    raise ValueError("write it out: 2025-07-24, and an instant as 2025-07-24T09:00:00Z")
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+JSON_WHOLE = BeforeValidator(_whole)
+"""After a StrictInt and its bounds: takes 10.0 too, which is an integer by JSON Schema, and still no text."""
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+Day = Annotated[date, BeforeValidator(_written_out)]
+Text = Annotated[StrictStr, Field(max_length=MAX_TEXT, json_schema_extra={"pattern": r"^[^\x00]*$"}), AfterValidator(_storable)]
 Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 WholeNumber = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
 Value = StrictBool | WholeNumber | Number | Text | None
 """A feature or an outcome's field. Null is the same as leaving it out: not known."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+Named = Annotated[dict[Name, Value], Field(max_length=MAX_FEATURES, json_schema_extra={"additionalProperties": False})]
+"""Values by name. Pydantic refuses other names and does not say so in the schema."""
 VideoId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$", examples=["dQw4w9WgXcQ"])]
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["video_performance"])]
 
@@ -39,7 +57,7 @@ class Body(BaseModel):
 
 class PredictVideoRequest(Body):
     video_id: VideoId
-    features: Annotated[dict[Name, Value], Field(max_length=MAX_FEATURES)] | None = Field(
+    features: Named | None = Field(
         default=None,
         description="What is known of the video, any subset: `title`, `published_at`, `list_date`, `category_id`, `channel_id`, `view_count` … "
         "Left out: the feature store's. Ratios and calendar features are derived.",
@@ -104,7 +122,7 @@ class FeedbackRequest(Body):
     model: ModelName | None = Field(default=None, description="Default: the video model")
     video_id: VideoId
     prediction_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
-    outcome: Annotated[dict[Name, Value], Field(min_length=1, max_length=MAX_FEATURES)] = Field(examples=[{"view_count": 152340}])
+    outcome: Annotated[Named, Field(min_length=1)] = Field(examples=[{"view_count": 152340}])
 
 
 class FeedbackAccepted(Body):

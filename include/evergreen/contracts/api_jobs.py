@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 
-from evergreen.contracts.api import Body, Text
+from evergreen.contracts.api import JSON_WHOLE, Body, Day, Instant, Text
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 Format = Literal["jsonl", "csv", "parquet"]
@@ -20,13 +19,13 @@ class TableJob(Body):
 
     table: Literal["videos"]
     region: Annotated[Text, Field(max_length=16)] | None = None
-    category_ids: Annotated[list[Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]], Field(min_length=1, max_length=100)] | None = None
+    category_ids: Annotated[list[Annotated[StrictInt, Field(ge=-(2**31), lt=2**31), JSON_WHOLE]], Field(min_length=1, max_length=100)] | None = None
     channel_id: Annotated[Text, Field(max_length=128)] | None = None
-    published_from: AwareDatetime | None = None
-    published_to: AwareDatetime | None = Field(default=None, description="Exclusive")
-    seen_from: date | None = Field(default=None, description="Listed on this day or later")
-    seen_to: date | None = Field(default=None, description="First listed on this day or earlier")
-    limit: Annotated[StrictInt, Field(ge=1)] | None = Field(default=None, description="In the order of video_id; never more than a job may have")
+    published_from: Instant | None = None
+    published_to: Instant | None = Field(default=None, description="Exclusive")
+    seen_from: Day | None = Field(default=None, description="Listed on this day or later")
+    seen_to: Day | None = Field(default=None, description="First listed on this day or earlier")
+    limit: Annotated[StrictInt, Field(ge=1), JSON_WHOLE] | None = Field(default=None, description="In the order of video_id; never more than a job may have")
 
 
 class JobProgress(Body):

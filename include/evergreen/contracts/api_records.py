@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field
 
 from evergreen.contracts.actions import ActionKind, ActionStatus, SeverityWord
-from evergreen.contracts.api import Body
+from evergreen.contracts.api import Body, Instant
 
 ModelFilter = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,63}|-)$", description="`-`: what concerns no model")]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,63}$")]
@@ -18,8 +18,8 @@ PAGE = 100
 class Page(Body):
     """Unknown parameters are refused: a mistyped filter must not look like one that matched everything."""
 
-    since: AwareDatetime | None = Field(default=None, description="From then on, included (RFC 3339 with a zone)")
-    until: AwareDatetime | None = Field(default=None, description="Before then")
+    since: Instant | None = Field(default=None, description="From then on, included (RFC 3339 with a zone)")
+    until: Instant | None = Field(default=None, description="Before then")
     limit: Annotated[int, Field(ge=1, le=PAGE)] = 50
     cursor: Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before")] = None
 

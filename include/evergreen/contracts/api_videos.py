@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StrictInt, StringConstraints
 
-from evergreen.contracts.api import Body, KeyFactor, VideoId, ViewInterval
+from evergreen.contracts.api import JSON_WHOLE, Body, Day, KeyFactor, VideoId, ViewInterval
 
 MAX_LIMIT = 100
 LONGEST_KEYWORD = 200
 MOST_CATEGORIES = 50
 
 Words = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=LONGEST_KEYWORD, pattern=r"^[^\x00]*$")]
-SearchLimit = Annotated[StrictInt, Field(ge=1, le=MAX_LIMIT)]
+SearchLimit = Annotated[StrictInt, Field(ge=1, le=MAX_LIMIT), JSON_WHOLE]
 Cursor = Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before")]
 
 
@@ -110,12 +110,12 @@ class SpreadFilter(Body):
     """Unknown parameters are refused: a mistyped filter must not look like one that matched everything."""
 
     metric: Literal["engagement", "performance"] = "performance"
-    first_day: date | None = Field(default=None, alias="from", description="Videos first listed from this day on; left out: from the beginning")
-    last_day: date | None = Field(default=None, alias="to", description="Up to this day, included; left out: to the end")
+    first_day: Day | None = Field(default=None, alias="from", description="Videos first listed from this day on; left out: from the beginning")
+    last_day: Day | None = Field(default=None, alias="to", description="Up to this day, included; left out: to the end")
     category: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=MOST_CATEGORIES)] = Field(
         default_factory=list, description="YouTube's category id; repeat it for several; none: all"
     )
-    threshold: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = Field(
+    threshold: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False)] = Field(
         default=None, description="In the metric's unit. Default: 90 for performance, none for engagement"
     )
 

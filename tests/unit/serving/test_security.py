@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -46,7 +47,7 @@ def routes(bench: Bench) -> list[tuple[str, str, Need]]:
         assert isinstance(route, Route), f"{route} is no plain route: say who may use it"
         need = declared(route)
         assert need is not None, f"{route.path} declares no need"
-        path = re.sub(r"\{[^}]+\}", "1", route.path)
+        path = re.sub(r"\{[^}]+\}", "1", re.sub(r"\{[^}]+:uuid\}", str(UUID(int=1)), route.path))
         found += [(method, path, need) for method in sorted((route.methods or set()) - {"HEAD"})]
     return found
 
