@@ -1,0 +1,46 @@
+"""What Schemathesis cannot know of this API from its document. It loads this file by SCHEMATHESIS_HOOKS."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import schemathesis
+from schemathesis import Case, CheckContext, HookContext, Response
+from schemathesis.core.failures import Failure
+from schemathesis.openapi.checks import RejectedPositiveData
+
+KEY_REUSED = "urn:evergreen:problem:idempotency-key-reused"
+NO_SCHEMA_SAYS = re.compile(
+    r"cursor: take it from the previous page"  # made up
+    r"|from: \S+ is after \S+ \(to\)"  # two fields against each other
+    r"|threshold: engagement lies between 0 and 1"  # for the other metric up to 100
+    r"|outcome: view_count must be a number of views, not .*",  # what this model's outcomes hold: the field is open to every model's
+    re.DOTALL,
+)
+WITHOUT_TOKEN = "x-without-token"
+NO_OPERATION = ("no such path; see /docs", "see /docs for the methods of this path")
+"""Generated so that it is another path, or a method there is none for: nothing was asked of an operation."""
+
+
+@schemathesis.hook
+def filter_failure(_context: HookContext, failure: Failure, _case: Case, response: Response) -> bool:
+    """Refusals of what fits the schema and cannot be used all the same; nothing but these."""
+    if not isinstance(failure, RejectedPositiveData) or response.status_code != 422:
+        return True
+    problem = json.loads(response.content)
+    if "\ufffd" in problem["instance"]:  # Schemathesis sent a path such as a%80b as it is: octets that are no text at all
+        return "should match pattern" not in problem["detail"]
+    return problem["type"] != KEY_REUSED and NO_SCHEMA_SAYS.fullmatch(problem["detail"]) is None
+
+
+@schemathesis.check
+def nothing_without_a_token(_context: CheckContext, response: Response, case: Case) -> None:
+    """Whoever has no token that counts gets a 401 wherever the operation is not public, whatever else is wrong with the request; or a 429.
+    Only in runs that say so by a header: in others Schemathesis sends the token it was given."""
+    sent = {name.lower() for name in response.request.headers}
+    if WITHOUT_TOKEN not in sent or case.operation.definition.raw["x-need"] in {"public", "metrics"}:
+        return
+    if response.status_code in {404, 405} and json.loads(response.content)["detail"] in NO_OPERATION:
+        return
+    assert response.status_code in {401, 429}, f"{response.status_code} without a token"
