@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evergreen.contracts.envelope import new_id
 from evergreen.ports.serving import Champion, PredictionRecord
+from evergreen.services.prediction_ids import Ids
 from serving.dependencies import Serving
 from serving.hot import Call
 
@@ -23,6 +23,7 @@ INLINE_ROWS = 256
 LOGGED_ROWS = 10
 """Of each request: enough to watch what is asked, and a large batch does not drown the log."""
 _encode = msgspec.json.Encoder().encode
+_ids = Ids()
 
 
 async def score(serving: Serving, champion: Champion, matrix: NDArray[np.float64], call: Call) -> NDArray[np.float64]:
@@ -48,7 +49,7 @@ def log_rows(serving: Serving, champion: Champion, matrix: NDArray[np.float64], 
         given = {name: value for name, value in zip(names, row, strict=True) if isfinite(value)}
         serving.log.record(
             PredictionRecord(
-                prediction_id=new_id(),
+                prediction_id=_ids.next(),
                 champion=champion,
                 entity=None,
                 given=given,

@@ -118,3 +118,12 @@ print("BROUGHT", json.dumps(brought))
     brought = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("BROUGHT")).removeprefix("BROUGHT"))
     assert set(brought) == set(files) != set()
     assert not {file: packages for file, packages in brought.items() if packages}
+
+
+def test_a_serving_worker_starts_without_what_only_later_routes_need(tmp_path: Path) -> None:
+    """Each of them costs a start a tenth of a second, or the worker its memory (a model without a compiled form, FastAPI's routes: they come later)."""
+    started = "serving.app, serving.dependencies, serving.metrics, serving.worker, evergreen.adapters.mlflow_registry, evergreen.domains.videos.spec"
+    late = ["pydantic", "fastapi", "redis", "confluent_kafka", "jwt", "pandas", "scipy", "sklearn", "skops", "treelite", "mlflow"]
+    code = f"import sys, {started}; print([name for name in {late} if name in sys.modules])"
+    done = run(code, tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr[-2000:]
