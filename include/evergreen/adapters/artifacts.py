@@ -85,9 +85,10 @@ def load_verified(folder: Path, trusted_types: Collection[str], key: bytes, *, i
     return VerifiedArtifact({head: _build(head, body, trusted_types) for head, body in heads.items()}, card)
 
 
-def read_card(folder: Path, key: bytes) -> Mapping[str, Any]:
-    """Raises ArtifactRefused."""
-    return _card(read_verified(folder, key))
+def read_described(folder: Path, key: bytes) -> tuple[Mapping[str, Any], GoldenRows | None]:
+    """(card, golden rows): what is known of a version whose estimators nobody needs. Raises ArtifactRefused."""
+    contents = read_verified(folder, key)
+    return _card(contents), _golden(contents)
 
 
 def _card(contents: Mapping[str, bytes]) -> Mapping[str, Any]:
@@ -99,7 +100,11 @@ def _card(contents: Mapping[str, bytes]) -> Mapping[str, Any]:
 
 def read_golden(folder: Path, key: bytes) -> GoldenRows | None:
     """Rows the training job predicted before saving; None in a version without them. Raises ArtifactRefused."""
-    body = read_verified(folder, key).get(GOLDEN)
+    return _golden(read_verified(folder, key))
+
+
+def _golden(contents: Mapping[str, bytes]) -> GoldenRows | None:
+    body = contents.get(GOLDEN)
     if body is None:
         return None
     try:

@@ -74,7 +74,7 @@ class MlflowRegistry:
                 forest = compiled.read(folder, self._key)
         if forest is None:
             raise ArtifactRefused(f"the compiled form of {spec.name}@{version} does not stay on this disk")
-        return compiled.version_of(forest, artifacts.read_card(folder, self._key), artifacts.read_golden(folder, self._key))
+        return compiled.version_of(forest, *artifacts.read_described(folder, self._key))
 
     def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
         return self._probe(spec, version, self._store.fetch(spec.name, version)).figures
