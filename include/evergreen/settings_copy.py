@@ -72,7 +72,7 @@ def whole_settings(settings: Settings) -> Settings:
 
 def secrets_in(copy: object) -> list[str]:
     """Every secret's value, of settings and of their copy."""
-    if isinstance(copy, Secret) or hasattr(copy, "get_secret_value"):
+    if hasattr(copy, "get_secret_value"):
         return [value] if (value := copy.get_secret_value()) else []
     if isinstance(copy, dict):
         return [secret for inner in copy.values() for secret in secrets_in(inner)]

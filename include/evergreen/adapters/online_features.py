@@ -8,7 +8,6 @@ generation is kept."""
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,15 +18,14 @@ import msgspec
 
 from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.feature_copies import KEEP, ROUND, copy_key
+from evergreen.adapters.jitter import jittered
 from evergreen.adapters.redis_link import Breaker, RedisLink
 from evergreen.core.errors import Unavailable
 from evergreen.core.generations import FEATURES, Generations
 from evergreen.core.lru import Lru
-from evergreen.ports.serving import StoredFeatures
+from evergreen.ports.serving import UNKNOWN_SECONDS, StoredFeatures
 
 TTL_SECONDS = 600
-UNKNOWN_SECONDS = 10.0
-"""For which "nothing is known of it" is believed."""
 LOCAL_ENTRIES = 8192
 _LOCAL_BYTES = 16 * 2**20
 _ENTRY_BYTES = 512
@@ -35,15 +33,13 @@ _ENTRY_BYTES = 512
 _MAX_COPY_BYTES = 256 * 2**10
 LONGEST_SECONDS = 1.0
 """A request waits for Postgres."""
-_STORE = "SELECT features, as_of FROM online_features WHERE model = $1 AND entity = $2"
+_STORE = "SELECT entity, features, as_of FROM online_features WHERE model = $1 AND entity = ANY($2::text[])"
 # The catalogue has no words for "no tags known", so it says nothing of them.
 _CATALOGUE = """
 SELECT video_id, title, channel_id, channel_title, category_id, duration, published_at, length(description) AS description_length,
        view_count, like_count, comment_count, first_seen AS list_date, last_seen
-FROM videos WHERE video_id = $1
+FROM videos WHERE video_id = ANY($1::text[])
 """
-_STORE_MANY = "SELECT entity, features, as_of FROM online_features WHERE model = $1 AND entity = ANY($2::text[])"
-_CATALOGUE_MANY = _CATALOGUE.replace("= $1", "= ANY($1::text[])")
 
 
 class _Copy(msgspec.Struct):
@@ -73,7 +69,7 @@ class OnlineFeatureStore:
         kept = self._kept(model, entity, generation)
         if kept is not None:
             return kept[0]
-        found = await self._look_up(model, entity)
+        found = (await self._look_up(model, [entity])).get(entity)
         self._keep(model, entity, generation, found)
         return found
 
@@ -84,7 +80,7 @@ class OnlineFeatureStore:
         open_ = [entity for entity, one in kept.items() if one is None]
         found = {entity: one[0] for entity, one in kept.items() if one is not None}
         if open_:
-            looked_up = await self._look_up_many(model, open_)
+            looked_up = await self._look_up(model, open_)
             for entity in open_:
                 found[entity] = looked_up.get(entity)
                 self._keep(model, entity, generation, found[entity])
@@ -97,46 +93,23 @@ class OnlineFeatureStore:
         return (None if kept[2] is None else StoredFeatures(kept[2].features, kept[2].as_of, left),)
 
     def _keep(self, model: str, entity: str, generation: int, found: _Found) -> None:
-        seconds = UNKNOWN_SECONDS * (1 - 0.15 * random.random()) if found is None else found.seconds_left
+        seconds = jittered(UNKNOWN_SECONDS) if found is None else found.seconds_left
         if seconds > 0 and generation == self._generations.of(FEATURES):
             size = _ENTRY_BYTES if found is None else _ENTRY_BYTES + sum(len(str(value)) for value in found.features.values())
             self._local.put((model, entity), (time.monotonic() + seconds, generation, found), size)
 
-    async def _look_up_many(self, model: str, entities: Sequence[str]) -> dict[str, StoredFeatures]:
-        copies = dict(zip(entities, await asyncio.gather(*(self._copied(model, entity) for entity in entities)), strict=True))
-        found = {entity: copy for entity, (copy, _) in copies.items() if copy is not None}
+    async def _look_up(self, model: str, entities: Sequence[str]) -> dict[str, StoredFeatures]:
+        found, round_ = await self._copied(model, entities)
         missing = [entity for entity in entities if entity not in found]
-        for row in await self._rows(_STORE_MANY, model, missing) if missing else ():
-            entity, round_, seconds = row["entity"], copies[row["entity"]][1], _lifetime()
-            found[entity] = StoredFeatures(row["features"], row["as_of"], float(seconds))
+        for row in await self._rows(_STORE, model, missing) if missing else ():
+            seconds = _lifetime()
+            found[row["entity"]] = StoredFeatures(row["features"], row["as_of"], float(seconds))
             if round_ is not None:
-                self._copy(model, entity, round_, _Copy(row["features"], row["as_of"]), seconds)
+                self._copy(model, row["entity"], round_, _Copy(row["features"], row["as_of"]), seconds)
         unknown = [entity for entity in missing if entity not in found]
-        for row in await self._rows(_CATALOGUE_MANY, unknown) if unknown else ():
+        for row in await self._rows(_CATALOGUE, unknown) if unknown else ():
             found[row["video_id"]] = _of_catalogue(row, _lifetime())
         return found
-
-    async def _look_up(self, model: str, entity: str) -> _Found:
-        copy, round_ = await self._copied(model, entity)
-        if copy is not None:
-            return copy
-        seconds = _lifetime()
-        row = await self._row(_STORE, model, entity)
-        if row is None:
-            return await self._catalogued(entity, seconds)
-        if round_ is not None:
-            self._copy(model, entity, round_, _Copy(row["features"], row["as_of"]), seconds)
-        return StoredFeatures(row["features"], row["as_of"], float(seconds))
-
-    async def _catalogued(self, entity: str, seconds: float) -> _Found:
-        row = await self._row(_CATALOGUE, entity)
-        if row is None:
-            return None
-        return _of_catalogue(row, seconds)
-
-    async def _row(self, query: str, *values: object) -> Any:
-        rows = await self._rows(query, *values)
-        return rows[0] if rows else None
 
     async def _rows(self, query: str, *values: object) -> Any:
         if not self._breaker.admit():
@@ -156,16 +129,20 @@ class OnlineFeatureStore:
         self._breaker.succeeded()
         return rows
 
-    async def _copied(self, model: str, entity: str) -> tuple[_Found, bytes | None]:
-        """The copy, and the round; None: nothing may be copied now."""
-        key = copy_key(model, entity)
+    async def _copied(self, model: str, entities: Sequence[str]) -> tuple[dict[str, StoredFeatures], bytes | None]:
+        """The copies there are, and the round; None: nothing may be copied now."""
+        keys = [copy_key(model, entity) for entity in entities]
+        commands = [command for key in keys for command in (("GETRANGE", key, 0, _MAX_COPY_BYTES), ("PTTL", key))]
         try:
-            body, milliseconds, round_ = await self._link.ask(("GETRANGE", key, 0, _MAX_COPY_BYTES), ("PTTL", key), ("GET", ROUND))
+            *replies, round_ = await self._link.ask(*commands, ("GET", ROUND))
         except Unavailable:
-            return None, None
-        copy = _read(body)
-        known = None if copy is None or milliseconds <= 0 else StoredFeatures(copy.features, copy.as_of, min(milliseconds / 1000, TTL_SECONDS))
-        return known, b"" if round_ is None else round_ if isinstance(round_, bytes) else None
+            return {}, None
+        found = {}
+        for entity, body, milliseconds in zip(entities, replies[::2], replies[1::2], strict=True):
+            copy = _read(body)
+            if copy is not None and milliseconds > 0:
+                found[entity] = StoredFeatures(copy.features, copy.as_of, min(milliseconds / 1000, TTL_SECONDS))
+        return found, b"" if round_ is None else round_ if isinstance(round_, bytes) else None
 
     def _copy(self, model: str, entity: str, round_: bytes, copy: _Copy, seconds: int) -> None:
         try:
@@ -193,7 +170,7 @@ def _of_catalogue(row: Mapping[str, Any], seconds: float) -> StoredFeatures:
 
 
 def _lifetime() -> int:
-    return int(TTL_SECONDS * (1 - 0.15 * random.random()))
+    return int(jittered(TTL_SECONDS))
 
 
 def _plain(value: Any) -> Any:

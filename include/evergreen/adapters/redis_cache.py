@@ -7,7 +7,6 @@ is a miss and is deleted. L1 keeps an entry for a while after its time: it may a
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from evergreen.adapters.jitter import jittered
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.errors import Unavailable
 from evergreen.core.lru import Lru
@@ -29,7 +29,6 @@ MAX_ENTRY_BYTES = 128 * 2**10
 MAX_WRITES_UNDER_WAY = 128
 STALE_SECONDS = 3600.0
 KEY_SECONDS = 24 * 3600
-_JITTER = 0.15
 _NO_KEY = -2
 _CLAIM = "local first = redis.call('GET', KEYS[1]) if first then return first end redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) return ARGV[1]"
 
@@ -83,7 +82,7 @@ class LayeredCache:
         return shared, "l2"
 
     def put(self, key: str, answer: CachedAnswer) -> float:
-        seconds = self._ttl * (1 - _JITTER * random.random())  # entries of one burst must not all end in one moment
+        seconds = jittered(self._ttl)
         self._keep(key, answer, seconds)
         if len(self._writes) < MAX_WRITES_UNDER_WAY and not self._link.breaker.open:
             self._write(key, encode_entry(answer), seconds)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import time
 
+from evergreen.adapters.jitter import jittered
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.core.errors import Unavailable
 from evergreen.core.lru import Lru
 
 TTL_SECONDS = 180.0
-_JITTER = 0.15
 _ENTRIES = 512
 _BYTES = 4 * 2**20
 _MAX_PAGE_BYTES = 512 * 2**10
@@ -38,7 +37,7 @@ class LayeredSearchCache:
         return page
 
     def put(self, key: str, page: bytes) -> None:
-        seconds = self._ttl * (1 - _JITTER * random.random())  # entries of one burst must not all end in one moment
+        seconds = jittered(self._ttl)
         self._keep(key, page, seconds)
         if len(page) >= _MAX_PAGE_BYTES or self._link.breaker.open:
             return

@@ -58,6 +58,10 @@ class StoredFeatures:
     """For which they may be kept, unless generation `features` changes before."""
 
 
+UNKNOWN_SECONDS = 10.0
+"""For which "nothing is known of it" is believed."""
+
+
 class FeatureStore(Protocol):
     async def get(self, model: str, entity: str) -> StoredFeatures | None:
         """None: nothing is known of it. Raises Unavailable."""

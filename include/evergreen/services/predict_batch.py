@@ -22,7 +22,7 @@ from evergreen.services.answer_each import Broke, answered
 from evergreen.services.predict import STATUS, Question
 from evergreen.services.prediction_answers import Answer, encode, ready
 from evergreen.services.prediction_ids import Ids
-from evergreen.services.prediction_request import NothingKnown, Round, cache_key, known, last_key, told
+from evergreen.services.prediction_request import NothingKnown, Round, cache_key, features_away, known, last_key, told, with_related
 
 if TYPE_CHECKING:
     from evergreen.contracts.api import BloomStatus
@@ -112,27 +112,22 @@ class PredictBatch:
             if item.given is not None:
                 item.request = dict(item.given)
             elif stored is not None and (found := stored.get(item.question.entity)) is None:
-                said = f"nothing is known of {item.question.entity!r}: send `features`, or ask again once a list with it was ingested"
-                item.error = NothingKnown(said)
+                item.error = NothingKnown(item.question.entity)
             elif stored is not None and found is not None:
                 item.request, item.as_of = dict(found.features), found.as_of
 
     async def _look_up_related(self, champion: Champion, items: Sequence[_Item]) -> None:
         spec = champion.loaded.spec
-        if spec.related is None:
-            return
-        asked = [(item, related) for item in items if item.request is not None and (related := spec.related(item.request)) is not None]
-        if not asked:
-            return
+        asked = [(item, item.request) for item in items if item.request is not None]
         try:
-            stored = await self._features.get_many(spec.name, list(dict.fromkeys(related.entity for _, related in asked)))
+            whole = await with_related(self._features, spec, [request for _, request in asked])
         except Unavailable:
-            for item, _ in asked:
-                item.found.lacks("features_unavailable", whole=False)
+            for item, request in asked:
+                if spec.related is not None and spec.related(request) is not None:
+                    item.found.lacks("features_unavailable", whole=False)
             return
-        for item, related in asked:
-            found = stored.get(related.entity)
-            item.request = {**(related.unknown if found is None else found.features), **(item.request or {})}
+        for (item, _), request in zip(asked, whole, strict=True):
+            item.request = request
 
     async def _from_cache(self, champion: Champion, generation: int, items: Sequence[_Item]) -> None:
         """All at once: the shared layer is asked in one turn."""
@@ -159,7 +154,7 @@ class PredictBatch:
         if item.cached is None and (stale := self._cache.expired(item.key)) is not None:
             item.cached, item.layer = stale, "l1"
         if item.cached is None:
-            item.error = Unavailable(f"the features of {item.question.entity!r} cannot be looked up now: send `features`, or try again")
+            item.error = features_away(item.question.entity)
         item.found.lacks("features_unavailable", whole=False)
 
     async def _compute(self, champion: Champion, generation: int, items: Sequence[_Item]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,20 @@ import msgspec
 
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.serving import Champion, FeatureStore
+from evergreen.ports.serving import UNKNOWN_SECONDS, Champion, FeatureStore
 
-UNKNOWN_SECONDS = 10.0
-"""For which "the store knows nothing of it" may be kept."""
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 class NothingKnown(NotFound):
     """No features were given and the feature store has none of the entity."""
+
+    def __init__(self, entity: str) -> None:
+        super().__init__(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
+
+
+def features_away(entity: str) -> Unavailable:
+    return Unavailable(f"the features of {entity!r} cannot be looked up now: send `features`, or try again")
 
 
 @dataclass(slots=True)
@@ -60,7 +65,7 @@ class Requests:
             return Asked(await self._with_related(spec, {**given}, found), None)
         stored = await self._features.get(spec.name, entity)
         if stored is None:
-            raise NothingKnown(f"nothing is known of {entity!r}: send `features`, or ask again once a list with it was ingested")
+            raise NothingKnown(entity)
         found.keeps(stored.seconds_left)
         return Asked(await self._with_related(spec, {**stored.features}, found), stored.as_of)
 
@@ -76,6 +81,17 @@ class Requests:
             return request
         found.keeps(UNKNOWN_SECONDS if stored is None else stored.seconds_left)
         return {**(related.unknown if stored is None else stored.features), **request}
+
+
+async def with_related(features: FeatureStore, spec: ModelSpec, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each request with what the store knows of what it refers to, all asked at once. Raises Unavailable."""
+    related = [spec.related(request) if spec.related is not None else None for request in requests]
+    wanted = sorted({one.entity for one in related if one is not None})
+    stored = await features.get_many(spec.name, wanted) if wanted else {}
+    return [
+        {**({} if one is None else stored[one.entity].features if one.entity in stored else one.unknown), **request}
+        for one, request in zip(related, requests, strict=True)
+    ]
 
 
 def known(spec: ModelSpec, features: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, list[str]]:

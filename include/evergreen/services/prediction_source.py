@@ -15,7 +15,7 @@ from evergreen.core.errors import EvergreenError, Unavailable
 from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
 from evergreen.ports.serving import Champion, LoadedModel
 from evergreen.services.prediction_answers import encode
-from evergreen.services.prediction_request import Asked, Round, cache_key, last_key, told
+from evergreen.services.prediction_request import Asked, Round, cache_key, features_away, last_key, told
 from evergreen.services.single_flight import SingleFlight
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class PredictionSource:
             return hit
         stale = self._cache.expired(key)
         if stale is None:
-            raise Unavailable(f"the features of {entity!r} cannot be looked up now: send `features`, or try again")
+            raise features_away(entity)
         return stale, "l1"
 
     async def _make(self, champion: Champion, key: str, last: str | None, asked: Asked, whole: bool) -> _Made:

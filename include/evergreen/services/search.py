@@ -24,6 +24,7 @@ from evergreen.core.keywords import keyword_of
 from evergreen.ports.catalogue import SearchCache, Video, VideoSearch
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.serving import Champion, FeatureStore, LoadedModel, ServedModels
+from evergreen.services.prediction_request import with_related
 
 INLINE_ROWS = 32
 """More than so many rows are computed beside the event loop."""
@@ -112,13 +113,8 @@ class Search:
     async def _requests(self, spec: ModelSpec, videos: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What the model is asked of each: its features and what the store knows of its channel."""
         stored = await self._features.get_many(spec.name, videos)
-        found = {video: {**stored[video].features} for video in videos if video in stored}
-        related = {video: one for video, request in found.items() if spec.related is not None and (one := spec.related(request)) is not None}
-        more = await self._features.get_many(spec.name, sorted({one.entity for one in related.values()})) if related else {}
-        for video, one in related.items():
-            known = more.get(one.entity)
-            found[video] = {**(one.unknown if known is None else known.features), **found[video]}
-        return found
+        found = [video for video in videos if video in stored]
+        return dict(zip(found, await with_related(self._features, spec, [stored[video].features for video in found]), strict=True))
 
     async def _answers(self, loaded: LoadedModel, requests: Sequence[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
         if not requests:
