@@ -25,7 +25,7 @@ from evergreen.core.clock import wall_now
 from evergreen.domains.videos.spec import video_spec
 from evergreen.environment import share_metrics
 from evergreen.local_stack.testing import stack
-from evergreen.ports.serving import Champion, LoadedModel, PredictionLog, PredictionRecord
+from evergreen.ports.serving import Champion, Later, LoadedModel, PredictionLog, PredictionRecord
 from evergreen.services.predict import Predict
 from serving.hot import Call
 
@@ -57,12 +57,12 @@ class Model:
 class Nobody:
     """Takes records and forgets them."""
 
-    def record(self, record: PredictionRecord) -> None:
+    def record(self, record: PredictionRecord | Later) -> None:
         pass
 
 
 class NoKafka:
-    def tell(self, topic: str, key: bytes, value: bytes) -> None:
+    def tell(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         pass
 
     def close(self, timeout_seconds: float) -> None:

@@ -26,10 +26,10 @@ class App:
         self._api = _Later(serving)
         hot = [predict_video(serving), *scoring_hot(serving), *inference_hot(serving)]
         gate, cors = serving.access.gate, serving.access.cors
-        self._edge = Edge(self._api, gate=gate, cors=cors, hot=hot, metrics=serving.metrics, draining=lambda: serving.draining)
+        self.edge = Edge(self._api, gate=gate, cors=cors, hot=hot, metrics=serving.metrics, draining=lambda: serving.draining)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self._lifespan(receive, send) if scope["type"] == "lifespan" else self._edge(scope, receive, send))
+        await (self._lifespan(receive, send) if scope["type"] == "lifespan" else self.edge(scope, receive, send))
 
     @property
     def api(self) -> Api:

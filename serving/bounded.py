@@ -42,12 +42,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self.begun, self._head_bytes, self._received = time.monotonic(), 0, 0
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
+    def head_ended(self) -> None:
         self._head_bytes = -1
+
+    def body_came(self, body: bytes) -> None:
+        self._received += len(body)
+
+    def on_headers_complete(self) -> None:
+        self.head_ended()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._received += len(body)
+        self.body_came(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -71,7 +71,7 @@ class ChampionListener:
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
         self._takes_part = False
-        slots.awake = self.awake
+        slots.slept, slots.awake = self.slept, self.awake
 
     @property
     def ready(self) -> bool:
@@ -136,10 +136,12 @@ class ChampionListener:
 
     async def awake(self) -> None:
         """After SIGSTOP a worker would answer with the champion of then until its next look: its first requests wait for that, a second at most."""
-        if self._slept or time.monotonic() - self._ticked > FROZEN_SECONDS:
-            self._slept = True
-            self.poke()
-            await self._next_round(POLL_SECONDS)
+        self._slept = True
+        self.poke()
+        await self._next_round(POLL_SECONDS)
+
+    def slept(self) -> bool:
+        return self._slept or time.monotonic() - self._ticked > FROZEN_SECONDS
 
     async def _next_round(self, timeout_seconds: float) -> None:
         with suppress(TimeoutError):

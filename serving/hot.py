@@ -66,5 +66,7 @@ class HotRoute:
     need: Need
     exact: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Paths the edge answers itself -> their parts: the template with everything filled in that is known at start."""
+    at_once: Callable[[Call], Reply | None] | None = None
+    """As `handle`, where nothing has to be waited for; None: ask `handle`. Without one, always."""
     too_deep: Reply | None = None
     """What a body that is nested too deep is told, in the words of the route's protocol; by default a problem."""

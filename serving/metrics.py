@@ -13,23 +13,31 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from evergreen.ports.cache import Layer
 from evergreen.services.predict import Answer
+from serving.tally import Observed, Tally
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _STATM = Path("/proc/self/statm")
 _PID = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 
+_OWN_PID = os.getpid()
+if values.ValueClass is not values.MutexValue:
+    # prometheus_client would ask the kernel for the process' id at every count, in case it was forked: ten system calls a request.
+    values.ValueClass = values.MultiProcessValue(lambda: _OWN_PID)  # type: ignore[no-untyped-call]
+
+
 class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._predicted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._answered: dict[tuple[str, str, int], tuple[Tally, Observed]] = {}
+        self._predicted: dict[tuple[str, int], tuple[Tally, Observed]] = {}
+        self._tallies: list[Tally | Observed] = []
         self.registry = own = CollectorRegistry()
         # Requests answered, by route template: alert on the share of 5xx.
         self.requests = Counter("api_requests", "Requests answered", ["endpoint", "method", "status"], registry=own)
@@ -49,6 +57,7 @@ class Metrics:
         # Processor time and memory of all workers together.
         self.cpu_seconds = Counter("worker_cpu_seconds", "Processor time of all workers", registry=own)
         self.memory = Gauge("worker_memory_bytes", "Resident memory of all workers", multiprocess_mode="livesum", registry=own)
+        self._in_flight = 0
         self._cpu_told = 0.0
         # From hearing of an epoch to answering with it; a prepared version takes milliseconds.
         self.swap_seconds = Histogram("model_swap_seconds", "Time of a champion swap", ["model_name"], buckets=_LATENCY, registry=own)
@@ -63,16 +72,38 @@ class Metrics:
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
 
         self._degraded: bool | None = None
-        self._looked_up = {(layer, hit): (self.cache_hits if hit else self.cache_misses).labels(layer) for layer in get_args(Layer) for hit in (True, False)}
+        self._looked_up = {
+            (layer, hit): self._tally((self.cache_hits if hit else self.cache_misses).labels(layer)) for layer in get_args(Layer) for hit in (True, False)
+        }
+
+    def entered(self) -> None:
+        self._in_flight += 1
+
+    def left(self) -> None:
+        self._in_flight -= 1
 
     def answered(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """Children are found once: `labels()` costs more than counting."""
         children = self._answered.get((endpoint, method, status))
         if children is None:
-            children = self.requests.labels(endpoint, method, str(status)), self.seconds.labels(endpoint)
+            children = self._tally(self.requests.labels(endpoint, method, str(status))), self._observed(self.seconds.labels(endpoint))
             self._answered[endpoint, method, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def _tally(self, child: Counter) -> Tally:
+        self._tallies.append(made := Tally(child))
+        return made
+
+    def _observed(self, child: Histogram) -> Observed:
+        self._tallies.append(made := Observed(child))
+        return made
+
+    def flush(self) -> None:
+        """What was counted since the last time becomes visible to all. On the event loop: counting is not for threads."""
+        for tally in self._tallies:
+            tally.flush()
+        self.in_flight.set(self._in_flight)
 
     def refused(self, why: str) -> None:
         self.requests_refused.labels(why).inc()
@@ -87,7 +118,8 @@ class Metrics:
         """`rows` predictions answered at once."""
         children = self._predicted.get((model, version))
         if children is None:
-            children = self._predicted[model, version] = self.predictions.labels(model, str(version)), self.prediction_seconds.labels(model)
+            children = self._tally(self.predictions.labels(model, str(version))), self._observed(self.prediction_seconds.labels(model))
+            self._predicted[model, version] = children
         children[0].inc(rows)
         children[1].observe(seconds)
 
@@ -109,7 +141,7 @@ class Metrics:
             self.memory.set(int(_STATM.read_text().split()[1]) * resource.getpagesize())
 
     def render(self) -> bytes:
-        """All workers' numbers in Prometheus' text format. Reads files: not for the event loop."""
+        """All workers' numbers in Prometheus' text format, this one's as of its last `flush`. Reads files: not for the event loop."""
         registry = self.registry
         if self._folder is not None:
             self.forget_the_dead()
@@ -125,6 +157,7 @@ class Metrics:
 
     def leave(self) -> None:
         """This worker's live gauges end with it."""
+        self.flush()
         if self._folder is not None:
             mark_process_dead(os.getpid(), path=str(self._folder))  # type: ignore[no-untyped-call]
 

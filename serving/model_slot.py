@@ -18,11 +18,17 @@ class ModelSlots:
         self._champions: dict[str, Champion] = {}
         self._previous: dict[str, Key] = {}
         self._loaded: dict[Key, LoadedModel] = {}
+        self.slept: Callable[[], bool] = lambda: False
+        """Asked before each answer: whether this process may have missed something."""
         self.awake: Callable[[], Awaitable[None]] | None = None
-        """Asked before each answer; returns at once unless this process has slept."""
+        """Waits until it knows again."""
+
+    def at_once(self, model: str) -> Champion | None:
+        """Without waiting. None: ask `champion`."""
+        return None if self.slept() else self._champions.get(model)
 
     async def champion(self, model: str) -> Champion:
-        if self.awake is not None:
+        if self.awake is not None and self.slept():
             await self.awake()
         champion = self._champions.get(model)
         if champion is None:

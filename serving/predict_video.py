@@ -11,7 +11,7 @@ import msgspec
 
 from evergreen.contracts.limits import MAX_FEATURES, MAX_TEXT
 from evergreen.core.access import Need
-from evergreen.services.predict import Predict, Question
+from evergreen.services.predict import Answer, Predict, Question
 from serving.dependencies import Serving
 from serving.hot import Call, HotRoute, Reply, says_json
 from serving.metrics import Metrics
@@ -42,6 +42,10 @@ class PredictVideo:
         self._model = model
         self._metrics = metrics
 
+    def at_once(self, call: Call) -> Reply | None:
+        answer = self._predict.again_at_once(call.body, call.traceparent) if says_json(call.headers.get("content-type")) else None
+        return None if answer is None else self._said(answer)
+
     async def handle(self, call: Call) -> Reply:
         """How a video will do when it is first listed, from given features or, without any, from the feature store's."""
         is_json = says_json(call.headers.get("content-type"))
@@ -51,6 +55,9 @@ class PredictVideo:
             if isinstance(asked, Reply):
                 return asked
             answer = await self._predict.run(Question(self._model, asked.video_id, asked.features, call.traceparent, call.body))
+        return self._said(answer)
+
+    def _said(self, answer: Answer) -> Reply:
         self._metrics.predicted(answer)
         return Reply(answer.body)
 
@@ -93,5 +100,5 @@ def _is_name(name: str) -> bool:
 
 
 def predict_video(serving: Serving) -> HotRoute:
-    handle = PredictVideo(serving.predict, serving.video_model, serving.metrics).handle
-    return HotRoute("POST", PATH, handle, Need.PREDICT, {PATH: {}})
+    asked = PredictVideo(serving.predict, serving.video_model, serving.metrics)
+    return HotRoute("POST", PATH, asked.handle, Need.PREDICT, {PATH: {}}, asked.at_once)

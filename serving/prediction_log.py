@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from evergreen.contracts.ids import MAX_BYTES, SCHEMA_URI, derived_id
+from evergreen.contracts.ids import MAX_BYTES, SCHEMA_URI
 from evergreen.core.clock import wall_now
 from evergreen.ports.messaging import Telemetry
-from evergreen.ports.serving import PredictionRecord
+from evergreen.ports.serving import Later, PredictionRecord
 from serving.shadow import shadow_predictions
 
 MAX_BUFFERED = 10_000
@@ -45,9 +45,13 @@ _EVENT = (
 """CloudEvents 1.0, structured. What goes in between quotes is ours and plain ASCII; what others said is encoded."""
 _REQUESTED = b'{"model_name":"%b","entity":%b,"features":%b}'
 _COMPLETED = (
-    b'{"prediction_id":"%b","model_name":"%b","model_version":"%b","entity":%b,"features":%b,"predicted":%b,"lower":%b,"upper":%b,"answer":%b,'
-    b'"latency_seconds":%b,"cached":%b,"shadow_version":%b,"shadow_predicted":%b}'
+    b'{"prediction_id":"%b","model_name":"%b","model_version":"%b","entity":%b,"features":%b,%b,"answer":%b,'
+    b'"latency_seconds":%.6f,"cached":%b,"shadow_version":%b,"shadow_predicted":%b}'
 )
+_NUMBERS = b'"predicted":%b,"lower":%b,"upper":%b'
+_NUMBERS_KEPT = 4096
+_TWIN = dict(zip("0123456789abcdef", "fedcba9876543210", strict=True))
+"""The completion's id is the request's with another last digit: as unique, and each can be told from the other."""
 _SCHEMAS = {kind: SCHEMA_URI.format(type=kind.decode()).encode() for kind in (b"prediction_request", b"prediction_completed")}
 _encode = msgspec.json.Encoder().encode
 _said = msgspec.json.Decoder(_Said).decode
@@ -59,11 +63,13 @@ class KafkaPredictionLog:
         self._telemetry = telemetry
         self._on_drop = on_drop
         self._max = max_buffered
-        self._buffer: deque[PredictionRecord] = deque()
+        self._buffer: deque[PredictionRecord | Later] = deque()
+        self._numbers: dict[bytes, bytes] = {}
+        """By answer: an answer that is given again and again is read once."""
         self._some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def record(self, record: PredictionRecord) -> None:
+    def record(self, record: PredictionRecord | Later) -> None:
         if len(self._buffer) >= self._max:
             self._on_drop(1)
             return
@@ -92,44 +98,48 @@ class KafkaPredictionLog:
                 await asyncio.sleep(0)
 
     def _take(self) -> list[PredictionRecord]:
-        shadowed = bool(self._buffer) and self._buffer[0].champion.shadow is not None
-        return [self._buffer.popleft() for _ in range(min(_SHADOWED_BITE if shadowed else _BITE, len(self._buffer)))]
+        taken: list[PredictionRecord] = []
+        while self._buffer and len(taken) < (_SHADOWED_BITE if taken and taken[0].champion.shadow is not None else _BITE):
+            one = self._buffer.popleft()
+            taken += [one] if isinstance(one, PredictionRecord) else one()
+        return taken
 
     def _tell(self, bite: Sequence[PredictionRecord]) -> None:
         wall = wall_now().isoformat().encode()
         try:
             shadows = shadow_predictions([(one.champion.shadow, _object(one.features) if one.champion.shadow is not None else {}) for one in bite])
-            for record, shadow in zip(bite, shadows, strict=True):
-                self._one(record, shadow, wall)
+            events = [self._events(record, shadow, wall) for record, shadow in zip(bite, shadows, strict=True)]
+            told = [(key, requested, completed) for key, requested, completed in events if len(requested) <= MAX_BYTES and len(completed) <= MAX_BYTES]
+            if len(told) < len(events):
+                self._on_drop(len(events) - len(told))
+            self._telemetry.tell("prediction.request", [(key, requested) for key, requested, _ in told])
+            self._telemetry.tell("prediction.completed", [(key, completed) for key, _, completed in told])
         except Exception:  # the log's own edge: a record that cannot be told must not end the telling
             log.exception("prediction_log_failed", records=len(bite))
             self._on_drop(len(bite))
 
-    def _one(self, record: PredictionRecord, shadow: float | None, wall: bytes) -> None:
-        """Both events of an answer carry its id as correlation id."""
-        loaded, prediction_id = record.champion.loaded, record.prediction_id.encode()
+    def _events(self, record: PredictionRecord, shadow: float | None, wall: bytes) -> tuple[bytes, bytes, bytes]:
+        """Key, request and completion. Both carry the answer's id as correlation id."""
+        loaded, own = record.champion.loaded, record.prediction_id.encode()
         model, entity = loaded.spec.name.encode(), _encode(record.entity)
         subject, key = (b'"%b"' % model, model) if record.entity is None else (entity, record.entity.encode())
+        twin = (record.prediction_id[:-1] + _TWIN[record.prediction_id[-1]]).encode()
         trace = b',"traceparent":"%b"' % record.traceparent.encode() if record.traceparent else b""
-        said = (subject, record.time.isoformat().encode())
-        requested, completed = (
-            _EVENT % (event_id, model, kind, *said, _SCHEMAS[kind], wall, prediction_id, trace, data)
-            for kind, event_id, data in (
-                (b"prediction_request", prediction_id, _REQUESTED % (model, entity, _encode(record.given))),
-                (b"prediction_completed", derived_id(record.prediction_id, "prediction_completed").encode(), _completed(record, shadow, model, entity)),
-            )
+        time, requested = record.time.isoformat().encode(), _REQUESTED % (model, entity, record.given)
+        shadow_version = None if shadow is None or record.champion.shadow is None else record.champion.shadow.name
+        rest = (record.latency_seconds, b"true" if record.cached else b"false", _encode(shadow_version), _encode(shadow))
+        completed = _COMPLETED % (own, model, loaded.name.encode(), entity, record.features, self._numbers_of(record.answer), record.answer, *rest)
+        return (
+            key,
+            _EVENT % (own, model, b"prediction_request", subject, time, _SCHEMAS[b"prediction_request"], wall, own, trace, requested),
+            _EVENT % (twin, model, b"prediction_completed", subject, time, _SCHEMAS[b"prediction_completed"], wall, own, trace, completed),
         )
-        if max(len(requested), len(completed)) > MAX_BYTES:
-            self._on_drop(1)
-            return
-        self._telemetry.tell("prediction.request", key, requested)
-        self._telemetry.tell("prediction.completed", key, completed)
 
-
-def _completed(record: PredictionRecord, shadow: float | None, model: bytes, entity: bytes) -> bytes:
-    said = _said(record.answer)
-    shadow_version = None if shadow is None or record.champion.shadow is None else record.champion.shadow.name
-    numbers = (_encode(number) for number in (said.prediction, said.prediction_lower, said.prediction_upper))
-    rest = (_encode(value) for value in (record.latency_seconds, record.cached, shadow_version, shadow))
-    version = record.champion.loaded.name.encode()
-    return _COMPLETED % (record.prediction_id.encode(), model, version, entity, record.features, *numbers, record.answer, *rest)
+    def _numbers_of(self, answer: bytes) -> bytes:
+        found = self._numbers.get(answer)
+        if found is None:
+            said = _said(answer)
+            if len(self._numbers) >= _NUMBERS_KEPT:
+                self._numbers.clear()
+            found = self._numbers[answer] = _NUMBERS % (_encode(said.prediction), _encode(said.prediction_lower), _encode(said.prediction_upper))
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from serving.dependencies import Serving
 from serving.hot import Call
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,36 +31,47 @@ _ids = Ids()
 
 async def score(serving: Serving, champion: Champion, matrix: NDArray[np.float64], call: Call) -> NDArray[np.float64]:
     """(n,) predictions, all of this champion. Raises TooManyRequests, before anything is computed."""
+    if (predictions := score_at_once(serving, champion, matrix, call)) is not None:
+        return predictions
     await serving.access.gate.charge(call.principal, len(matrix) - 1)
-    loaded, begun, loop = champion.loaded, time.perf_counter(), asyncio.get_running_loop()
-    if loaded.inline and len(matrix) <= INLINE_ROWS:
-        predictions = loaded.score(matrix)
+    begun = time.perf_counter()
+    if _inline(champion, matrix):
+        predictions = champion.loaded.score(matrix)
     else:
-        predictions = await loop.run_in_executor(serving.pool, loaded.score, matrix)
-    seconds = time.perf_counter() - begun
-    serving.metrics.scored(loaded.spec.name, loaded.version, len(matrix), seconds)
-    loop.call_soon(log_rows, serving, champion, matrix, predictions, call, seconds)  # after the answer
+        predictions = await asyncio.get_running_loop().run_in_executor(serving.pool, champion.loaded.score, matrix)
+    _tell(serving, champion, matrix, predictions, call, begun)
     return predictions
 
 
-def log_rows(serving: Serving, champion: Champion, matrix: NDArray[np.float64], predictions: NDArray[np.float64], call: Call, seconds: float) -> None:
-    """The first LOGGED_ROWS rows, as predictions of nobody in particular."""
-    now, names = serving.now(), champion.loaded.spec.feature_names
-    for row, prediction in zip(matrix[:LOGGED_ROWS].tolist(), predictions[:LOGGED_ROWS].tolist(), strict=True):
-        if not isfinite(prediction):
-            continue
-        given = {name: value for name, value in zip(names, row, strict=True) if isfinite(value)}
-        serving.log.record(
-            PredictionRecord(
-                prediction_id=_ids.next(),
-                champion=champion,
-                entity=None,
-                given=given,
-                answer=_encode({"prediction": prediction}),
-                features=_encode(given),
-                latency_seconds=seconds,
-                cached=False,
-                time=now,
-                traceparent=call.traceparent,
-            )
-        )
+def score_at_once(serving: Serving, champion: Champion, matrix: NDArray[np.float64], call: Call) -> NDArray[np.float64] | None:
+    """The same where nothing has to be waited for. None: nothing was counted, ask `score`."""
+    if not _inline(champion, matrix) or not serving.access.gate.charge_at_once(call.principal, len(matrix) - 1):
+        return None
+    begun = time.perf_counter()
+    predictions = champion.loaded.score(matrix)
+    _tell(serving, champion, matrix, predictions, call, begun)
+    return predictions
+
+
+def _inline(champion: Champion, matrix: NDArray[np.float64]) -> bool:
+    return champion.loaded.inline and len(matrix) <= INLINE_ROWS
+
+
+def _tell(serving: Serving, champion: Champion, matrix: NDArray[np.float64], predictions: NDArray[np.float64], call: Call, begun: float) -> None:
+    seconds = time.perf_counter() - begun
+    serving.metrics.scored(champion.loaded.spec.name, champion.loaded.version, len(matrix), seconds)
+    first, told = matrix[:LOGGED_ROWS].copy(), predictions[:LOGGED_ROWS].copy()
+    serving.log.record(partial(_records, champion, first, told, seconds, serving.now(), call.traceparent))
+
+
+def _records(
+    champion: Champion, matrix: NDArray[np.float64], predictions: NDArray[np.float64], seconds: float, now: datetime, traceparent: str
+) -> list[PredictionRecord]:
+    """Rows as predictions of nobody in particular."""
+    names, records = champion.loaded.spec.feature_names, []
+    for row, prediction in zip(matrix.tolist(), predictions.tolist(), strict=True):
+        if isfinite(prediction):
+            given = _encode({name: value for name, value in zip(names, row, strict=True) if isfinite(value)})
+            answer = _encode({"prediction": prediction})
+            records.append(PredictionRecord(_ids.next(), champion, None, given, answer, given, seconds, False, now, traceparent))
+    return records

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -17,6 +18,7 @@ import uvicorn
 from serving.app import App
 from serving.bounded import BoundedProtocol
 from serving.dependencies import Serving
+from serving.hot_lane import HotLane
 
 DRAIN_SECONDS = 3.0
 KEEP_ALIVE_SECONDS = 75
@@ -57,11 +59,12 @@ class Worker(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http=BoundedProtocol,
+                http=partial(HotLane, edge=app.edge),  # type: ignore[arg-type] # a class to uvicorn, which only calls it
                 ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # who speaks for whom decide `serving.auth.peers` and its setting, not a header from loopback
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=5,
@@ -86,6 +89,7 @@ class Worker(uvicorn.Server):
         self._drain_asked = True
 
     async def on_tick(self, counter: int) -> bool:
+        self._serving.metrics.flush()
         connections = len(self.server_state.connections)
         if counter % 10 == 0:
             for connection in list(self.server_state.connections):

@@ -28,13 +28,18 @@ class Authenticator:
 
     def principal(self, authorization: str | None) -> Principal:
         """Raises Unauthorized."""
+        return self.known(authorization) or self._unknown(authorization)
+
+    def known(self, authorization: str | None) -> Principal | None:
+        """None: not seen before, or no more."""
         found = self._known.get(authorization)  # type: ignore[arg-type]
-        if found is not None:
-            if time.monotonic() < found[1]:
-                self._known.move_to_end(authorization)  # type: ignore[arg-type]
-                return found[0]
-            del self._known[authorization]  # type: ignore[arg-type]
-        return self._unknown(authorization)
+        if found is None:
+            return None
+        if time.monotonic() < found[1]:
+            self._known.move_to_end(authorization)  # type: ignore[arg-type]
+            return found[0]
+        del self._known[authorization]  # type: ignore[arg-type]
+        return None
 
     def revoke(self, revoked: Revocations) -> None:
         """From now on."""

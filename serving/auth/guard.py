@@ -9,7 +9,7 @@ from serving.auth.depth import TooDeep, is_json, too_deep
 from serving.auth.gate import Gate, Head
 from serving.auth.needs import declared
 from serving.auth.refusals import Forbidden
-from serving.middleware import MAX_BODY_BYTES, BodyTooLarge
+from serving.bodies import MAX_BODY_BYTES, BodyTooLarge
 
 
 class Guard:

@@ -96,11 +96,15 @@ class Limiter:
 
     async def admit(self, policy: Policy, key: str, cost: int = 1) -> Verdict:
         """`key`: the caller, unique over all policies."""
+        return self.at_once(policy, key, cost) or await self._lease(policy, key, cost, self._accounts.get(key) or self._new(policy, key))
+
+    def at_once(self, policy: Policy, key: str, cost: int = 1) -> Verdict | None:
+        """Of the lease at hand. None: it does not suffice, and nothing was counted."""
         account = self._accounts.get(key)
-        if account is not None and account.left >= cost and self._now() < account.until:
-            account.left -= cost
-            return Verdict(True, policy.limit, account.beyond + account.left, account.reset_at, 0.0, account.local)
-        return await self._lease(policy, key, cost, account or self._new(policy, key))
+        if account is None or account.left < cost or self._now() >= account.until:
+            return None
+        account.left -= cost
+        return Verdict(True, policy.limit, account.beyond + account.left, account.reset_at, 0.0, account.local)
 
     def _new(self, policy: Policy, key: str) -> _Account:
         account = self._accounts[key] = _Account(max(1, policy.limit // FIRST_LEASES))

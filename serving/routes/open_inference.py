@@ -123,7 +123,7 @@ def _release() -> str:
 def inference_hot(serving: Serving) -> Sequence[HotRoute]:
     asked = OpenInference(serving)
     deep = _refused(400, f"the body is not JSON as it is taken here: {TooDeep()}")
-    routes = [HotRoute("POST", f"{path}/infer", asked.infer, Need.PREDICT, _exact(serving, f"{path}/infer"), deep) for path in (_MODEL, _VERSION)]
+    routes = [HotRoute("POST", f"{path}/infer", asked.infer, Need.PREDICT, _exact(serving, f"{path}/infer"), too_deep=deep) for path in (_MODEL, _VERSION)]
     shown: list[tuple[str, Handle]] = [(path, asked.model) for path in (_MODEL, _VERSION)]
     shown += [(f"{path}/ready", asked.model_ready) for path in (_MODEL, _VERSION)]
     routes += [HotRoute("GET", path, handle, Need.PREDICT, _exact(serving, path)) for path, handle in shown]

@@ -43,6 +43,7 @@ def probe_routes(serving: Serving) -> APIRouter:
     )
     async def metrics() -> Response:
         """Of all workers on this port, added up."""
+        serving.metrics.flush()
         return Response(await asyncio.to_thread(serving.metrics.render), media_type=CONTENT_TYPE_LATEST)
 
     return router

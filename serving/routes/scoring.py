@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.access import Need
 from evergreen.core.errors import NoChampion
+from evergreen.ports.serving import Champion
 from serving.auth.depth import TooDeep
 from serving.dependencies import Serving
 from serving.hot import Call, HotRoute, Reply
@@ -23,10 +24,12 @@ from serving.protocols.mlflow_scoring import (
     fault_of,
     predictions_body,
 )
-from serving.scoring import score
+from serving.scoring import score, score_at_once
 
 if TYPE_CHECKING:
+    import numpy as np
     from fastapi import APIRouter
+    from numpy.typing import NDArray
 
 MODEL_PATH = "/models/{model}/invocations"
 
@@ -35,6 +38,18 @@ class MlflowScoring:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._readers: dict[str, MlflowReader] = {}
+
+    def at_once(self, call: Call) -> Reply | None:
+        model = call.params.get("model", self._serving.video_model)
+        champion = self._serving.slots.at_once(model)
+        if champion is None:
+            return None
+        try:
+            matrix = self._reader(model).read(call.body, call.headers.get("content-type"))
+        except (UnsupportedType, Unusable):
+            return None
+        predictions = score_at_once(self._serving, champion, matrix, call)
+        return None if predictions is None else _predicted(champion, predictions)
 
     async def invocations(self, call: Call) -> Reply:
         """Predictions by the champion, as `mlflow models serve` answers them for the same model."""
@@ -51,7 +66,7 @@ class MlflowScoring:
         except Unusable as error:
             return _refused(fault_of(error), str(error))
         predictions = await score(self._serving, champion, matrix, call)
-        return Reply(predictions_body(predictions), headers={"x-model-version": champion.loaded.name}, cost=len(matrix))
+        return _predicted(champion, predictions)
 
     async def ping(self, _call: Call) -> Reply:
         """It answers. Whether it can predict says `/readyz`."""
@@ -68,6 +83,10 @@ class MlflowScoring:
         return reader
 
 
+def _predicted(champion: Champion, predictions: NDArray[np.float64]) -> Reply:
+    return Reply(predictions_body(predictions), headers={"x-model-version": champion.loaded.name}, cost=len(predictions))
+
+
 def _refused(fault: Fault, message: str) -> Reply:
     return Reply(fault_body(fault, message), fault.status, headers={"retry-after": "5"} if fault is NOT_NOW else {})
 
@@ -77,8 +96,8 @@ def scoring_hot(serving: Serving) -> Sequence[HotRoute]:
     exact = {MODEL_PATH.format(model=model): {"model": model} for model in serving.specs}
     deep = _refused(BAD_REQUEST, str(TooDeep()))
     return [
-        HotRoute("POST", "/invocations", asked.invocations, Need.PREDICT, {"/invocations": {}}, deep),
-        HotRoute("POST", MODEL_PATH, asked.invocations, Need.PREDICT, exact, deep),
+        HotRoute("POST", "/invocations", asked.invocations, Need.PREDICT, {"/invocations": {}}, asked.at_once, deep),
+        HotRoute("POST", MODEL_PATH, asked.invocations, Need.PREDICT, exact, asked.at_once, deep),
         HotRoute("GET", "/ping", asked.ping, Need.PUBLIC, {"/ping": {}}),
         HotRoute("GET", "/health", asked.ping, Need.PUBLIC, {"/health": {}}),
         HotRoute("GET", "/version", asked.version, Need.PUBLIC, {"/version": {}}),

@@ -3,7 +3,8 @@
 Guarantee: NO is certain, as Redis' own NO is: whatever was added before the question was put is MAYBE. MAYBE needs no proof, bits are only
 ever set. A NO needs one that the copy holds everything: Redis said, at most LEASE_SECONDS ago, that the index still has the copy's version;
 a writer says "added" only when that time is over (`redis_bloom`), so nothing it has added can be missing. Failure: the version is another
-one, Redis was emptied or is rebuilt. Remedy: Redis answers, and the copy is renewed behind it. Redis away: Unavailable, as ever."""
+one, Redis was emptied or is rebuilt. Remedy: Redis answers, and the copy is renewed behind it. While Redis says that there is no index yet,
+everything is MAYBE, and it is asked again twice a second. Redis away: Unavailable, as ever."""
 
 from __future__ import annotations
 
@@ -34,6 +35,8 @@ class LocalSeenIndex:
         self._layout = Layout(namespace)
         self.shared = AsyncRedisSeenIndex(link.run_script, namespace)
         self.copy = BloomCopy()
+        self._unready = False
+        """Redis said so when it was last asked."""
         self._proved = float("-inf")
         """When the question was sent that Redis answered with the copy's version."""
         self._proving: asyncio.Future[list[Any]] | None = None
@@ -49,7 +52,7 @@ class LocalSeenIndex:
         proved = self._is_proved()
         mask = self._mask(now)
         if mask is None:
-            return None
+            return "MAYBE" if self._unready else None
         maybe = self._memo.get(entity)
         if maybe is None:
             if len(self._memo) >= _MEMO:
@@ -74,6 +77,8 @@ class LocalSeenIndex:
         """Of today and the `days` - 1 before, in order of `items`. Raises Unavailable."""
         if not self._is_proved() and self.copy.version and not self._link.breaker.open and self._ask_for_proof():
             await self._proof()
+        if self._unready and not self._link.breaker.open:
+            return [Found.MAYBE] * len(items)
         mask = self.copy.mask(today, days)
         if mask is None or not self._is_proved():
             return await self.shared.maybe_seen(items, today, days)
@@ -148,7 +153,7 @@ class LocalSeenIndex:
         try:
             await self._read()
         except (Unavailable, ValueError):
-            self.copy = BloomCopy()  # what cannot be read tells nothing
+            self.copy, self._unready = BloomCopy(), False  # what cannot be read tells nothing
         finally:
             self._renewing = None
 
@@ -160,7 +165,8 @@ class LocalSeenIndex:
             raise Unavailable("Redis refuses")
         state, days = _pairs(read[0]), {date.fromisoformat(day): int(layers) for day, layers in _pairs(read[1]).items()}
         version, newest = state.get("version", ""), state.get("newest")
-        if state.get("status") != "ready" or not version or not holdable(days, date.fromisoformat(newest) if newest else date.min):
+        self._unready = state.get("status") != "ready"
+        if self._unready or not version or not holdable(days, date.fromisoformat(newest) if newest else date.min):
             self.copy = BloomCopy()
             return
         versions = {day: state.get(f"version:{day.isoformat()}", "") for day in days}

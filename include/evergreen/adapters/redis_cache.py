@@ -47,13 +47,8 @@ class _Answer(msgspec.Struct):
     prediction: float
 
 
-class _Object(msgspec.Struct):
-    """Any JSON object: read for its form only."""
-
-
 _decode = msgspec.json.Decoder(_Entry).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_object = msgspec.json.Decoder(_Object).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -110,11 +105,12 @@ class LayeredCache:
         body, milliseconds = await self._link.ask(("GETRANGE", key, 0, MAX_ENTRY_BYTES), ("PTTL", key))
         if milliseconds == _NO_KEY:
             return None
-        answer = decode_entry(body, version) if isinstance(body, bytes) and len(body) <= MAX_ENTRY_BYTES else None
+        seconds = min(milliseconds / 1000, self._ttl)
+        answer = decode_entry(body, version, seconds) if isinstance(body, bytes) and len(body) <= MAX_ENTRY_BYTES else None
         if answer is None:
             await self._link.ask(("UNLINK", key))
             return None
-        return None if milliseconds <= 0 else replace(answer, seconds_left=min(milliseconds / 1000, self._ttl))
+        return None if milliseconds <= 0 else answer
 
     def _write(self, key: str, body: bytes, seconds: float) -> None:
         try:
@@ -138,15 +134,16 @@ def encode_entry(answer: CachedAnswer) -> bytes:
     return _encode(_Entry(SCHEMA, answer.version, answer.features_as_of, msgspec.Raw(answer.features), msgspec.Raw(answer.body)))
 
 
-def decode_entry(body: bytes, version: str) -> CachedAnswer | None:
+def decode_entry(body: bytes, version: str, seconds_left: float = 0.0) -> CachedAnswer | None:
     """None for anything this version's `encode_entry` did not write."""
     try:
         entry = _decode(body)
-        _decode_answer(entry.answer), _decode_object(entry.features)
+        _decode_answer(entry.answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if entry.schema != SCHEMA or entry.version != version:
+    features = bytes(entry.features)  # JSON by now; of an object it is the first character that says so
+    if entry.schema != SCHEMA or entry.version != version or not features.startswith(b"{"):
         return None
     if entry.as_of is not None and entry.as_of.tzinfo is None:
         return None
-    return CachedAnswer(bytes(entry.answer).strip(), bytes(entry.features), entry.version, entry.as_of)
+    return CachedAnswer(bytes(entry.answer).strip(), features, entry.version, entry.as_of, seconds_left)

@@ -87,6 +87,7 @@ class RedisWire(asyncio.Protocol):
         self._address = Address.of(url)
         self._timeout = timeout_seconds
         self._told = told
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._out: list[bytes] = []
         self._waiting: deque[_Group] = deque()
         self._transport: asyncio.Transport | None = None
@@ -101,7 +102,8 @@ class RedisWire(asyncio.Protocol):
         """One reply per command; what Redis refuses is a Refusal among them. Raises Unavailable, now or later."""
         if len(self._waiting) >= MAX_WAITING:
             raise Unavailable("too many commands wait for Redis")
-        loop = asyncio.get_running_loop()
+        if (loop := self._loop) is None:  # kept: Python 3.11 asks the kernel for the process' id to find it
+            loop = self._loop = asyncio.get_running_loop()
         group = _Group(loop.create_future(), len(commands), loop.time() + self._timeout - _GRACE_SECONDS)
         self._waiting.append(group)
         self._out.extend([_pack(command) for command in commands])

@@ -25,8 +25,8 @@ class EventPublisher(Protocol):
 class Telemetry(Protocol):
     """Encoded events nobody waits for."""
 
-    def tell(self, topic: str, key: bytes, value: bytes) -> None:
-        """Never waits, never raises: what cannot be taken or delivered is dropped and counted."""
+    def tell(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keys and values. Never waits, never raises: what cannot be taken or delivered is dropped and counted."""
 
     def close(self, timeout_seconds: float) -> None:
         """Waits for what is under way."""

@@ -46,6 +46,9 @@ class Champion:
 
 
 class ServedModels(Protocol):
+    def at_once(self, model: str) -> Champion | None:
+        """Without waiting; None: ask `champion`."""
+
     async def champion(self, model: str) -> Champion:
         """Raises NoChampion."""
 
@@ -88,7 +91,8 @@ class PredictionRecord(NamedTuple):
     champion: Champion
     entity: str | None
     """None: rows of a scoring protocol have no name."""
-    given: Mapping[str, Any]
+    given: bytes
+    """JSON object: what the caller sent of features."""
     answer: bytes
     """JSON object."""
     features: bytes
@@ -99,8 +103,12 @@ class PredictionRecord(NamedTuple):
     traceparent: str = ""
 
 
+Later = Callable[[], Sequence[PredictionRecord]]
+"""Records that are made when nobody waits."""
+
+
 class PredictionLog(Protocol):
-    def record(self, record: PredictionRecord) -> None:
+    def record(self, record: PredictionRecord | Later) -> None:
         """Telemetry: never waits, never raises; a full buffer drops and counts."""
 
 

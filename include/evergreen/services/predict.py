@@ -19,7 +19,7 @@ from evergreen.core.generations import Generations, predictions
 from evergreen.core.lru import Lru
 from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
 from evergreen.ports.serving import Champion, FeatureStore, PredictionLog, PredictionRecord, SeenIndex, ServedModels
-from evergreen.services.prediction_answers import Answer, Ready, Repeated, ready
+from evergreen.services.prediction_answers import Answer, Ready, Repeated, encode, ready
 from evergreen.services.prediction_ids import Ids
 from evergreen.services.prediction_request import NothingKnown, Requests, Round, cache_key, known
 from evergreen.services.prediction_source import PredictionSource
@@ -51,7 +51,7 @@ class _Said:
 
     champion: Champion
     entity: str
-    given: dict[str, Any]
+    given: bytes
     answer: CachedAnswer
     layer: Layer | None
     ready: Ready
@@ -85,6 +85,17 @@ class Predict:
         self._repeated: Lru[bytes, Repeated] = Lru(REPEATED_ENTRIES, REPEATED_BYTES)
         self._ids = Ids()
 
+    def again_at_once(self, raw: bytes, traceparent: str = "") -> Answer | None:
+        """As `again`, where nothing has to be waited for. None: ask that."""
+        kept = self._repeated.get(raw)
+        if kept is None:
+            return None
+        started, now = time.perf_counter(), self._now()
+        champion, seen = self._models.at_once(kept.champion.loaded.spec.name), self._seen.known(kept.entity, now)
+        if champion is None or seen is None or not self._holds(raw, kept, champion):
+            return None
+        return self._tell(self._repeat(kept, champion, traceparent), STATUS[seen], [], now, started)
+
     async def again(self, raw: bytes, traceparent: str = "") -> Answer | None:
         """The answer to a question that came with the same bytes before, while nothing it rests on has changed. Raises NoChampion."""
         kept = self._repeated.get(raw)
@@ -92,13 +103,22 @@ class Predict:
             return None
         started = time.perf_counter()
         champion = await self._models.champion(kept.champion.loaded.spec.name)
-        same = champion.loaded is kept.champion.loaded and champion.epoch == kept.champion.epoch
-        if not same or kept.changes != self._generations.changes or kept.until <= time.monotonic():
-            self._repeated.drop(raw)
+        if not self._holds(raw, kept, champion):
             return None
+        now = self._now()
+        status, reasons = await self._status(kept.entity, now, [])
+        return self._tell(self._repeat(kept, champion, traceparent), status, reasons, now, started)
+
+    def _holds(self, raw: bytes, kept: Repeated, champion: Champion) -> bool:
+        same = champion.loaded is kept.champion.loaded and champion.epoch == kept.champion.epoch
+        if same and kept.changes == self._generations.changes and kept.until > time.monotonic():
+            return True
+        self._repeated.drop(raw)
+        return False
+
+    def _repeat(self, kept: Repeated, champion: Champion, traceparent: str) -> _Said:
         self._observe("l1", True)
-        said = _Said(champion, kept.entity, kept.given, kept.answer, "l1", kept.ready, kept.as_of, traceparent)
-        return await self._tell(said, [], started)
+        return _Said(champion, kept.entity, kept.given, kept.answer, "l1", kept.ready, kept.as_of, traceparent)
 
     async def run(self, question: Question) -> Answer:
         """Raises NoChampion, NothingKnown, Unavailable (stored features cannot be looked up)."""
@@ -107,11 +127,13 @@ class Predict:
         changes, found = self._generations.changes, Round()
         given, ignored = known(champion.loaded.spec, question.features)
         answer, layer = await self._answer(champion, question.entity, given, found)
-        as_of = answer.features_as_of
-        said = _Said(champion, question.entity, given or {}, answer, layer, ready(champion, question.entity, ignored, answer), as_of, question.traceparent)
+        head = ready(champion, question.entity, ignored, answer)
+        said = _Said(champion, question.entity, encode(given or {}), answer, layer, head, answer.features_as_of, question.traceparent)
         if found.whole and not found.reasons:
             self._keep(question.raw, said, changes, min(answer.seconds_left, found.seconds_left))
-        return await self._tell(said, found.reasons, started)
+        now = self._now()
+        status, reasons = await self._status(question.entity, now, found.reasons)
+        return self._tell(said, status, reasons, now, started)
 
     async def _answer(self, champion: Champion, entity: str, given: Mapping[str, Any] | None, found: Round) -> tuple[CachedAnswer, Layer | None]:
         generation = self._generations.of(predictions(champion.loaded.spec.name))
@@ -128,18 +150,17 @@ class Predict:
         until = time.monotonic() + seconds
         self._repeated.put(raw, Repeated(said.champion, changes, until, said.entity, said.given, said.answer, said.ready, said.as_of), size)
 
-    async def _tell(self, said: _Said, reasons: list[str], started: float) -> Answer:
-        now, loaded, cached = self._now(), said.champion.loaded, said.layer is not None
+    async def _status(self, entity: str, now: datetime, reasons: list[str]) -> tuple[BloomStatus, list[str]]:
+        try:
+            return STATUS[self._seen.known(entity, now) or await self._seen.seen(entity, now)], reasons
+        except Unavailable:
+            return "unknown", [*reasons, "seen_index_unavailable"]
+
+    def _tell(self, said: _Said, status: BloomStatus, reasons: list[str], now: datetime, started: float) -> Answer:
+        loaded, cached, answer = said.champion.loaded, said.layer is not None, said.answer
         if said.as_of is not None and now - said.as_of > loaded.spec.stale_after:
             reasons = [*reasons, "features_stale"]
-        status: BloomStatus
-        seen = self._seen.known(said.entity, now)
-        try:
-            status = STATUS[seen or await self._seen.seen(said.entity, now)]
-        except Unavailable:
-            status, reasons = "unknown", [*reasons, "seen_index_unavailable"]
         seconds, prediction_id = time.perf_counter() - started, self._ids.next()
-        answer = said.answer
         self._log.record(
             PredictionRecord(prediction_id, said.champion, said.entity, said.given, answer.body, answer.features, seconds, cached, now, said.traceparent)
         )

@@ -215,7 +215,7 @@ class PredictBatch:
         is_cached, reasons = item.layer is not None, item.found.reasons
         self._log.record(
             PredictionRecord(
-                *(prediction_id, champion, question.entity, item.given or {}, cached.body, cached.features),
+                *(prediction_id, champion, question.entity, encode(item.given or {}), cached.body, cached.features),
                 *(seconds, is_cached, now, question.traceparent),
             )
         )

@@ -69,7 +69,7 @@ class Repeated:
     until: float
     """Wall seconds, monotonic."""
     entity: str
-    given: dict[str, object]
+    given: bytes
     answer: CachedAnswer
     ready: Ready
     as_of: datetime | None

@@ -43,7 +43,8 @@ class PredictionSource:
             found.lacks("cache_unavailable")
         if made.stale:
             found.lacks("model_failed", whole=False)
-        return replace(made.answer, features_as_of=asked.as_of), made.layer if own or made.layer is not None else "l1"
+        answer = made.answer if made.answer.features_as_of == asked.as_of else replace(made.answer, features_as_of=asked.as_of)
+        return answer, made.layer if own or made.layer is not None else "l1"
 
     async def last_answer(self, champion: Champion, generation: int, entity: str, found: Round) -> tuple[CachedAnswer, Layer]:
         """The feature store is away: what this version said of the entity a while ago, if anything. Raises Unavailable."""

@@ -15,6 +15,7 @@ class SingleFlight(Generic[T]):
 
     def __init__(self) -> None:
         self._flights: dict[str, asyncio.Future[T | None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, key: str, make: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         """What was made, and whether this caller made it. Raises what its own `make` raises."""
@@ -22,7 +23,9 @@ class SingleFlight(Generic[T]):
             await asyncio.wait([flight])
             if flight.done() and not flight.cancelled() and (made := flight.result()) is not None:
                 return made, False
-        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        if (loop := self._loop) is None:  # kept: Python 3.11 asks the kernel for the process' id to find it
+            loop = self._loop = asyncio.get_running_loop()
+        flight = self._flights[key] = loop.create_future()
         result: T | None = None
         try:
             result = await make()

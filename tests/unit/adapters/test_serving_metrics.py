@@ -46,11 +46,12 @@ def test_every_number_the_monitor_uses_is_one_serving_tells(served: tuple[Answer
     metrics = Metrics()
     metrics.used()
     metrics.workers.set(1)
-    metrics.in_flight.inc()
+    metrics.entered()
     metrics.requests.labels("/predict/video", "POST", "500").inc(3)
     metrics.seconds.labels("/predict/video").observe(0.2)
     metrics.looked_up("l1", True)
     metrics.looked_up("l2", False)
+    metrics.flush()
     answer.body = metrics.render()
     found = ServingMetrics(url).read()
     assert {name for name, _ in found} == READ

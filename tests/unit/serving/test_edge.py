@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from evergreen.contracts.actions import ActionKind
 from evergreen.contracts.api import Problem
 from evergreen.contracts.api_records import DecisionFilter, EventFilter
-from serving.middleware import MAX_BODY_BYTES
+from serving.bodies import MAX_BODY_BYTES
 from serving.problems import MEDIA_TYPE
 from tests.support.serving_bench import Bench
 

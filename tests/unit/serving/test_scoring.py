@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evergreen.core.access import Need
-from evergreen.ports.serving import PredictionRecord
+from evergreen.ports.serving import Later, PredictionRecord
 from serving.routes.open_inference import inference_hot
 from serving.routes.scoring import scoring_hot
 from serving.scoring import INLINE_ROWS, LOGGED_ROWS
@@ -114,11 +114,20 @@ def _breaking(_matrix: Any) -> Any:
     raise RuntimeError("SELECT secret FROM table")
 
 
-async def test_rows_are_counted_and_the_first_of_them_logged(running: Bench, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def logged_rows(running: Bench, monkeypatch: pytest.MonkeyPatch) -> list[PredictionRecord]:
     logged: list[PredictionRecord] = []
-    monkeypatch.setattr(running.log, "record", logged.append)
+
+    def record(later: Later) -> None:
+        logged.extend(later())
+
+    monkeypatch.setattr(running.log, "record", record)
+    return logged
+
+
+async def test_rows_are_counted_and_the_first_of_them_logged(running: Bench, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = logged_rows(running, monkeypatch)
     await client.post("/invocations", json=rows(LOGGED_ROWS + 5))
-    assert f'predictions_total{{model_name="{SPEC.name}",version="1"}} {LOGGED_ROWS + 5}.0' in running.metrics.render().decode()
+    assert f'predictions_total{{model_name="{SPEC.name}",version="1"}} {LOGGED_ROWS + 5}.0' in (await client.get("/metrics")).text
     await running.until(lambda: len(logged) == LOGGED_ROWS)
     assert [(record.entity, json.loads(record.answer)) for record in logged] == [(None, {"prediction": 1.0})] * LOGGED_ROWS
     assert json.loads(logged[3].features) == dict.fromkeys(NAMES, 3.0)
@@ -157,8 +166,7 @@ async def test_every_path_that_is_known_at_start_is_answered_at_the_edge(bench: 
 
 
 async def test_what_is_not_known_or_not_finite_is_left_out_of_the_log(running: Bench, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[PredictionRecord] = []
-    monkeypatch.setattr(running.log, "record", logged.append)
+    logged = logged_rows(running, monkeypatch)
     row = dict.fromkeys(NAMES, 1.0) | {NAMES[0]: None, NAMES[1]: "inf"}
     await client.post("/invocations", json={"dataframe_records": [row]})
     await running.until(lambda: bool(logged))

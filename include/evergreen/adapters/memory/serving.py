@@ -123,11 +123,12 @@ class MemoryPublisher:
             self.publish(event)
         return not self.away
 
-    def tell(self, topic: str, key: bytes, value: bytes) -> None:
-        event = decode(value)
-        if not self.away:
-            assert (topic, key) == (TOPIC_OF[event.type], event.subject.encode())  # noqa: S101 - what Kafka's readers count on
-            self.events.append(event)
+    def tell(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        for key, value in messages:
+            event = decode(value)
+            if not self.away:
+                assert (topic, key) == (TOPIC_OF[event.type], event.subject.encode())  # noqa: S101 - what Kafka's readers count on
+                self.events.append(event)
 
     def close(self, timeout_seconds: float) -> None:
         """Nothing is ever under way."""
