@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
@@ -30,7 +31,7 @@ class LoadedModel:
     reference: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """How the target was spread in training: quantiles in even steps from 0 to 100 %, by segment and `*`. Empty: the version keeps none."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.spec.name}@{self.version}"
 

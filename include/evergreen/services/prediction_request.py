@@ -99,6 +99,8 @@ def known(spec: ModelSpec, features: Mapping[str, Any] | None) -> tuple[dict[str
     if features is None:
         return None, []
     names = _names(spec)
+    if features.keys() <= names and None not in features.values():
+        return dict(features), []
     return {name: value for name, value in features.items() if value is not None and name in names}, sorted(features.keys() - names)
 
 
