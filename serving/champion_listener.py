@@ -69,8 +69,7 @@ class ChampionListener:
         self._ticking: asyncio.TimerHandle | None = None
         self._slept = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._draining = False
-        self._takes_part = False
+        self._draining = self._takes_part = False
         slots.slept, slots.awake = self.slept, self.awake
 
     @property
@@ -149,11 +148,10 @@ class ChampionListener:
                 await self._round_over.wait()
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        if now - self._ticked > FROZEN_SECONDS:
+        if self.slept():
             self._slept = True
             self.poke()
-        self._ticked = now
+        self._ticked = time.monotonic()
         self._ticking = asyncio.get_running_loop().call_later(POLL_SECONDS / 2, self._tick)
 
     def _state(self) -> State:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.core.access import ANONYMOUS, Need, Principal
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 @dataclass(slots=True)
@@ -28,6 +31,8 @@ class Call:
     principal: Principal = ANONYMOUS
     request_id: str = ""
     traceparent: str = ""
+    read: Any = None
+    """What a handler made of it before it was asked again."""
 
 
 def says_json(content_type: str | None) -> bool:
@@ -54,6 +59,14 @@ class Reply(NamedTuple):
     """What it counts for in rate limits: rows that were predicted."""
 
 
+class Soon(NamedTuple):
+    """A reply for which one answer of another part is waited for."""
+
+    answered: asyncio.Future[Any]
+    reply: Callable[[], Reply | None]
+    """Once that is there. None: ask `handle`, with the same call."""
+
+
 Handle = Callable[[Call], Awaitable[Reply]]
 
 
@@ -68,5 +81,7 @@ class HotRoute:
     """Paths the edge answers itself -> their parts: the template with everything filled in that is known at start."""
     at_once: Callable[[Call], Reply | None] | None = None
     """As `handle`, where nothing has to be waited for; None: ask `handle`. Without one, always."""
+    soon: Callable[[Call], Soon | None] | None = None
+    """As `handle`, where one answer is all that has to be waited for, without a task of its own; None: ask `handle`."""
     too_deep: Reply | None = None
     """What a body that is nested too deep is told, in the words of the route's protocol; by default a problem."""

@@ -14,7 +14,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from serving.bounded import BoundedProtocol
-from serving.hot import Reply
+from serving.hot import Reply, Soon
 from serving.middleware import Edge, Exchange, Found
 
 LONGEST_BODY = 64 * 2**10
@@ -83,7 +83,19 @@ class HotLane(BoundedProtocol):
         reply = self._edge.reply_at_once(exchange, cycle.found, cycle.body)
         if reply is not None:
             self._answer(cycle, exchange, reply)
-            return
+        elif (soon := self._edge.reply_soon(exchange, cycle.found[0])) is not None:
+            soon.answered.add_done_callback(lambda _: self._heard(cycle, exchange, soon))
+        else:
+            self._begin(cycle, exchange)
+
+    def _heard(self, cycle: _Cycle, exchange: Exchange, soon: Soon) -> None:
+        reply = self._edge.heard(exchange, soon)
+        if reply is not None:
+            self._answer(cycle, exchange, reply)
+        else:
+            self._begin(cycle, exchange)
+
+    def _begin(self, cycle: _Cycle, exchange: Exchange) -> None:
         cycle.task = self.loop.create_task(self._reply(cycle, exchange))
         self.tasks.add(cycle.task)
 

@@ -72,9 +72,7 @@ class Metrics:
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
 
         self._degraded: bool | None = None
-        self._looked_up = {
-            (layer, hit): self._tally((self.cache_hits if hit else self.cache_misses).labels(layer)) for layer in get_args(Layer) for hit in (True, False)
-        }
+        self._looked_up = {(layer, hit): self._lookups(layer, hit) for layer in get_args(Layer) for hit in (True, False)}
 
     def entered(self) -> None:
         self._in_flight += 1
@@ -90,6 +88,9 @@ class Metrics:
             self._answered[endpoint, method, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def _lookups(self, layer: Layer, hit: bool) -> Tally:
+        return self._tally((self.cache_hits if hit else self.cache_misses).labels(layer))
 
     def _tally(self, child: Counter) -> Tally:
         self._tallies.append(made := Tally(child))

@@ -18,7 +18,7 @@ from serving.auth.cors import Cors
 from serving.auth.depth import TooDeep, is_json, too_deep
 from serving.auth.gate import Admitted, Gate, Head
 from serving.bodies import MAX_BODY_BYTES, Answering, Body, BodyTooLarge
-from serving.hot import Call, HotRoute, Reply
+from serving.hot import Call, HotRoute, Reply, Soon
 from serving.metrics import Metrics
 from serving.problems import BROKE, INTERNAL, TOO_LARGE, problem, problem_of
 
@@ -35,7 +35,7 @@ Found = tuple[HotRoute, Mapping[str, str]]
 class Exchange:
     """One request on its way through the edge."""
 
-    __slots__ = ("begun", "endpoint", "head", "headers", "principal", "scope")
+    __slots__ = ("begun", "call", "endpoint", "head", "headers", "principal", "scope")
 
     def __init__(self, scope: Scope, headers: Mapping[str, str], head: Head) -> None:
         self.begun = time.perf_counter()
@@ -44,6 +44,7 @@ class Exchange:
         """The template of the hot route it is for."""
         self.principal: Principal | None = None
         """Once it is let in."""
+        self.call: Call | None = None
 
     def let_in(self, admitted: Admitted) -> None:
         self.principal = admitted.principal
@@ -105,6 +106,22 @@ class Edge:
         except Exception as error:  # noqa: BLE001 - the process edge, as in `reply`
             return self._told(exchange, error)
 
+    def reply_soon(self, exchange: Exchange, route: HotRoute) -> Soon | None:
+        """To a request that was let in, but not answered, by `reply_at_once`. None: ask `reply`."""
+        if route.soon is None or exchange.call is None:
+            return None
+        try:
+            return route.soon(exchange.call)
+        except Exception:  # noqa: BLE001 - `reply` meets it again, and tells of it
+            return None
+
+    def heard(self, exchange: Exchange, soon: Soon) -> Reply | None:
+        """After `soon.answered`. None: ask `reply`."""
+        try:
+            return soon.reply()
+        except Exception as error:  # noqa: BLE001 - the process edge, as in `reply`
+            return self._told(exchange, error)
+
     async def reply(self, exchange: Exchange, found: Found, whole: Callable[[], Awaitable[bytes]]) -> Reply:
         """To a hot route. `whole` gives the body, once it is known that the caller may send one."""
         route, params = found
@@ -151,9 +168,12 @@ class Edge:
 
 
 def _call(exchange: Exchange, params: Mapping[str, str], body: bytes) -> Call:
-    scope = exchange.scope
-    query, state, principal = scope["query_string"].decode("latin-1"), scope["state"], exchange.principal or ANONYMOUS
-    return Call(body, scope["path"], params, exchange.headers, query, principal, request_id=state["request_id"], traceparent=state["traceparent"])
+    if exchange.call is None:
+        scope = exchange.scope
+        query, state, principal = scope["query_string"].decode("latin-1"), scope["state"], exchange.principal or ANONYMOUS
+        names = {"request_id": state["request_id"], "traceparent": state["traceparent"]}
+        exchange.call = Call(body, scope["path"], params, exchange.headers, query, principal, **names)
+    return exchange.call
 
 
 def _refused_for_depth(exchange: Exchange, route: HotRoute, body: bytes) -> Reply | None:

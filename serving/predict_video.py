@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from math import isfinite
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +12,7 @@ from evergreen.contracts.limits import MAX_FEATURES, MAX_TEXT
 from evergreen.core.access import Need
 from evergreen.services.predict import Answer, Predict, Question
 from serving.dependencies import Serving
-from serving.hot import Call, HotRoute, Reply, says_json
+from serving.hot import Call, HotRoute, Reply, Soon, says_json
 from serving.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -46,16 +45,29 @@ class PredictVideo:
         answer = self._predict.again_at_once(call.body, call.traceparent) if says_json(call.headers.get("content-type")) else None
         return None if answer is None else self._said(answer)
 
+    def soon(self, call: Call) -> Soon | None:
+        asked = _read(call.body) if says_json(call.headers.get("content-type")) else None
+        if asked is None or asked.features is None:
+            return None
+        call.read = question = self._question(asked, call)
+        waited = self._predict.soon(question)
+        return None if waited is None else Soon(waited.answered, lambda: None if (answer := waited.answer()) is None else self._said(answer))
+
     async def handle(self, call: Call) -> Reply:
         """How a video will do when it is first listed, from given features or, without any, from the feature store's."""
+        if isinstance(call.read, Question):
+            return self._said(await self._predict.run(call.read))
         is_json = says_json(call.headers.get("content-type"))
         answer = await self._predict.again(call.body, call.traceparent) if is_json else None
         if answer is None:
             asked = (_read(call.body) if is_json else None) or _read_slowly(call)
             if isinstance(asked, Reply):
                 return asked
-            answer = await self._predict.run(Question(self._model, asked.video_id, asked.features, call.traceparent, call.body))
+            answer = await self._predict.run(self._question(asked, call))
         return self._said(answer)
+
+    def _question(self, asked: _Body | PredictVideoRequest, call: Call) -> Question:
+        return Question(self._model, asked.video_id, asked.features, call.traceparent, call.body)
 
     def _said(self, answer: Answer) -> Reply:
         self._metrics.predicted(answer)
@@ -82,23 +94,24 @@ def _read_slowly(call: Call) -> PredictVideoRequest | Reply:
 
 
 def _fit(features: dict[str, _Value]) -> bool:
-    for name, value in features.items():
-        if not _is_name(name):
-            return False
+    if not _are_names(tuple(features)):
+        return False
+    for value in features.values():
         kind = type(value)
         if kind is str:
             if len(value) > MAX_TEXT or "\x00" in value:  # type: ignore[arg-type, operator]
                 return False
-        elif (kind is float or kind is int) and not (-_WIDEST < value < _WIDEST and isfinite(value)):  # type: ignore[operator, arg-type]
+        elif (kind is float or kind is int) and not -_WIDEST < value < _WIDEST:  # type: ignore[operator]
             return False
     return True
 
 
 @lru_cache(maxsize=1024)
-def _is_name(name: str) -> bool:
-    return _name(name) is not None
+def _are_names(names: tuple[str, ...]) -> bool:
+    """Callers send the same few again and again."""
+    return all(_name(name) is not None for name in names)
 
 
 def predict_video(serving: Serving) -> HotRoute:
     asked = PredictVideo(serving.predict, serving.video_model, serving.metrics)
-    return HotRoute("POST", PATH, asked.handle, Need.PREDICT, {PATH: {}}, asked.at_once)
+    return HotRoute("POST", PATH, asked.handle, Need.PREDICT, {PATH: {}}, asked.at_once, asked.soon)

@@ -96,8 +96,8 @@ def scoring_hot(serving: Serving) -> Sequence[HotRoute]:
     exact = {MODEL_PATH.format(model=model): {"model": model} for model in serving.specs}
     deep = _refused(BAD_REQUEST, str(TooDeep()))
     return [
-        HotRoute("POST", "/invocations", asked.invocations, Need.PREDICT, {"/invocations": {}}, asked.at_once, deep),
-        HotRoute("POST", MODEL_PATH, asked.invocations, Need.PREDICT, exact, asked.at_once, deep),
+        HotRoute("POST", "/invocations", asked.invocations, Need.PREDICT, {"/invocations": {}}, asked.at_once, too_deep=deep),
+        HotRoute("POST", MODEL_PATH, asked.invocations, Need.PREDICT, exact, asked.at_once, too_deep=deep),
         HotRoute("GET", "/ping", asked.ping, Need.PUBLIC, {"/ping": {}}),
         HotRoute("GET", "/health", asked.ping, Need.PUBLIC, {"/health": {}}),
         HotRoute("GET", "/version", asked.version, Need.PUBLIC, {"/version": {}}),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -22,6 +24,7 @@ from evergreen.settings import Settings
 pytestmark = pytest.mark.anyio
 NAME = "video_performance@3"
 ANSWER = CachedAnswer(b'{"prediction":5.25,"interval":{"lower":1}}', b'{"title":"\xec\x97\xac"}', NAME, datetime(2025, 7, 25, tzinfo=UTC))
+UNTIL = 4_000_000_000.0
 REAL = pytest.param("real", marks=pytest.mark.connected)
 
 
@@ -109,17 +112,19 @@ async def test_an_entry_ends_after_its_time_in_both_layers(link: RedisLink, redi
 @pytest.mark.parametrize(
     "kept",
     [
-        pytest.param(b"", id="nothing"),
         pytest.param(b"\x80\x04\x95cposix\nsystem\n", id="a-pickle"),
         pytest.param(b"{", id="half"),
         pytest.param(b"[]", id="a-list"),
-        pytest.param(json.dumps({"schema": SCHEMA}).encode(), id="without-an-answer"),
-        pytest.param(encode_entry(ANSWER).replace(SCHEMA.encode(), b"evergreen.prediction/0"), id="an-older-schema"),
-        pytest.param(encode_entry(CachedAnswer(ANSWER.body, ANSWER.features, "video_performance@2")), id="another-version"),
-        pytest.param(encode_entry(CachedAnswer(b"5", b"{}", NAME)), id="a-number-for-an-answer"),
-        pytest.param(encode_entry(CachedAnswer(b'{"a":1}', b"{}", NAME)), id="no-prediction"),
-        pytest.param(encode_entry(CachedAnswer(b'{"prediction":"high"}', b"{}", NAME)), id="a-word-for-a-number"),
-        pytest.param(encode_entry(CachedAnswer(b'{"prediction":true}', b"{}", NAME)), id="a-flag-for-a-number"),
+        pytest.param(json.dumps({"schema": SCHEMA}).encode(), id="json"),
+        pytest.param(msgspec.msgpack.encode([SCHEMA, NAME]), id="without-an-answer"),
+        pytest.param(encode_entry(ANSWER, UNTIL).replace(b'"prediction":', b'"predictiom":'), id="a-flipped-bit"),
+        pytest.param(encode_entry(ANSWER, UNTIL)[:-1], id="cut-off"),
+        pytest.param(encode_entry(ANSWER, UNTIL).replace(SCHEMA.encode(), b"evergreen.prediction/0"), id="an-older-schema"),
+        pytest.param(encode_entry(CachedAnswer(ANSWER.body, ANSWER.features, "video_performance@2"), UNTIL), id="another-version"),
+        pytest.param(encode_entry(CachedAnswer(b"5", b"{}", NAME), UNTIL), id="a-number-for-an-answer"),
+        pytest.param(encode_entry(CachedAnswer(b'{"a":1}', b"{}", NAME), UNTIL), id="no-prediction"),
+        pytest.param(encode_entry(CachedAnswer(b'{"prediction":"high"}', b"{}", NAME), UNTIL), id="a-word-for-a-number"),
+        pytest.param(encode_entry(CachedAnswer(b'{"prediction":true}', b"{}", NAME), UNTIL), id="a-flag-for-a-number"),
         pytest.param(b'{"schema":"' + b"[" * 100_000, id="too-deep"),
     ],
 )
@@ -136,9 +141,43 @@ async def test_a_key_that_holds_no_string_is_a_miss_and_is_deleted(link: RedisLi
     assert await redis.exists("k") == 0
 
 
-async def test_an_entry_without_an_end_is_no_entry_of_ours() -> None:
-    assert decode_entry(encode_entry(ANSWER), NAME) == ANSWER
-    assert decode_entry(encode_entry(ANSWER).replace(b"+00:00", b"").replace(b"Z", b""), NAME) is None
+@pytest.mark.connected
+async def test_who_cannot_wait_asks_and_is_told(link: RedisLink) -> None:
+    observed: list[tuple[str, bool]] = []
+    cache = LayeredCache(link, 300, observe=lambda layer, hit: observed.append((layer, hit)))
+    absent = cache.ask("k", NAME)
+    assert absent is not None
+    await absent.answered
+    assert absent.answer() == "absent"
+    other = LayeredCache(link, 300)
+    other.put("k", ANSWER)
+    await other.settle()
+    found = cache.ask("k", NAME)
+    assert found is not None
+    await found.answered
+    answer = found.answer()
+    assert isinstance(answer, CachedAnswer)
+    assert (answer, 200 < answer.seconds_left <= 300) == (ANSWER, True)
+    assert cache.ask("k", NAME) is None  # it is at hand now
+    assert observed == [("l1", False), ("l2", False), ("l1", False), ("l2", True)]
+
+
+async def test_who_asks_nobody_is_told_so_at_once() -> None:
+    assert LayeredCache(RedisLink("", 0.05), 300).ask("k", NAME) is None
+
+
+async def test_an_answer_that_does_not_come_is_no_answer() -> None:
+    cache = LayeredCache(RedisLink("redis://127.0.0.1:1/0", 0.05), 300)
+    asked = cache.ask("k", NAME)
+    assert asked is not None
+    await asyncio.wait([asked.answered])
+    assert asked.answer() == "away"
+
+
+async def test_a_time_without_a_zone_is_no_time_of_ours() -> None:
+    assert decode_entry(encode_entry(ANSWER, UNTIL), NAME) == ANSWER
+    nowhere = replace(ANSWER, features_as_of=datetime(2025, 7, 25))  # noqa: DTZ001 - what is shown is that such a time is refused
+    assert decode_entry(encode_entry(nowhere, UNTIL), NAME) is None
 
 
 async def test_the_first_layer_is_bounded_and_keeps_what_is_used() -> None:

@@ -1,27 +1,33 @@
 """The prediction cache in two layers, and the keys that make repeated posts one.
 
 L1: bounded, least recently used out first, in this process. L2: Redis, shared by all workers. Both forget after the same time, on wall time:
-a replayed clock neither ages nor renews an entry. Values are JSON with a schema tag, never pickle; anything else, also what is too large,
+a replayed clock neither ages nor renews an entry. Values are msgpack with a schema tag and a checksum, never pickle; anything else, also what is too large,
 is a miss and is deleted. L1 keeps an entry for a while after its time: it may answer when nothing better can be had."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from evergreen.adapters.jitter import jittered
 from evergreen.adapters.redis_link import RedisLink
+from evergreen.adapters.redis_wire import Command
+from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.core.lru import Lru
-from evergreen.ports.cache import CachedAnswer, Layer
+from evergreen.ports.cache import Asked, CachedAnswer, Layer, Nothing
 
-SCHEMA = "evergreen.prediction/1"
+SCHEMA = "evergreen.prediction/2"
 L1_ENTRIES = 4096
 L1_BYTES = 16 * 2**20
 MAX_ENTRY_BYTES = 128 * 2**10
@@ -29,27 +35,31 @@ MAX_ENTRY_BYTES = 128 * 2**10
 MAX_WRITES_UNDER_WAY = 128
 STALE_SECONDS = 3600.0
 KEY_SECONDS = 24 * 3600
-_NO_KEY = -2
+_STARTS_WITH_NUMBER = re.compile(rb'\{"prediction":-?[0-9]').match
+"""As answers of ours begin: one that does, and is whole, has what it must have."""
 _CLAIM = "local first = redis.call('GET', KEYS[1]) if first then return first end redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) return ARGV[1]"
 
 Observe = Callable[[Layer, bool], None]
 
 
-class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+class _Entry(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     schema: str
     version: str
+    until: float
+    """Wall seconds: told, so that nobody has to ask Redis for it with every answer."""
     as_of: datetime | None
-    features: msgspec.Raw
-    answer: msgspec.Raw
+    checksum: int
+    features: bytes
+    answer: bytes
 
 
 class _Answer(msgspec.Struct):
     prediction: float
 
 
-_decode = msgspec.json.Decoder(_Entry).decode
+_decode = msgspec.msgpack.Decoder(_Entry).decode
+_encode = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class LayeredCache:
@@ -76,11 +86,21 @@ class LayeredCache:
         self._keep(key, shared, shared.seconds_left)
         return shared, "l2"
 
+    def ask(self, key: str, version: str) -> Asked | None:
+        if self._local(key) is not None:
+            return None
+        try:
+            asked = self._link.ask(_entry(key))
+        except Unavailable:
+            return None
+        self._observe("l1", False)
+        return Asked(asked, partial(self._heard, key, version, asked))
+
     def put(self, key: str, answer: CachedAnswer) -> float:
         seconds = jittered(self._ttl)
         self._keep(key, answer, seconds)
         if len(self._writes) < MAX_WRITES_UNDER_WAY and not self._link.breaker.open:
-            self._write(key, encode_entry(answer), seconds)
+            self._change("SET", key, encode_entry(answer, wall_now().timestamp() + seconds), "PX", max(int(seconds * 1000), 1))
         return seconds
 
     def expired(self, key: str) -> CachedAnswer | None:
@@ -101,24 +121,40 @@ class LayeredCache:
         self._l1.put(key, (time.monotonic() + seconds, answer), len(key) + len(answer.body) + len(answer.features))
 
     async def _shared(self, key: str, version: str) -> CachedAnswer | None:
-        # A range, for whoever wrote it may have written gigabytes.
-        body, milliseconds = await self._link.ask(("GETRANGE", key, 0, MAX_ENTRY_BYTES), ("PTTL", key))
-        if milliseconds == _NO_KEY:
-            return None
-        seconds = min(milliseconds / 1000, self._ttl)
-        answer = decode_entry(body, version, seconds) if isinstance(body, bytes) and len(body) <= MAX_ENTRY_BYTES else None
-        if answer is None:
-            await self._link.ask(("UNLINK", key))
-            return None
-        return None if milliseconds <= 0 else answer
+        return self._read(key, version, *await self._link.ask(_entry(key)))
 
-    def _write(self, key: str, body: bytes, seconds: float) -> None:
-        try:
-            write = self._link.ask(("SET", key, body, "PX", max(int(seconds * 1000), 1)))
-        except Unavailable:
-            return  # the next request computes it again
-        self._writes.add(write)
-        write.add_done_callback(self._writes.discard)
+    def _heard(self, key: str, version: str, asked: asyncio.Future[list[Any]]) -> CachedAnswer | Nothing:
+        if asked.cancelled() or asked.exception() is not None:
+            self._observe("l2", False)
+            return "away"
+        answer = self._read(key, version, *asked.result())
+        self._observe("l2", answer is not None)
+        if answer is None:
+            return "absent"
+        self._keep(key, answer, answer.seconds_left)
+        return answer
+
+    def _read(self, key: str, version: str, body: Any) -> CachedAnswer | None:
+        if body == b"":
+            return None
+        answer = decode_entry(body, version) if isinstance(body, bytes) and len(body) <= MAX_ENTRY_BYTES else None
+        if answer is None:
+            self._change("UNLINK", key)
+            return None
+        answer.seconds_left = min(answer.seconds_left, self._ttl)
+        return answer
+
+    def _change(self, *command: str | bytes | int) -> None:
+        """Nobody waits for it. Unavailable: the next request comes here again."""
+        with suppress(Unavailable):
+            change = self._link.ask(command)
+            self._writes.add(change)
+            change.add_done_callback(self._writes.discard)
+
+
+def _entry(key: str) -> Command:
+    """A range, for whoever wrote it may have written gigabytes. Empty: there is none."""
+    return ("GETRANGE", key, 0, MAX_ENTRY_BYTES)
 
 
 class RedisIdempotencyKeys:
@@ -130,20 +166,23 @@ class RedisIdempotencyKeys:
         return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 
-def encode_entry(answer: CachedAnswer) -> bytes:
-    return _encode(_Entry(SCHEMA, answer.version, answer.features_as_of, msgspec.Raw(answer.features), msgspec.Raw(answer.body)))
+def encode_entry(answer: CachedAnswer, until: float) -> bytes:
+    """`until`: wall seconds, when its time is over."""
+    checksum = crc32(answer.body, crc32(answer.features))
+    return _encode(_Entry(SCHEMA, answer.version, until, answer.features_as_of, checksum, answer.features, answer.body))
 
 
-def decode_entry(body: bytes, version: str, seconds_left: float = 0.0) -> CachedAnswer | None:
-    """None for anything this version's `encode_entry` did not write."""
+def decode_entry(body: bytes, version: str) -> CachedAnswer | None:
+    """None for anything this version's `encode_entry` did not write. That its time is over says Redis: clocks differ from host to host."""
     try:
         entry = _decode(body)
-        _decode_answer(entry.answer)
+        answer, features = entry.answer, entry.features
+        if _STARTS_WITH_NUMBER(answer) is None:
+            _decode_answer(answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    features = bytes(entry.features)  # JSON by now; of an object it is the first character that says so
-    if entry.schema != SCHEMA or entry.version != version or not features.startswith(b"{"):
+    if entry.schema != SCHEMA or entry.version != version or crc32(answer, crc32(features)) != entry.checksum:
         return None
-    if entry.as_of is not None and entry.as_of.tzinfo is None:
+    if not features.startswith(b"{") or (entry.as_of is not None and entry.as_of.tzinfo is None):
         return None
-    return CachedAnswer(bytes(entry.answer).strip(), features, entry.version, entry.as_of, seconds_left)
+    return CachedAnswer(answer, features, version, entry.as_of, max(0.0, entry.until - wall_now().timestamp()))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 Layer = Literal["l1", "l2"]
 
@@ -25,12 +29,27 @@ class CachedAnswer:
     """Of its time in the cache, as far as the cache says."""
 
 
+Nothing = Literal["absent", "away"]
+"""What the shared layer says instead of an answer: that it has none, or nothing at all."""
+
+
+class Asked(NamedTuple):
+    """A question to the shared layer that is under way."""
+
+    answered: asyncio.Future[Any]
+    answer: Callable[[], CachedAnswer | Nothing]
+    """What came of it. Once, after `answered` is done."""
+
+
 class PredictionCache(Protocol):
     """Guarantee: what comes out is what was put in under this key, or nothing. The key holds model, version, epoch and feature schema, so
     a promotion invalidates by construction."""
 
     async def get(self, key: str, version: str) -> tuple[CachedAnswer, Layer] | None:
         """An unreadable value is a miss and is deleted. Raises Unavailable when the shared layer does not answer in time."""
+
+    def ask(self, key: str, version: str) -> Asked | None:
+        """As `get`, for who goes on elsewhere meanwhile. None: there is nothing to wait for, or nobody to ask; `get` it."""
 
     def put(self, key: str, answer: CachedAnswer) -> float:
         """At once in the process, soon in the shared layer; never raises, never waits. Returns for how many seconds."""

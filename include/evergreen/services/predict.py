@@ -10,21 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.core.errors import Unavailable
 from evergreen.core.generations import Generations, predictions
 from evergreen.core.lru import Lru
-from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
+from evergreen.ports.cache import Asked, CachedAnswer, Layer, Nothing, PredictionCache
 from evergreen.ports.serving import Champion, FeatureStore, PredictionLog, PredictionRecord, SeenIndex, ServedModels
 from evergreen.services.prediction_answers import Answer, Ready, Repeated, encode, ready
 from evergreen.services.prediction_ids import Ids
-from evergreen.services.prediction_request import NothingKnown, Requests, Round, cache_key, known
+from evergreen.services.prediction_request import NothingKnown, Requests, Round, cache_key, encode_sorted, key_of, known
 from evergreen.services.prediction_source import PredictionSource
 
 if TYPE_CHECKING:
+    import asyncio
+
     from evergreen.contracts.api import BloomStatus
 
 __all__ = ["Answer", "NothingKnown", "Predict", "Question", "cache_key"]
@@ -43,6 +46,14 @@ class Question:
     traceparent: str = ""
     raw: bytes = b""
     """The question as it came, from a door that always asks the same model: repeated byte for byte it is answered without being read."""
+    shared: Nothing | None = None
+    """What the shared cache has said already."""
+
+
+class Soon(NamedTuple):
+    answered: asyncio.Future[Any]
+    answer: Callable[[], Answer | None]
+    """After `answered`. None: `run` the question."""
 
 
 @dataclass(slots=True)
@@ -76,6 +87,7 @@ class Predict:
         """`observe`: told of answers to repeated questions; of others the cache tells."""
         self._models = models
         self._requests = Requests(features)
+        self._cache = cache
         self._source = PredictionSource(cache, pool)
         self._seen = seen
         self._log = log
@@ -120,13 +132,43 @@ class Predict:
         self._observe("l1", True)
         return _Said(champion, kept.entity, kept.given, kept.answer, "l1", kept.ready, kept.as_of, traceparent)
 
+    def soon(self, question: Question) -> Soon | None:
+        """As `run`, where the shared cache's answer is all that has to be waited for. None: `run` it."""
+        champion = self._models.at_once(question.model)
+        if champion is None or question.features is None:
+            return None
+        started, spec = time.perf_counter(), champion.loaded.spec
+        given, ignored = known(spec, question.features)
+        if given is None or (spec.related is not None and spec.related(given) is not None):
+            return None
+        told = encode_sorted(given)
+        asked = self._cache.ask(key_of(champion, self._generations.of(predictions(spec.name)), question.entity, told), champion.loaded.name)
+        if asked is None:
+            return None
+        return Soon(asked.answered, partial(self._heard, question, champion, told, ignored, asked, self._generations.changes, started))
+
+    def _heard(self, question: Question, champion: Champion, given: bytes, ignored: list[str], asked: Asked, changes: int, started: float) -> Answer | None:
+        answer, now = asked.answer(), self._now()
+        if not isinstance(answer, CachedAnswer):
+            question.shared = answer
+            return None
+        seen = self._seen.known(question.entity, now)
+        if seen is None:
+            return None
+        if answer.features_as_of is not None:  # it was made from stored features, equal to these
+            answer = replace(answer, features_as_of=None)
+        head = ready(champion, question.entity, ignored, answer)
+        said = _Said(champion, question.entity, given, answer, "l2", head, None, question.traceparent)
+        self._keep(question.raw, said, changes, answer.seconds_left)
+        return self._tell(said, STATUS[seen], [], now, started)
+
     async def run(self, question: Question) -> Answer:
         """Raises NoChampion, NothingKnown, Unavailable (stored features cannot be looked up)."""
         started = time.perf_counter()
         champion = await self._models.champion(question.model)
         changes, found = self._generations.changes, Round()
         given, ignored = known(champion.loaded.spec, question.features)
-        answer, layer = await self._answer(champion, question.entity, given, found)
+        answer, layer = await self._answer(champion, question, given, found)
         head = ready(champion, question.entity, ignored, answer)
         said = _Said(champion, question.entity, encode(given or {}), answer, layer, head, answer.features_as_of, question.traceparent)
         if found.whole and not found.reasons:
@@ -135,13 +177,13 @@ class Predict:
         status, reasons = await self._status(question.entity, now, found.reasons)
         return self._tell(said, status, reasons, now, started)
 
-    async def _answer(self, champion: Champion, entity: str, given: Mapping[str, Any] | None, found: Round) -> tuple[CachedAnswer, Layer | None]:
-        generation = self._generations.of(predictions(champion.loaded.spec.name))
+    async def _answer(self, champion: Champion, question: Question, given: Mapping[str, Any] | None, found: Round) -> tuple[CachedAnswer, Layer | None]:
+        generation, entity = self._generations.of(predictions(champion.loaded.spec.name)), question.entity
         try:
             asked = await self._requests.of(champion.loaded.spec, entity, given, found)
         except Unavailable:
             return await self._source.last_answer(champion, generation, entity, found)
-        return await self._source.answer(champion, generation, entity, asked, found)
+        return await self._source.answer(champion, generation, entity, asked, found, question.shared)
 
     def _keep(self, raw: bytes, said: _Said, changes: int, seconds: float) -> None:
         if not 0 < len(raw) <= LONGEST_REPEATED or seconds <= 0:

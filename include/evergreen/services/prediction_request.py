@@ -15,7 +15,7 @@ from evergreen.core.errors import NotFound, Unavailable
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.serving import UNKNOWN_SECONDS, Champion, FeatureStore
 
-_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 class NothingKnown(NotFound):
@@ -123,7 +123,12 @@ def _names(spec: ModelSpec) -> frozenset[str]:
 def cache_key(champion: Champion, generation: int, entity: str, request: Mapping[str, Any]) -> str:
     """Model, version, epoch, feature schema, generation, entity, hash of everything the model is asked with: two questions share a key only
     if they share the answer, and new features in the store make a new key."""
-    return f"{_prefix(champion, generation)}:{entity}:{hashlib.blake2b(_encode_sorted(request), digest_size=20).hexdigest()}"
+    return key_of(champion, generation, entity, encode_sorted(request))
+
+
+def key_of(champion: Champion, generation: int, entity: str, request: bytes) -> str:
+    """`cache_key` of a request that is encoded already."""
+    return f"{_prefix(champion, generation)}:{entity}:{hashlib.blake2b(request, digest_size=20).hexdigest()}"
 
 
 def last_key(champion: Champion, generation: int, entity: str) -> str:

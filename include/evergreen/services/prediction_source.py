@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from evergreen.core.errors import EvergreenError, Unavailable
-from evergreen.ports.cache import CachedAnswer, Layer, PredictionCache
+from evergreen.ports.cache import CachedAnswer, Layer, Nothing, PredictionCache
 from evergreen.ports.serving import Champion, LoadedModel
 from evergreen.services.prediction_answers import encode
 from evergreen.services.prediction_request import Asked, Round, cache_key, features_away, last_key, told
@@ -35,10 +35,13 @@ class PredictionSource:
         self._pool = pool
         self._flights: SingleFlight[_Made] = SingleFlight()
 
-    async def answer(self, champion: Champion, generation: int, entity: str, asked: Asked, found: Round) -> tuple[CachedAnswer, Layer | None]:
+    async def answer(
+        self, champion: Champion, generation: int, entity: str, asked: Asked, found: Round, shared: Nothing | None = None
+    ) -> tuple[CachedAnswer, Layer | None]:
+        """`shared`: what the shared cache has said already."""
         key = cache_key(champion, generation, entity, asked.values)
         last = last_key(champion, generation, entity) if asked.as_of is not None else None
-        made, own = await self._flights.run(key, partial(self._make, champion, key, last, asked, found.whole))
+        made, own = await self._flights.run(key, partial(self._make, champion, key, last, asked, found.whole, shared))
         if made.cache_away:
             found.lacks("cache_unavailable")
         if made.stale:
@@ -62,14 +65,15 @@ class PredictionSource:
             raise features_away(entity)
         return stale, "l1"
 
-    async def _make(self, champion: Champion, key: str, last: str | None, asked: Asked, whole: bool) -> _Made:
-        away = False
-        try:
-            hit = await self._cache.get(key, champion.loaded.name)
-            if hit is not None:
-                return _Made(hit[0], hit[1], cache_away=False)
-        except Unavailable:
-            away = True
+    async def _make(self, champion: Champion, key: str, last: str | None, asked: Asked, whole: bool, shared: Nothing | None) -> _Made:
+        away = shared == "away"
+        if shared is None:
+            try:
+                hit = await self._cache.get(key, champion.loaded.name)
+                if hit is not None:
+                    return _Made(hit[0], hit[1], cache_away=False)
+            except Unavailable:
+                away = True
         try:
             said = await self._compute(champion.loaded, asked.values)
         except EvergreenError:

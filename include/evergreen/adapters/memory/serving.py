@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from evergreen.contracts.envelope import Event, decode, encode
 from evergreen.contracts.topics import TOPIC_OF
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import PublishFailed, Unavailable
-from evergreen.ports.cache import CachedAnswer, Layer
+from evergreen.ports.cache import Asked, CachedAnswer, Layer
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing, Seen, StoredFeatures
 
 
@@ -28,6 +29,8 @@ class MemoryCache(Part):
         """`seconds`: for which entries may be kept elsewhere."""
         self.entries: dict[str, CachedAnswer] = {}
         self.seconds = seconds
+        self.shared = False
+        """Whether entries are where they have to be asked for."""
         self.over: dict[str, CachedAnswer] = {}
         """Entries whose time is over."""
 
@@ -37,6 +40,14 @@ class MemoryCache(Part):
         if found is not None and found.version != version:
             found = self.entries.pop(key) and None
         return None if found is None else (replace(found, seconds_left=self.seconds), "l1")
+
+    def ask(self, key: str, version: str) -> Asked | None:
+        if not self.shared:
+            return None
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[None] = loop.create_future()
+        loop.call_soon(answered.set_result, None)
+        return Asked(answered, lambda: "away" if self.away else self.entries.get(key) or "absent")
 
     def put(self, key: str, answer: CachedAnswer) -> float:
         if not self.away:
