@@ -1,6 +1,7 @@
 """The seen index asked "in the last 7 days?", 100,000 items a day: `python benchmarks/bloom.py [--json]`.
 
-Keys a second, hashing included: out of the worker's own copy (single and in batches), out of Redis (single and in batches); and how often a
+Keys a second, hashing included: out of the worker's own copy (single and in batches), out of Redis (single, by one and by sixteen requests of
+a worker, and by a writer's client; in batches); and how often a
 stranger is taken for a member, measured over the union. Four writers fill a further day at once: none of what they added may be missed."""
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import redis
+import uvloop
 
 from evergreen.adapters.local_bloom import LocalSeenIndex
 from evergreen.adapters.redis_bloom import RedisSeenIndex
@@ -60,8 +62,8 @@ def per_second(work: Callable[[], Any], count: int, repeats: int = 3) -> float:
     return count / best
 
 
-async def as_workers_ask(local: LocalSeenIndex, items: list[str]) -> float:
-    """Keys a second out of Redis by sixteen requests that have one key each."""
+async def as_workers_ask(local: LocalSeenIndex, items: list[str], at_once: int) -> float:
+    """Keys a second out of Redis by so many requests that have one key each."""
     left = iter(items)
 
     async def request() -> None:
@@ -69,7 +71,7 @@ async def as_workers_ask(local: LocalSeenIndex, items: list[str]) -> float:
             await local.shared.seen(item, NOW)
 
     begun = time.perf_counter()
-    await asyncio.gather(*(request() for _ in range(16)))
+    await asyncio.gather(*(request() for _ in range(at_once)))
     return len(items) / (time.perf_counter() - begun)
 
 
@@ -83,13 +85,14 @@ async def measured(url: str, index: RedisSeenIndex, a_day: int, strangers: int) 
     wrong = sum(copy.maybe_many(asked, mask)) / strangers
     missed = sum(not found for items in members(a_day).values() for found in copy.maybe_many(items, mask))
     shared = index.maybe_seen(asked[:20_000], TODAY)
-    pipelined = await as_workers_ask(local, one_by_one[:8_000])
+    single, pipelined = [max([await as_workers_ask(local, one_by_one[:4_000], at_once) for _ in range(3)]) for at_once in (1, 16)]
     found = [
         ("local single", per_second(lambda: [copy.maybe(item, mask) for item in one_by_one], len(one_by_one)), "keys/s"),
         ("local single, members", per_second(lambda: [copy.maybe(f"day1-{number}", mask) for number in range(20_000)], 20_000), "keys/s"),
         ("local batched", per_second(lambda: copy.maybe_many(asked, mask), strangers), "keys/s"),
-        ("shared single", per_second(lambda: [index.maybe_seen([item], TODAY) for item in one_by_one[:2_000]], 2_000), "keys/s"),
+        ("shared single", single, "keys/s"),
         ("shared single, 16 at once", pipelined, "keys/s"),
+        ("shared single, a writer", per_second(lambda: [index.maybe_seen([item], TODAY) for item in one_by_one[:2_000]], 2_000), "keys/s"),
         ("shared batched", per_second(lambda: index.maybe_seen(one_by_one, TODAY), len(one_by_one)), "keys/s"),
         ("union error", wrong, "share"),
         ("union error in Redis", shared.count(Seen.MAYBE) / len(shared), "share"),
@@ -102,7 +105,7 @@ async def measured(url: str, index: RedisSeenIndex, a_day: int, strangers: int) 
 def rows(a_day: int = 100_000, strangers: int = 200_000) -> list[dict[str, Any]]:
     with stack({"redis"}) as settings:
         url = settings.redis.url.get_secret_value()
-        return asyncio.run(measured(url, filled(url, a_day), a_day, strangers))
+        return uvloop.run(measured(url, filled(url, a_day), a_day, strangers))
 
 
 def main() -> None:

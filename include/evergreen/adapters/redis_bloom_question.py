@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from evergreen.adapters import redis_bloom_scripts as scripts
-from evergreen.core.seen_window import WINDOW_DAYS, layer, positions, window_of
+from evergreen.core.seen_window import WINDOW_DAYS, Layer, layer, positions, window_of
 from evergreen.ports.seen_index import Seen
 
 DEFAULT_NAMESPACE = "videos"
@@ -18,16 +18,25 @@ class Layout:
     def __init__(self, namespace: str) -> None:
         self._prefix = f"{{bloom:{namespace}}}"
         self.state, self.days, self.items = (f"{self._prefix}:{name}" for name in ("state", "days", "items"))
+        self._known: tuple[tuple[date, int, int], list[str], list[str | int], list[Layer]] | None = None
 
     def bitmap(self, day: date, index: int) -> str:
         return f"{self._prefix}:{day.isoformat()}:{index}"
 
     def question(self, items: Sequence[str], today: date, days: int, layers: int) -> tuple[list[str], list[str | int]]:
         """Keys and arguments of the lookup script."""
-        window, used = window_of(today, days), [layer(index) for index in range(layers)]
-        keys = [self.state, self.days, *(self.bitmap(day, of.index) for day in window for of in used)]
-        arguments: list[str | int] = [min(window).isoformat(), len(window), layers, *(day.isoformat() for day in window), *(of.slices for of in used)]
-        return keys, [*arguments, len(items), *(bit for item in items for of in used for bit in positions(item, of))]
+        keys, arguments, used = self._window(today, days, layers)
+        return [*keys], [*arguments, len(items), *(bit for item in items for of in used for bit in positions(item, of))]
+
+    def _window(self, today: date, days: int, layers: int) -> tuple[list[str], list[str | int], list[Layer]]:
+        """What all questions of a day have in common: worked out once."""
+        asked = (today, days, layers)
+        if self._known is None or self._known[0] != asked:
+            window, used = window_of(today, days), [layer(index) for index in range(layers)]
+            keys = [self.state, self.days, *(self.bitmap(day, of.index) for day in window for of in used)]
+            head: list[str | int] = [min(window).isoformat(), len(window), layers, *(day.isoformat() for day in window), *(of.slices for of in used)]
+            self._known = (asked, keys, head, used)
+        return self._known[1:]
 
 
 def answers_of(reply: Sequence[int], count: int) -> list[Seen] | int:

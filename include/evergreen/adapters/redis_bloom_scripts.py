@@ -14,17 +14,18 @@ if state[1] ~= 'ready' or (state[2] and ARGV[1] < state[2]) then return {1} end
 local days = {}
 for d = 1, D do days[d] = ARGV[3 + d] end
 local layers = redis.call('HMGET', KEYS[2], unpack(days))
-local slices, bitmaps = {}, {}
+local slices, bitmaps, held = {}, {}, {}
 for l = 1, L do slices[l] = tonumber(ARGV[3 + D + l]) end
 for d = 1, D do
   local n = tonumber(layers[d] or 0)
   if n > L then return {2, n} end
   for l = 1, n do
     local key = KEYS[2 + (d - 1) * L + l]
-    if redis.call('EXISTS', key) == 0 then return {1} end
+    held[#held + 1] = key
     bitmaps[#bitmaps + 1] = {key, l}
   end
 end
+if #held > 0 and redis.call('EXISTS', unpack(held)) < #held then return {1} end
 local at = 3 + D + L + 1
 local reply = {0}
 for i = 1, tonumber(ARGV[at]) do
