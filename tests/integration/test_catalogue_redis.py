@@ -73,9 +73,11 @@ async def test_a_page_is_shared_with_other_workers_for_three_minutes(client: red
 
 
 @pytest.mark.parametrize("found", [b"", b"{}", b"\x80\x04K\x01.", b"evergreen.search/1\n", b"evergreen.search/2\n{}", b"evergreen.search/1\n[]", b"x" * 2**20])
-async def test_what_no_worker_wrote_is_a_miss(client: redis.Redis, link: RedisLink, found: bytes) -> None:
+async def test_what_no_worker_wrote_is_a_miss_and_goes(client: redis.Redis, link: RedisLink, found: bytes) -> None:
     client.set("search:k", found, ex=100)
     assert await LayeredSearchCache(link).get("search:k") is None
+    await link.ask(("PING",))  # behind what is told, on the same connection
+    assert not client.get("search:k")
 
 
 async def test_without_redis_a_worker_has_its_own_pages() -> None:

@@ -1,8 +1,9 @@
-"""Pages of search results in two layers, this process' and Redis'. JSON behind a tag; whatever else lies under a key is a miss."""
+"""Pages of search results in two layers, this process' and Redis'. JSON behind a tag; whatever else lies under a key is a miss and is deleted."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from evergreen.adapters.jitter import jittered
 from evergreen.adapters.redis_link import RedisLink
@@ -30,7 +31,10 @@ class LayeredSearchCache:
             body, milliseconds = await self._link.ask(("GETRANGE", key, 0, _MAX_PAGE_BYTES), ("PTTL", key))
         except Unavailable:
             return None
+        if body == b"":
+            return None
         if not isinstance(body, bytes) or len(body) > _MAX_PAGE_BYTES or milliseconds <= 0 or not body.startswith(_TAG + b"{") or not body.endswith(b"}"):
+            self._tell("UNLINK", key)
             return None
         page = body.removeprefix(_TAG)
         self._keep(key, page, min(milliseconds / 1000, self._ttl))
@@ -41,10 +45,12 @@ class LayeredSearchCache:
         self._keep(key, page, seconds)
         if len(page) >= _MAX_PAGE_BYTES or self._link.breaker.open:
             return
-        try:
-            self._link.ask(("SET", key, _TAG + page, "PX", max(int(seconds * 1000), 1)))
-        except Unavailable:
-            return  # the next one searches again
+        self._tell("SET", key, _TAG + page, "PX", max(int(seconds * 1000), 1))
+
+    def _tell(self, *command: str | bytes | int) -> None:
+        """Nobody waits for it. Unavailable: the next one searches again."""
+        with suppress(Unavailable):
+            self._link.ask(command)
 
     def _keep(self, key: str, page: bytes, seconds: float) -> None:
         self._local.put(key, (time.monotonic() + seconds, page), len(key) + len(page))

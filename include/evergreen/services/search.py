@@ -1,6 +1,7 @@
 """Videos by keyword or channel, each with what the champion says of it.
 
-Guarantee: all predictions of a page come from one version, in one call of the model; a page is the same from the cache and without it.
+Guarantee: all predictions of a page come from one version, in one call of the model; a page is the same from the cache and without it, and
+is looked up once for all who ask for it at the same time.
 Failure: no version serves, stored features cannot be looked up, the model breaks. Remedy: the page comes without predictions, says
 `degraded` and why, and is not cached. Without Postgres there is no page: Unavailable."""
 
@@ -25,6 +26,7 @@ from evergreen.ports.catalogue import SearchCache, Video, VideoSearch
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.serving import Champion, FeatureStore, LoadedModel, ServedModels
 from evergreen.services.prediction_request import with_related
+from evergreen.services.single_flight import SingleFlight
 
 INLINE_ROWS = 32
 """More than so many rows are computed beside the event loop."""
@@ -59,20 +61,25 @@ class Search:
         self._cache = cache
         self._generations = generations
         self._pool = pool
+        self._flights: SingleFlight[tuple[bytes, bool]] = SingleFlight()
 
     async def run(self, wanted: SearchFor) -> bytes:
         """A JSON object, ready to send. Raises InvalidRequest, Unavailable."""
         started = time.perf_counter()
         keyword, champion = keyword_of(wanted.words), await self._champion()
         key = self._key(wanted, keyword, champion)
-        page = await self._cache.get(key)
-        cached = page is not None
-        if page is None:
-            page, whole = await self._page(wanted, keyword, champion)
-            if whole:
-                self._cache.put(key, page)
-        said = {wanted.by: wanted.words, "cached": cached, "processing_time": round(time.perf_counter() - started, 6)}
+        (page, kept), own = await self._flights.run(key, lambda: self._kept_or_made(key, wanted, keyword, champion))
+        said = {wanted.by: wanted.words, "cached": kept or not own, "processing_time": round(time.perf_counter() - started, 6)}
         return _encode(said)[:-1] + b"," + page[1:]
+
+    async def _kept_or_made(self, key: str, wanted: SearchFor, keyword: str, champion: Champion | None) -> tuple[bytes, bool]:
+        page = await self._cache.get(key)
+        if page is not None:
+            return page, True
+        page, whole = await self._page(wanted, keyword, champion)
+        if whole:
+            self._cache.put(key, page)
+        return page, False
 
     async def _champion(self) -> Champion | None:
         try:

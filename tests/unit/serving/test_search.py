@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -122,6 +123,22 @@ async def test_a_repeated_search_differs_only_in_what_it_says_of_itself(client: 
     assert [page.pop("cached") for page in (first, second)] == [False, True]
     assert [page.pop("processing_time") > 0 for page in (first, second)] == [True, True]
     assert first == second
+
+
+async def test_what_several_ask_at_once_is_looked_up_once(client: httpx.AsyncClient, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(bench, "여행 1")
+    looked, by_keyword = [], bench.videos.by_keyword
+
+    async def slow(*asked: Any) -> Any:
+        looked.append(asked)
+        await asyncio.sleep(0.01)
+        return await by_keyword(*asked)
+
+    monkeypatch.setattr(bench.videos, "by_keyword", slow)
+    answers = await asyncio.gather(*(client.post("/search/keyword", json={"keyword": "여행"}) for _ in range(8)))
+    assert {(answer.status_code, answer.json()["total_count"]) for answer in answers} == {(200, 1)}
+    assert len(looked) == 1
+    assert sorted(answer.json()["cached"] for answer in answers) == [False] + [True] * 7
 
 
 async def test_another_champion_and_another_batch_make_an_old_page_no_page(client: httpx.AsyncClient, bench: Bench) -> None:
