@@ -23,7 +23,8 @@ from evergreen.ports.champions import DeploymentRow
 from evergreen.services.candidates import Origin, new_version, version_row
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.check_performance import CheckPerformance
-from evergreen.services.training import absolute_errors, feature_table, rows_between, train_candidate
+from evergreen.services.row_losses import losses_on
+from evergreen.services.training import feature_table, rows_between, train_candidate
 from evergreen.settings import Settings, load_settings
 from tests.support.claims import claimed, emptied, said
 from tests.support.traffic import Asked, Told, record
@@ -50,7 +51,7 @@ def _champion(store: PostgresStore, registry: MemoryRegistry, silver: pd.DataFra
     predictor = SPEC.predictor(candidate.fitted.estimators, candidate.fitted.card)
     origin = Origin(ACTION, "bootstrap", SERVES)
     row = version_row(registry.register(new_version(SPEC, candidate, origin, 1.0)), origin)
-    held_out = absolute_errors(SPEC, predictor.predict(candidate.evaluation[list(SPEC.feature_names)]), candidate.evaluation)
+    held_out = losses_on(SPEC, predictor.predict(candidate.evaluation[list(SPEC.feature_names)]), candidate.evaluation)
     deployment = DeploymentRow(ACTION, SPEC.name, row.version, None, "promote", "preparing", 1, None, False, "test")
     with store.transaction() as tx:
         tx.versions.insert(row)

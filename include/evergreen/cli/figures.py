@@ -44,12 +44,13 @@ def figures(spec: ModelSpec, silver: pd.DataFrame, first_champion: Predictor) ->
 
 
 def _mae(spec: ModelSpec, table: pd.DataFrame, predictor: Predictor, first: date, last: date) -> float | None:
-    from evergreen.services.training import absolute_errors, rows_between
+    from evergreen.services.row_losses import losses_on
+    from evergreen.services.training import rows_between
 
     rows = rows_between(spec, table, first, last)
     if rows.empty:
         return None
-    return round(float(absolute_errors(spec, predictor.predict(rows[list(spec.feature_names)]), rows).mean()), 4)
+    return round(float(losses_on(spec, predictor.predict(rows[list(spec.feature_names)]), rows).mean()), 4)
 
 
 def _top_quartile_auc(spec: ModelSpec, table: pd.DataFrame) -> float | None:

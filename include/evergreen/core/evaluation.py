@@ -27,12 +27,8 @@ class Interval:
 class Segment:
     name: str
     n: int
-    candidate: float
-    reference: float
-
-    @property
-    def worse_by(self) -> float:
-        return self.candidate / self.reference - 1.0 if self.reference > 0 else math.inf
+    worse_by: float
+    """The candidate's relative drop against the reference on these rows."""
 
 
 def gate(name: str, passed: bool, detail: str, **numbers: float) -> GateResult:
@@ -62,7 +58,7 @@ def sane_predictions(n: int, finite: int, spread: float) -> GateResult:
 
 
 def better(relative: Interval, candidate: float, reference: float, *, margin: float, min_improvement: float) -> GateResult:
-    """Non-inferiority plus improvement. `relative`: the candidate's error over the reference's, minus one; below zero is better."""
+    """Non-inferiority plus improvement. `relative`: the candidate's relative drop against the reference; below zero is better."""
     passed = relative.high < margin and relative.point <= -min_improvement
     if relative.high >= margin:
         why = f"may be worse: the upper bound is not below {margin:+.1%}"

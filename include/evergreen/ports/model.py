@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from evergreen.core.relative_drop import Direction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +25,6 @@ class Windows:
     """A version trained on less is retrained in the maintenance window when its data has doubled."""
     min_change_rows: int = 300
     """Training starts at the last confirmed change point if it holds this many rows, else at the beginning."""
-    min_new_rows: int = 100
-    """A refused candidate is not tried again before this many rows are new."""
     performance_rows: int = 200
     """Newest labelled predictions a performance check looks at."""
 
@@ -110,7 +110,8 @@ class ModelSpec:
     target: str
     """Column of the feature table the primary head predicts."""
     metric: str
-    direction: Literal["lower", "higher"]
+    direction: Direction
+    """Whether the metric is better when lower (an error) or when higher (a score)."""
     feature_names: tuple[str, ...]
     categorical_features: tuple[str, ...]
     drift_features: tuple[str, ...]
@@ -142,5 +143,7 @@ class ModelSpec:
     """A request -> its feature row, only what is known: predictions are logged with it, so that another version can be asked the same."""
     related: Callable[[Mapping[str, Any]], Related | None] | None = None
     """A request -> another entry of the feature store it builds on (a video's channel); None when it says all of that itself."""
+    losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
+    """(predicted (n,), outcomes (n,)) -> (n,) whose mean is the metric, in the metric's direction. None: absolute errors."""
     stale_after: timedelta = timedelta(days=7)
     """Stored features older than this (platform time) degrade an answer."""

@@ -1,10 +1,11 @@
-"""Bootstrap intervals of a relative difference of mean errors. Seeded: the same errors give the same interval."""
+"""Bootstrap intervals of a relative drop between two means. Seeded: the same losses give the same interval."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from evergreen.core.evaluation import Interval
+from evergreen.core.relative_drop import Direction, relative_drop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,31 +17,31 @@ MAX_ROWS = 5000
 """Above this many rows a mean is exact enough; the newest are used, so the cost stays bounded."""
 
 
-def paired(errors: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
-    """mean(errors)/mean(reference) - 1 over the same rows, resampled row by row: what is hard for both cancels out."""
+def paired(losses: NDArray[np.float64], reference: NDArray[np.float64], direction: Direction = "lower") -> Interval:
+    """Relative drop of mean(losses) against mean(reference) over the same rows, resampled row by row: what is hard for both cancels out."""
     import numpy as np
 
-    errors, reference = errors[-MAX_ROWS:], reference[-MAX_ROWS:]
-    at = np.random.default_rng(SEED).integers(0, len(errors), size=(RESAMPLES, len(errors)))
-    return _interval(errors, reference, errors[at].mean(axis=1), reference[at].mean(axis=1))
+    losses, reference = losses[-MAX_ROWS:], reference[-MAX_ROWS:]
+    at = np.random.default_rng(SEED).integers(0, len(losses), size=(RESAMPLES, len(losses)))
+    return _interval(losses, reference, losses[at].mean(axis=1), reference[at].mean(axis=1), direction)
 
 
-def unpaired(errors: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
+def unpaired(losses: NDArray[np.float64], reference: NDArray[np.float64], direction: Direction = "lower") -> Interval:
     """The same where the rows differ: both sides are resampled on their own, so a lucky reference counts as luck."""
     import numpy as np
 
-    errors, reference = errors[-MAX_ROWS:], reference[-MAX_ROWS:]
+    losses, reference = losses[-MAX_ROWS:], reference[-MAX_ROWS:]
     random = np.random.default_rng(SEED)
-    ours = errors[random.integers(0, len(errors), size=(RESAMPLES, len(errors)))].mean(axis=1)
+    ours = losses[random.integers(0, len(losses), size=(RESAMPLES, len(losses)))].mean(axis=1)
     theirs = reference[random.integers(0, len(reference), size=(RESAMPLES, len(reference)))].mean(axis=1)
-    return _interval(errors, reference, ours, theirs)
+    return _interval(losses, reference, ours, theirs, direction)
 
 
-def _interval(errors: NDArray[np.float64], reference: NDArray[np.float64], ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Interval:
+def _interval(
+    losses: NDArray[np.float64], reference: NDArray[np.float64], ours: NDArray[np.float64], theirs: NDArray[np.float64], direction: Direction
+) -> Interval:
     import numpy as np
 
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = ours / theirs - 1.0
-        point = float(errors.mean() / reference.mean() - 1.0)
-    low, high = np.quantile(relative, [0.025, 0.975])
-    return Interval(point, float(low), float(high))
+    drops = np.array([relative_drop(one, other, direction) for one, other in zip(ours.tolist(), theirs.tolist(), strict=True)])
+    low, high = np.quantile(drops, [0.025, 0.975])
+    return Interval(relative_drop(float(losses.mean()), float(reference.mean()), direction), float(low), float(high))

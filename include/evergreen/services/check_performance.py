@@ -7,6 +7,7 @@ holds the champion's lock, sees the other's report and says nothing."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,6 +30,7 @@ from evergreen.ports.storage import ClaimedAction
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.performance_comparison import Comparison, Labelled, Serving
 from evergreen.services.promote import facts_of
+from evergreen.services.row_losses import row_losses
 from evergreen.services.version_names import version_name
 
 MAX_ROWS = 5000
@@ -145,9 +147,9 @@ class CheckPerformance:
             return "nothing_new", None
         import numpy as np
 
-        current = np.array([abs(row.predicted - outcome) for row, outcome in window])
+        current = row_losses(spec, np.array([row.predicted for row, _ in window]), np.array([outcome for _, outcome in window]))
         compared = self._comparison.baseline(spec, serving, window, current)
-        if compared is None:
+        if compared is None or not all(map(math.isfinite, (compared[1].point, compared[1].low, compared[1].high))):
             return "no_baseline", None
         baseline, drop, against = compared
         report = PerformanceReport(

@@ -24,7 +24,8 @@ from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
-from evergreen.services.training import Silver, absolute_errors, evaluation_days, feature_table, read_silver, rows_between
+from evergreen.services.row_losses import losses_on
+from evergreen.services.training import Silver, evaluation_days, feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _own_errors(spec: ModelSpec, candidate: LoadedVersion, row: VersionRow, tabl
     unseen = table[(days > row.trained_to) & table[spec.target].notna()].sort_values(spec.time_column, kind="stable")
     kept = unseen[unseen[spec.time_column] >= _from_day(spec, unseen)]
     predicted = candidate.predictor.predict(kept[list(spec.feature_names)])
-    return tuple(float(error) for error in absolute_errors(spec, predicted, kept))
+    return tuple(float(error) for error in losses_on(spec, predicted, kept))
 
 
 def _from_day(spec: ModelSpec, rows: pd.DataFrame) -> pd.Timestamp:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from evergreen.contracts.events import GateResult
 from evergreen.core import evaluation as verdict
 from evergreen.core.errors import EvergreenError, Fenced, Unavailable
+from evergreen.core.relative_drop import relative_drop
 from evergreen.ports.model import ModelSpec, Predictor
 from evergreen.ports.registry import LoadedVersion
 from evergreen.services.bootstrap_interval import paired
-from evergreen.services.training import absolute_errors
+from evergreen.services.row_losses import losses_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,11 +65,11 @@ class Trial:
 
     @cached_property
     def errors(self) -> NDArray[np.float64]:
-        return absolute_errors(self._spec, self.predicted, self._rows)
+        return losses_on(self._spec, self.predicted, self._rows)
 
     @cached_property
     def _reference_errors(self) -> NDArray[np.float64]:
-        return absolute_errors(self._spec, self._reference.predict(self.features), self._rows)
+        return losses_on(self._spec, self._reference.predict(self.features), self._rows)
 
     def gates(self) -> list[tuple[str, Gate]]:
         return [
@@ -103,10 +104,8 @@ class Trial:
         return verdict.sane_predictions(len(self.predicted), int(finite.sum()), spread)
 
     def _improvement(self) -> GateResult:
-        if self._spec.direction != "lower":
-            raise EvergreenError(f"the gates compare errors; {self._spec.metric} is better when higher")
         gates = self._spec.gates
-        relative = paired(self.errors, self._reference_errors)
+        relative = paired(self.errors, self._reference_errors, self._spec.direction)
         candidate, reference = float(self.errors.mean()), float(self._reference_errors.mean())
         return verdict.better(relative, candidate, reference, margin=gates.non_inferiority_margin, min_improvement=gates.min_improvement)
 
@@ -115,8 +114,9 @@ class Trial:
         if gates.segment_column is None:
             return verdict.gate("segments", True, "the model has none")
         groups = self._rows.groupby(gates.segment_column).indices
+        errors, theirs, direction = self.errors, self._reference_errors, self._spec.direction
         measured = [
-            verdict.Segment(_plain(name), len(at), float(self.errors[at].mean()), float(self._reference_errors[at].mean())) for name, at in groups.items()
+            verdict.Segment(_plain(name), len(at), relative_drop(float(errors[at].mean()), float(theirs[at].mean()), direction)) for name, at in groups.items()
         ]
         return verdict.segments(measured, margin=gates.segment_margin, min_rows=gates.segment_min_rows)
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from evergreen.core.errors import ArtifactRefused
 from evergreen.core.evaluation import Interval
 from evergreen.core.performance import MIN_ROWS
+from evergreen.core.relative_drop import relative_drop
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.performance import LabelledPrediction, PerformanceReport
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.versions import VersionRow
 from evergreen.services.bootstrap_interval import paired, unpaired
+from evergreen.services.row_losses import row_losses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,18 +57,18 @@ class Comparison:
         if not serving.version.stable and previous is not None:
             theirs = self._errors_of(spec, previous, window)
             if theirs is not None:
-                return float(theirs.mean()), paired(current, theirs), f"{spec.name}@{previous} on the same rows"
+                return float(theirs.mean()), paired(current, theirs, spec.direction), f"{spec.name}@{previous} on the same rows"
         own = np.asarray((serving.version.scorecard or {}).get("baseline_errors", []), dtype=np.float64)
         if len(own) < MIN_ROWS:
             return None
-        return float(own.mean()), unpaired(current, own), f"its own {len(own)} held-out rows"
+        return float(own.mean()), unpaired(current, own, spec.direction), f"its own {len(own)} held-out rows"
 
     def way_back(self, spec: ModelSpec, serving: Serving, window: Sequence[Labelled], current: float) -> tuple[int | None, bool]:
         """The newest stable version that was not worse on these rows, else the newest stable one and that it does not help."""
         loadable = None
         for version in serving.targets[:_TARGETS_TRIED]:
             errors = self._errors_of(spec, version, window)
-            if errors is not None and float(errors.mean()) <= current:
+            if errors is not None and relative_drop(float(errors.mean()), current, spec.direction) <= 0.0:
                 return version, True
             loadable = loadable if loadable is not None or errors is None else version
         return loadable, False
@@ -84,4 +86,4 @@ class Comparison:
                 return None
             answers = predictor.answer([window[at][0].features for at in missing])
             predicted |= {at: float(answer["prediction"]) for at, answer in zip(missing, answers, strict=True)}
-        return np.array([abs(predicted[at] - outcome) for at, (_, outcome) in enumerate(window)])
+        return row_losses(spec, np.array([predicted[at] for at in range(len(window))]), np.array([outcome for _, outcome in window]))

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from evergreen.core.errors import NotEnoughData
 from evergreen.core.release import DEFAULT_ZONE, last_released_day
 from evergreen.ports.model import FittedModel, ModelSpec
+from evergreen.services.row_losses import losses_on
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
 SEED = 0
 MIN_TRAINING_ROWS = 50
@@ -127,14 +126,6 @@ def fit_candidate(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, 
     return _measured(spec, Candidate(window, fitted, train, evaluation, {}, dataset_hash(train)))
 
 
-def absolute_errors(spec: ModelSpec, predicted: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.float64]:
-    """|prediction - outcome| per row, in the target's units."""
-    import numpy as np
-
-    errors: NDArray[np.float64] = np.abs(predicted - rows[spec.target].to_numpy(dtype=np.float64))
-    return errors
-
-
 def dataset_hash(rows: pd.DataFrame) -> str:
     """SHA-256 over the training rows, in order: pins what a version was trained on."""
     import pandas as pd
@@ -145,12 +136,14 @@ def dataset_hash(rows: pd.DataFrame) -> str:
 
 
 def _measured(spec: ModelSpec, candidate: Candidate) -> Candidate:
+    import numpy as np
+
     predictor = spec.predictor(candidate.fitted.estimators, candidate.fitted.card)
     held_out = candidate.evaluation
     median = spec.baseline(candidate.train)
     metrics = {
-        spec.metric: float(absolute_errors(spec, predictor.predict(held_out[list(spec.feature_names)]), held_out).mean()),
-        f"{spec.metric}_median": float((held_out[spec.target] - median).abs().mean()),
+        spec.metric: float(losses_on(spec, predictor.predict(held_out[list(spec.feature_names)]), held_out).mean()),
+        f"{spec.metric}_median": float(losses_on(spec, np.full(len(held_out), median), held_out).mean()),
         "training_rows": float(len(candidate.train)),
         "evaluation_rows": float(len(held_out)),
     }

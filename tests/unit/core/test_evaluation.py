@@ -52,10 +52,10 @@ def test_predictions_are_finite_and_vary(n: int, finite: int, spread: float, pas
 
 
 def test_segments_count_from_a_size_on() -> None:
-    small, big = Segment("a", 29, 9.0, 1.0), Segment("b", 30, 1.15, 1.0)
+    small, big = Segment("a", 29, 8.0), Segment("b", 30, 0.15)
     assert verdict.segments([small, big], margin=0.15 + 1e-9, min_rows=30).passed
     assert not verdict.segments([small, big], margin=0.14, min_rows=30).passed
-    assert not verdict.segments([Segment("c", 30, 0.1, 0.0)], margin=0.15, min_rows=30).passed
+    assert not verdict.segments([Segment("c", 30, math.nan)], margin=0.15, min_rows=30).passed
     assert verdict.segments([], margin=0.15, min_rows=30).passed
 
 
@@ -87,7 +87,7 @@ def test_a_card_approves_only_when_every_gate_passed_and_there_was_one() -> None
 
 
 def test_the_page_says_verdict_cause_gates_and_segments() -> None:
-    gates = (verdict.gate("rows", True, "70 | rows"), verdict.segments([Segment("10", 40, 2.0, 1.0)], margin=0.1, min_rows=30))
+    gates = (verdict.gate("rows", True, "70 | rows"), verdict.segments([Segment("10", 40, 1.0)], margin=0.1, min_rows=30))
     page = markdown(Scorecard("m@2", "m@1", gates, date(2025, 1, 1), date(2025, 1, 7), 70), Origin("data_drift_high", "a … b", 400, 1.5, {"mae": 0.2}))
     assert page.startswith("# m@2: refused by segments\n")
     assert "- why it was trained: data_drift_high" in page

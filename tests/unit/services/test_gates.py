@@ -141,8 +141,27 @@ def test_no_golden_rows_or_other_features_are_refused() -> None:
     assert {"schema", "parity"} <= set(_failed(_judge(replace(_loaded(NEW), golden=None))))
 
 
-def test_a_metric_that_is_better_when_higher_cannot_be_judged_yet_so_it_is_refused() -> None:
-    assert "improvement" in _failed(_judge(spec=replace(SPEC, direction="higher")))
+def _close_by(predicted: Any, outcomes: Any) -> Any:
+    """A score: 1 where the prediction is right, less the farther it is off."""
+    return np.exp(-np.abs(predicted - outcomes))
+
+
+def test_a_score_is_judged_in_its_own_direction() -> None:
+    score = replace(SPEC, direction="higher", losses=_close_by)
+    better = _judge(spec=score)
+    assert "improvement" not in _failed(better)
+    assert better["improvement"].numbers["candidate"] > better["improvement"].numbers["reference"]
+    assert "improvement" in _failed(_judge(_loaded(OLD), lambda: _reference(NEW), spec=score))
+    assert "improvement" in _failed(_judge(spec=replace(score, direction="lower")))
+
+
+def test_losses_of_another_shape_refuse() -> None:
+    assert "improvement" in _failed(_judge(spec=replace(SPEC, losses=lambda predicted, _: np.array(predicted.mean()))))
+
+
+def test_a_perfect_reference_leaves_no_share_to_compare() -> None:
+    zero = replace(SPEC, losses=lambda predicted, _: np.zeros(len(predicted)))
+    assert {"improvement", "segments"} <= set(_failed(_judge(spec=zero)))
 
 
 def test_missing_data_of_the_champion_refuses() -> None:
