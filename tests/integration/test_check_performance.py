@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,14 @@ from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.clock import FixedClock
 from evergreen.core.errors import Fenced
-from evergreen.core.release import released_at
-from evergreen.ports.champions import DeploymentRow
+from evergreen.core.release import DEFAULT_ZONE, released_at
+from evergreen.ports.champions import DeploymentKind, DeploymentRow
 from evergreen.ports.versions import VersionRow
+from evergreen.services import check_performance
 from evergreen.services.candidates import Origin, new_version
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.check_performance import CheckPerformance
+from evergreen.services.serving_now import serving_now
 from evergreen.services.training import Candidate, train_candidate
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied, said
@@ -54,11 +57,11 @@ class Bench:
             tx.versions.judge(NAME, registered.version, "approved", {"judged_against": None, "baseline_errors": errors.tolist()})
         return registered.version
 
-    def serve(self, version: int, *, previous: int | None = None, since: datetime = SINCE, forced: bool = False) -> None:
+    def serve(self, version: int, *, previous: int | None = None, since: datetime = SINCE, forced: bool = False, kind: DeploymentKind = "promote") -> None:
         with self.store.transaction() as tx:
             seen = tx.champions.get(NAME)
             epoch = 0 if seen is None else seen.epoch
-            row = DeploymentRow(uuid4(), NAME, version, previous, "promote", "preparing", epoch + 1, None, forced, "test")
+            row = DeploymentRow(uuid4(), NAME, version, previous, kind, "preparing", epoch + 1, None, forced, "test")
             tx.deployments.start(row)
             tx.champions.compare_and_set(NAME, version, seen_epoch=epoch, deployment_id=row.id, since=since)
             tx.deployments.flipped(row.id, [], since)
@@ -187,6 +190,21 @@ def test_coverage_says_how_many_outcomes_are_known(bench: Bench) -> None:
     assert report.coverage == 0.5
 
 
+def test_coverage_is_of_the_window_not_of_the_whole_time(bench: Bench) -> None:
+    first = bench.version(GOOD)
+    bench.serve(first)
+    bench.traffic(first, GOOD, days(date(2025, 2, 1), 7))
+    bench.check(evening(date(2025, 2, 7)))
+    bench.traffic(first, GOOD, days(date(2025, 2, 8), 20), told=0.6)
+    result = bench.check(evening(date(2025, 2, 27)))
+    assert (result["labelled"], result["predicted"]) == (380, 540)
+    assert result["coverage"] == pytest.approx(0.6, abs=0.01)
+    with bench.store.transaction() as tx:
+        report = tx.performance.last(NAME, first, since=SINCE)
+    assert report is not None
+    assert report.coverage == result["coverage"]
+
+
 def test_an_entity_counts_once_however_often_it_was_asked_for(bench: Bench) -> None:
     first = bench.version(GOOD)
     bench.serve(first)
@@ -208,7 +226,7 @@ def test_a_window_is_tested_once(bench: Bench) -> None:
     assert len(bench.degraded()) == 1
 
 
-def test_two_checkers_at_once_report_one_window(bench: Bench) -> None:
+def test_two_checkers_at_once_report_one_window(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     first = bench.version(GOOD, stable=True)
     bench.serve(first)
     bench.traffic(first, GOOD, days(BREAK, 7))
@@ -217,15 +235,10 @@ def test_two_checkers_at_once_report_one_window(bench: Bench) -> None:
     with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
         cursor.execute("UPDATE actions SET model = 'other'")  # free the kind: the monitor runs the same use case
     claims.append(claimed(bench.store, bench.clock, ActionKind.PERFORMANCE_CHECK, {}, model=NAME, target=NAME))
+    with bench.store.transaction() as tx:
+        both_read_first = serving_now(tx, SPEC, bench.clock.at, ZoneInfo(DEFAULT_ZONE))
+    monkeypatch.setattr(check_performance, "serving_now", lambda *_: both_read_first)
     check = bench.use_case()
-    real = check._serving
-    seen: list[Any] = []
-
-    def both_read_first(tx: Any, spec: Any, as_of: datetime) -> Any:
-        seen.append(real(tx, spec, as_of))
-        return seen[0]
-
-    check._serving = both_read_first  # type: ignore[method-assign]
     outcomes = [check.run(claim)["outcome"] for claim in claims]
     assert outcomes == ["degraded", "already_reported"]
     assert len(bench.degraded()) == 1
@@ -249,16 +262,16 @@ def test_a_look_without_an_action_reports_the_same_once(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("action_first", [True, False], ids=["action-first", "look-first"])
-def test_the_monitor_and_a_run_at_once_report_one_window(bench: Bench, action_first: bool) -> None:
+def test_the_monitor_and_a_run_at_once_report_one_window(bench: Bench, monkeypatch: pytest.MonkeyPatch, action_first: bool) -> None:
     first = bench.version(GOOD, stable=True)
     bench.serve(first)
     bench.traffic(first, GOOD, days(BREAK, 7))
     bench.clock.at = at = evening(BREAK + timedelta(days=6))
     claim = claimed(bench.store, bench.clock, ActionKind.PERFORMANCE_CHECK, {}, model=NAME, target=NAME)
-    check = bench.use_case()
     with bench.store.transaction() as tx:
-        seen = check._serving(tx, SPEC, at)
-    check._serving = lambda *_: seen  # type: ignore[method-assign]
+        seen = serving_now(tx, SPEC, at, ZoneInfo(DEFAULT_ZONE))
+    monkeypatch.setattr(check_performance, "serving_now", lambda *_: seen)
+    check = bench.use_case()
     both = [lambda: check.run(claim), lambda: check.look(NAME, at)]
     outcomes = [ask()["outcome"] for ask in (both if action_first else reversed(both))]
     assert outcomes == ["degraded", "already_reported"]
@@ -309,6 +322,16 @@ def test_a_version_in_its_bake_is_compared_with_the_one_it_replaced_not_with_bet
     bench.traffic(new, GOOD, days(BREAK, 7))
     result = bench.check(evening(BREAK + timedelta(days=6)))
     assert (result["outcome"], result["drop"]) == ("fine", 0.0)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["promoted-over-another", "the-first-one"])
+def test_put_back_by_a_revert_it_is_not_compared_with_the_one_that_failed(bench: Bench, before: bool) -> None:
+    oldest, old, failed = bench.version(AFTER), bench.version(GOOD), bench.version(AFTER)
+    bench.serve(old, previous=oldest if before else None)
+    bench.serve(failed, previous=old, since=SINCE + HOUR)
+    bench.serve(old, previous=failed, since=SINCE + 2 * HOUR, kind="revert")
+    bench.traffic(old, GOOD, days(date(2025, 2, 2), 7))
+    assert bench.check(evening(date(2025, 2, 8)))["against"] == ("tiny@1 on the same rows" if before else "its own 140 held-out rows")
 
 
 def test_a_breach_keeps_a_version_from_becoming_stable(bench: Bench) -> None:

@@ -51,7 +51,7 @@ def report_text(report: Mapping[str, Any]) -> None:
         found = "degraded" if performance["degraded"] else "fine"
         window = f"{performance['n']} outcomes of {' … '.join(performance['window'])}"
         console.print(f"{found}: error {performance['current']:.4f} on {window}, against {performance['baseline']:.4f} ({performance['against']})")
-        console.print(f"relative drop between {low:+.1%} and {high:+.1%}")
+        console.print(f"relative drop between {low:+.1%} and {high:+.1%}; outcomes known of {performance['coverage']:.0%} of what it predicted in that window")
     if report["deployments"]:
         history_table(report["deployments"])
     console.print(report["url"], soft_wrap=True)

@@ -48,8 +48,8 @@ class Performance(Protocol):
     def labelled(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> Sequence[LabelledPrediction]:
         """Newest first, one per entity, nothing outside [since, until]."""
 
-    def counts(self, model: str, version: int, *, since: datetime, until: datetime) -> tuple[int, int]:
-        """(entities predicted, entities of them with an outcome)."""
+    def counts(self, model: str, version: int, *, since: datetime, until: datetime, before: datetime | None = None) -> tuple[int, int]:
+        """(entities predicted, entities of them with an outcome told until then); of predictions made `before` then only."""
 
     def record(self, report: PerformanceReport) -> bool:
         """False when this window was reported before, by whoever."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from evergreen.core.errors import ArtifactRefused
@@ -35,48 +36,63 @@ class Serving:
     version: VersionRow
     deployment: DeploymentRow
     since: datetime
-    rows: Sequence[Labelled]
-    """Newest first."""
+    window: Sequence[Labelled]
+    """The newest, back by whole days only until there are enough; newest first."""
+    first_day: date | None
+    last_day: date | None
+    """Of the window; None when it is empty."""
     predicted: int
     labelled: int
+    """Entities since it serves."""
+    coverage: float
+    """Share of the window's predicted entities whose outcome is known."""
+    replaced: int | None
+    """The champion it was promoted over."""
     targets: Sequence[int]
     last: PerformanceReport | None
     breached: bool
+
+
+@dataclass(frozen=True)
+class Compared:
+    current: float
+    baseline: float
+    drop: Interval
+    against: str
+    """What with, in words."""
 
 
 class Comparison:
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry
 
-    def baseline(self, spec: ModelSpec, serving: Serving, window: Sequence[Labelled], current: NDArray[np.float64]) -> tuple[float, Interval, str] | None:
-        """(baseline error, relative drop, what it is compared with). Until stable: the previous champion on the same rows; else its own
-        error on held-out rows."""
+    def baseline(self, spec: ModelSpec, serving: Serving) -> Compared | None:
+        """Until stable: the champion it was promoted over, on the same rows; else its own losses on held-out rows. None: nothing to compare
+        with, or with nothing above zero."""
         import numpy as np
 
-        previous = serving.deployment.previous_version
-        if not serving.version.stable and previous is not None:
-            theirs = self._errors_of(spec, previous, window)
+        current = _losses(spec, [row.predicted for row, _ in serving.window], serving.window)
+        if not serving.version.stable and serving.replaced is not None:
+            theirs = self._losses_of(spec, serving.replaced, serving.window)
             if theirs is not None:
-                return float(theirs.mean()), paired(current, theirs, spec.direction), f"{spec.name}@{previous} on the same rows"
+                return _sound(current, theirs, paired(current, theirs, spec.direction), f"{spec.name}@{serving.replaced} on the same rows")
         own = np.asarray((serving.version.scorecard or {}).get("baseline_errors", []), dtype=np.float64)
         if len(own) < MIN_ROWS:
             return None
-        return float(own.mean()), unpaired(current, own, spec.direction), f"its own {len(own)} held-out rows"
+        return _sound(current, own, unpaired(current, own, spec.direction), f"its own {len(own)} held-out rows")
 
-    def way_back(self, spec: ModelSpec, serving: Serving, window: Sequence[Labelled], current: float) -> tuple[int | None, bool]:
+    def way_back(self, spec: ModelSpec, serving: Serving, current: float) -> tuple[int | None, bool]:
         """The newest stable version that was not worse on these rows, else the newest stable one and that it does not help."""
         loadable = None
         for version in serving.targets[:_TARGETS_TRIED]:
-            errors = self._errors_of(spec, version, window)
-            if errors is not None and relative_drop(float(errors.mean()), current, spec.direction) <= 0.0:
+            theirs = self._losses_of(spec, version, serving.window)
+            if theirs is not None and relative_drop(float(theirs.mean()), current, spec.direction) <= 0.0:
                 return version, True
-            loadable = loadable if loadable is not None or errors is None else version
+            loadable = loadable if loadable is not None or theirs is None else version
         return loadable, False
 
-    def _errors_of(self, spec: ModelSpec, version: int, window: Sequence[Labelled]) -> NDArray[np.float64] | None:
-        """Another version's errors on the same rows: as it said in the shadow, else scored now from the features that were used then."""
-        import numpy as np
-
+    def _losses_of(self, spec: ModelSpec, version: int, window: Sequence[Labelled]) -> NDArray[np.float64] | None:
+        """Another version's losses on the same rows: as it said in the shadow, else scored now from the features that were used then."""
         predicted = {at: row.shadow_predicted for at, (row, _) in enumerate(window) if row.shadow_version == version and row.shadow_predicted is not None}
         missing = [at for at in range(len(window)) if at not in predicted]
         if missing:
@@ -86,4 +102,16 @@ class Comparison:
                 return None
             answers = predictor.answer([window[at][0].features for at in missing])
             predicted |= {at: float(answer["prediction"]) for at, answer in zip(missing, answers, strict=True)}
-        return row_losses(spec, np.array([predicted[at] for at in range(len(window))]), np.array([outcome for _, outcome in window]))
+        return _losses(spec, [predicted[at] for at in range(len(window))], window)
+
+
+def _losses(spec: ModelSpec, predicted: Sequence[float], window: Sequence[Labelled]) -> NDArray[np.float64]:
+    import numpy as np
+
+    return row_losses(spec, np.array(predicted, dtype=np.float64), np.array([outcome for _, outcome in window], dtype=np.float64))
+
+
+def _sound(current: NDArray[np.float64], baseline: NDArray[np.float64], drop: Interval, against: str) -> Compared | None:
+    if not all(map(math.isfinite, (drop.point, drop.low, drop.high))):
+        return None
+    return Compared(float(current.mean()), float(baseline.mean()), drop, against)

@@ -31,15 +31,16 @@ class PostgresPerformance:
             cursor.execute(f"SELECT * FROM ({_JOINED}) j ORDER BY time DESC, entity LIMIT %(limit)s", values)
             return [LabelledPrediction(**found) for found in cursor.fetchall()]
 
-    def counts(self, model: str, version: int, *, since: datetime, until: datetime) -> tuple[int, int]:
+    def counts(self, model: str, version: int, *, since: datetime, until: datetime, before: datetime | None = None) -> tuple[int, int]:
         with self._connection.cursor() as cursor:
             cursor.execute(
                 """SELECT count(*), count(*) FILTER (WHERE EXISTS (
                        SELECT FROM feedback f WHERE f.model = %(model)s AND f.entity = p.entity AND f.time >= p.time AND f.time <= %(until)s))
                    FROM (SELECT entity, min(time) AS time FROM predictions
                          WHERE model = %(model)s AND version = %(version)s AND entity IS NOT NULL AND time >= %(since)s AND time <= %(until)s
+                             AND (%(before)s::timestamptz IS NULL OR time < %(before)s)
                          GROUP BY entity) p""",
-                {"model": model, "version": version, "since": since, "until": until},
+                {"model": model, "version": version, "since": since, "until": until, "before": before},
             )
             row = cursor.fetchone()
         return (0, 0) if row is None else (row[0], row[1])
