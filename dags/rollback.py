@@ -5,7 +5,8 @@ bake period, or a person. Says `model_deployed` of kind `rollback`. Where the po
 
 **Triage**
 - `claim` in *awaiting input*: a person is asked. Green with the rest skipped and *rejected* in its note: the champion stays.
-- Red `change_back` with *no target*: no stable version can be loaded. The champion keeps serving; retrain, or promote a version by force.
+- Red `change_back` with *no stable version*: none can be loaded. The champion keeps serving; retrain, or promote a version by force.
+- Red with *never earned stable*: a person named that version. *Force* goes there all the same; a quarantined one stays refused.
 - Red with *not confirmed*: as for `promote`; the champion before this run serves.
 - Rolled back, and the error stays: the world changed, not the model. Drift and a retrain are the way out; a second rollback is not.
 """
@@ -26,7 +27,7 @@ from evergreen.orchestration.work import ASKS, RING, WORK, carry_out, ring_again
 KIND = ActionKind.ROLLBACK
 
 
-@dag(schedule=doorbell(KIND), params=forms.form(forms.model(), forms.earlier_version()), tags=[Tag.LOOP, Tag.SERVING], doc_md=__doc__, **ASKS)
+@dag(schedule=doorbell(KIND), params=forms.form(forms.model(), forms.earlier_version(), forms.unstable()), tags=[Tag.LOOP, Tag.SERVING], doc_md=__doc__, **ASKS)
 def rollback() -> None:
     @task(**WORK)
     def change_back(claim: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,12 @@ MODEL = "video_performance"
         pytest.param(
             ActionKind.ROLLBACK, {"model": MODEL, "to_version": 2}, Wish(MODEL, MODEL, {"from_version": None, "to_version": f"{MODEL}@2"}), id="rollback-to"
         ),
+        pytest.param(
+            ActionKind.ROLLBACK,
+            {"model": MODEL, "to_version": 2, "force": True},
+            Wish(MODEL, MODEL, {"from_version": None, "to_version": f"{MODEL}@2", "forced": True}),
+            id="rollback-by-force",
+        ),
         pytest.param(ActionKind.MAINTENANCE, {}, Wish("-", "-"), id="maintenance"),
         pytest.param(
             ActionKind.DRIFT_CHECK,

@@ -309,5 +309,5 @@ def test_another_actions_open_deployment_is_respected_while_it_works_and_closed_
 def test_promoting_the_champion_again_does_nothing(bench: Bench) -> None:
     bench.version(1)
     bench.promote(1)
-    assert bench.promote(1) == {"outcome": "nothing_to_do"}
+    assert bench.promote(1) == {"outcome": "nothing_to_do", "reason": "tiny@1 serves already, at epoch 1"}
     assert bench.champion() == (1, 1)

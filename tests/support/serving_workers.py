@@ -27,8 +27,9 @@ class Worker:
 class ServingWorkers:
     """A thread that plays them. `with ServingWorkers(store, [Worker("a"), …]):`"""
 
-    def __init__(self, store: PostgresStore, workers: list[Worker]) -> None:
+    def __init__(self, store: PostgresStore, workers: list[Worker], *, every_seconds: float = 0.03) -> None:
         self._store = store
+        self._every_seconds = every_seconds
         self.workers = workers
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -43,7 +44,7 @@ class ServingWorkers:
         self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._stop.wait(0.03):
+        while not self._stop.wait(self._every_seconds):
             self._beat()
 
     def _beat(self) -> None:

@@ -106,6 +106,7 @@ def promote(
 def rollback(
     model: Model = None,
     to: Annotated[str | None, typer.Option(help="name@N; default: the last stable, loadable version.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also to a version that never earned stable; recorded. Never to a quarantined one.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why; recorded, and the quarantine says it.")] = None,
     dry_run: DryRun = False,
     timeout: Timeout = 300.0,
@@ -115,10 +116,12 @@ def rollback(
     """Go back; the version that serves now is quarantined."""
     from evergreen.cli.context import parts
 
+    if force and not (to and (reason or dry_run)):
+        raise typer.BadParameter("--force needs --to and --reason: both are recorded with the deployment")
     made = parts()
     model = model or _first(made)
     made.spec(model)
-    params: dict[str, Any] = {"from_version": None, "to_version": to} | ({"reason": reason} if reason else {})
+    params: dict[str, Any] = {"from_version": None, "to_version": to, "forced": force} | ({"reason": reason} if reason else {})
     if dry_run:
         _preview(made, ActionKind.ROLLBACK, model, model, params, as_json)
         return

@@ -94,6 +94,19 @@ def rollback_targets(versions: Sequence[VersionFacts], serving: int) -> list[int
     return sorted((v.version for v in versions if v.stable and v.quarantined is None and v.version != serving), reverse=True)
 
 
+def rollback_refused(target: VersionFacts | None, serving: int, *, forced: bool) -> str:
+    """Why one may not go back to it; empty when one may. Force is for a version that never earned stable, never for a quarantined one."""
+    if target is None:
+        return "there is no such version"
+    if target.quarantined is not None:
+        return f"it is quarantined: {target.quarantined}"
+    if target.version == serving:
+        return "it serves already"
+    if not target.stable and not forced:
+        return "it never earned stable (go back to it all the same with --force --reason)"
+    return ""
+
+
 def bake_is_over(served_from: datetime, now: datetime, labelled: int, breached: bool) -> bool:
     """24 h of platform time and 200 labelled predictions, none of its windows degraded."""
     return not breached and now - served_from >= BAKE and labelled >= BAKE_LABELS

@@ -85,7 +85,7 @@ def _promote(form: Form) -> Wish:
 def _rollback(form: Form) -> Wish:
     model = _required(form, "model")
     to_version = f"{model}@{_version(form, 'to_version')}" if form.get("to_version") else None
-    return Wish(model, model, {"from_version": None, "to_version": to_version})
+    return Wish(model, model, {"from_version": None, "to_version": to_version} | ({"forced": True} if form.get("force") else {}))
 
 
 _READERS: dict[ActionKind, Callable[[Form], Wish]] = {

@@ -42,6 +42,11 @@ def force() -> Fields:
     return {"force": Param(False, type="boolean", title="Force", description=text)}
 
 
+def unstable() -> Fields:
+    text = "Also to a version that never earned stable. Recorded; a quarantined one stays refused."
+    return {"force": Param(False, type="boolean", title="Force", description=text)}
+
+
 def earlier_version() -> Fields:
     return {"to_version": _number("Back to version", "Empty: the last stable version that can be loaded.")}
 

@@ -11,17 +11,26 @@ from evergreen.ports.storage import Lease, Transaction
 from evergreen.ports.versions import ChangePoints, Versions
 
 
-class ModelTransaction(Transaction, Protocol):
+class DeployTransaction(Transaction, Protocol):
+    """All that changing the champion takes."""
+
     @property
     def versions(self) -> Versions: ...
-    @property
-    def change_points(self) -> ChangePoints: ...
     @property
     def champions(self) -> Champions: ...
     @property
     def deployments(self) -> Deployments: ...
+
+
+class ModelTransaction(DeployTransaction, Protocol):
+    @property
+    def change_points(self) -> ChangePoints: ...
     @property
     def performance(self) -> Performance: ...
+
+
+class DeployStore(Protocol):
+    def transaction(self, lease: Lease | None = None) -> AbstractContextManager[DeployTransaction]: ...
 
 
 class ModelStore(Protocol):

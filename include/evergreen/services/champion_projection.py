@@ -10,14 +10,14 @@ import structlog
 
 from evergreen.core.champion import alias_changes, wanted_aliases
 from evergreen.core.errors import EvergreenError, NotFound
-from evergreen.ports.model_store import ModelStore, ModelTransaction
+from evergreen.ports.model_store import DeployStore, DeployTransaction
 from evergreen.ports.registry import ModelRegistry
 
 log = structlog.get_logger(__name__)
 
 
 class ChampionProjection:
-    def __init__(self, store: ModelStore, registry: ModelRegistry, models: Iterable[str]) -> None:
+    def __init__(self, store: DeployStore, registry: ModelRegistry, models: Iterable[str]) -> None:
         self._store = store
         self._registry = registry
         self._models = tuple(models)
@@ -50,7 +50,7 @@ class ChampionProjection:
             log.warning("alias_without_version", model=model, error=str(error))
 
 
-def _wanted(tx: ModelTransaction, model: str) -> dict[str, int]:
+def _wanted(tx: DeployTransaction, model: str) -> dict[str, int]:
     champion = tx.champions.get(model)
     versions = tx.versions.of_model(model)
     serving = 0 if champion is None else champion.version

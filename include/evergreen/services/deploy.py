@@ -10,45 +10,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import uuid6
-
 from evergreen.contracts.actions import ActionStatus
-from evergreen.contracts.events import ModelDeployed
 from evergreen.core.champion import LIVE_SECONDS, Agreement, Phase, agreement
 from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, ChampionConflict, DeploymentRefused, EvergreenError, NotConfirmed, Unavailable
-from evergreen.ports.champions import ChampionRow, DeploymentKind, DeploymentRow
-from evergreen.ports.model_store import ModelStore, ModelTransaction
+from evergreen.ports.champions import DeploymentRow
+from evergreen.ports.model_store import DeployStore, DeployTransaction
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.carry_out import CarryOut, give_up, resulting_event
 from evergreen.services.champion_projection import ChampionProjection
+from evergreen.services.deployment_plan import NothingToDo, PlanOf, deployed_event, planned, reverting
 from evergreen.services.version_names import version_name
 
 POLL_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to deploy. Made while nobody else can change the champion."""
-
-    version: int
-    kind: DeploymentKind
-    reason: str
-    forced: bool = False
-
-
-PlanOf = Callable[[ModelTransaction, ChampionRow | None], Plan | None]
-"""None: there is nothing to do (any more). Raises DeploymentRefused, NotFound."""
-
-
 class Deploy:
     def __init__(
-        self, store: ModelStore, clock: Clock, carry_out: CarryOut, projection: ChampionProjection, *, min_confirmations: int, confirm_seconds: float
+        self, store: DeployStore, clock: Clock, carry_out: CarryOut, projection: ChampionProjection, *, min_confirmations: int, confirm_seconds: float
     ) -> None:
         self._store = store
         self._clock = clock
@@ -63,8 +48,8 @@ class Deploy:
         Unavailable with the action still this run's to repeat."""
         try:
             row = self._begin(claimed, plan_of)
-            if row is None:
-                return self._nothing_to_do(claimed)
+            if isinstance(row, NothingToDo):
+                return self._nothing_to_do(claimed, row.reason)
             if row.status == "preparing":
                 row = self._prepare_and_flip(claimed, row)
             return self._see_confirmed(claimed, row)
@@ -72,8 +57,9 @@ class Deploy:
             self._give_up(claimed, error)
             raise
 
-    def _begin(self, claimed: ClaimedAction, plan_of: PlanOf) -> DeploymentRow | None:
+    def _begin(self, claimed: ClaimedAction, plan_of: PlanOf) -> DeploymentRow | NothingToDo:
         action = claimed.action
+        refused: DeploymentRefused
         with self._store.transaction(claimed.lease) as tx:
             champion = tx.champions.lock(action.model)
             left_open = tx.deployments.open_of(action.model)
@@ -81,23 +67,17 @@ class Deploy:
                 return left_open
             if left_open is not None:
                 _close_abandoned(tx, left_open, action.id)
-            plan = plan_of(tx, champion)
-            if plan is None:
-                return None
-            row = DeploymentRow(
-                id=UUID(str(uuid6.uuid7())),
-                model=action.model,
-                version=plan.version,
-                previous_version=None if champion is None else champion.version,
-                kind=plan.kind,
-                status="preparing",
-                epoch=(0 if champion is None else champion.epoch) + 1,
-                action_id=action.id,
-                forced=plan.forced,
-                reason=plan.reason,
-            )
-            tx.deployments.start(row)
-            return row
+            try:
+                plan = plan_of(tx, champion)
+            except DeploymentRefused as error:
+                refused = error  # raised when what was left open is closed for good
+            else:
+                if isinstance(plan, NothingToDo):
+                    return plan
+                row = planned(claimed, champion, plan)
+                tx.deployments.start(row)
+                return row
+        raise refused
 
     def _prepare_and_flip(self, claimed: ClaimedAction, row: DeploymentRow) -> DeploymentRow:
         prepared = self._await(row, "prepared")
@@ -115,6 +95,7 @@ class Deploy:
                 error = ChampionConflict(f"{row.name} was planned for epoch {row.epoch}, but {serving} serves now")
             if error is None:
                 tx.deployments.flipped(row.id, prepared.agreed, now)
+                _stable_already(tx, row, now)
             else:
                 tx.deployments.closed(row.id, "cancelled", str(error))
         if error is not None:
@@ -128,7 +109,7 @@ class Deploy:
             raise NotConfirmed(f"{version_name(row.model, row.previous_version)} was not confirmed ({row.reason}); {row.name} serves again")
         if not serving.complete:
             return self._see_confirmed(claimed, self._revert(claimed, row, serving))
-        event = _deployed(row, serving)
+        event = deployed_event(row, serving)
         result = event.model_dump(mode="json")
         with self._store.transaction(claimed.lease) as tx:
             tx.champions.lock(row.model)
@@ -150,22 +131,12 @@ class Deploy:
                 tx.deployments.closed(row.id, "cancelled", f"{error}; there is no version to go back to")
             else:
                 tx.deployments.closed(row.id, "reverted", error, served_to=now)
-                back = DeploymentRow(
-                    id=UUID(str(uuid6.uuid7())),
-                    model=row.model,
-                    version=row.previous_version,
-                    previous_version=row.version,
-                    kind="revert",
-                    status="preparing",
-                    epoch=row.epoch + 1,
-                    action_id=row.action_id,
-                    forced=False,
-                    reason=error,
-                )
+                back = reverting(row, error)
                 tx.deployments.start(back)
                 if not tx.champions.compare_and_set(row.model, back.version, seen_epoch=row.epoch, deployment_id=back.id, since=now):
                     raise ChampionConflict(f"{row.name} was not confirmed, and another deployment followed it")
                 tx.deployments.flipped(back.id, seen.agreed, now)
+                _stable_already(tx, back, now)
         if row.previous_version is None:
             raise NotConfirmed(f"{row.name} is the champion but {error}")
         return replace(back, status="flipped", served_from=now)
@@ -175,7 +146,7 @@ class Deploy:
         with self._store.transaction(claimed.lease) as tx:
             if serving.complete:
                 tx.deployments.confirmed(row.id)
-                event = _deployed(row, serving)
+                event = deployed_event(row, serving)
                 tx.outbox.publish(resulting_event(claimed.action, "model_deployed", event, subject=row.model, time=self._clock.now(), target=str(row.id)))
             else:
                 tx.deployments.closed(row.id, "cancelled", f"not confirmed either: {serving}")
@@ -191,8 +162,8 @@ class Deploy:
                 return seen
             self._pause.wait(POLL_SECONDS)
 
-    def _nothing_to_do(self, claimed: ClaimedAction) -> Mapping[str, Any]:
-        result = {"outcome": "nothing_to_do"}
+    def _nothing_to_do(self, claimed: ClaimedAction, reason: str) -> Mapping[str, Any]:
+        result = {"outcome": "nothing_to_do", "reason": reason}
         with self._store.transaction(claimed.lease) as tx:
             self._carry_out.complete(tx, claimed, result=result)
         return result
@@ -203,22 +174,16 @@ class Deploy:
             give_up(tx, claimed.action, claimed.lease, claimed.attempts, str(error), self._clock.now())
 
 
-def _close_abandoned(tx: ModelTransaction, row: DeploymentRow, by: UUID) -> None:
+def _stable_already(tx: DeployTransaction, row: DeploymentRow, now: datetime) -> None:
+    """Stable is earned once: a version that was proven before is not put in bake, with a shadow beside it, again."""
+    version = tx.versions.get(row.model, row.version)
+    if version is not None and version.stable:
+        tx.deployments.mark_stable(row.id, now)
+
+
+def _close_abandoned(tx: DeployTransaction, row: DeploymentRow, by: UUID) -> None:
     """Another action's open deployment. Raises Unavailable while that action is at work: it ends by itself, then this one is tried again."""
     other = None if row.action_id is None else tx.actions.get(row.action_id)
     if other is not None and other.status in (ActionStatus.CLAIMED, ActionStatus.RUNNING):
         raise Unavailable(f"{row.name} is being deployed by action {row.action_id}; this one waits for it")
     tx.deployments.closed(row.id, "cancelled", f"left open by its action, closed by action {by}")
-
-
-def _deployed(row: DeploymentRow, serving: Agreement) -> ModelDeployed:
-    return ModelDeployed(
-        model_name=row.model,
-        model_version=row.name,
-        previous_version=version_name(row.model, row.previous_version),
-        epoch=row.epoch,
-        kind=row.kind,
-        forced=row.forced,
-        reason=row.reason,
-        confirmed_by=serving.agreed,
-    )

@@ -13,8 +13,8 @@ from evergreen.contracts.actions import Action, ActionKind
 from evergreen.core.champion import LIVE_SECONDS, agreement
 from evergreen.core.clock import Clock
 from evergreen.core.errors import DeploymentRefused
-from evergreen.ports.model_store import ModelStore, ModelTransaction
-from evergreen.services.deploy import Plan
+from evergreen.ports.model_store import DeployStore, DeployTransaction
+from evergreen.services.deployment_plan import NothingToDo, Plan
 from evergreen.services.promote import planned_promotion
 from evergreen.services.rollback import Rollback
 from evergreen.services.version_names import parse_version, version_name
@@ -32,7 +32,7 @@ class Check:
 class PreviewChange:
     """`rollback` is asked for the target it would choose: it loads candidates until one holds."""
 
-    def __init__(self, store: ModelStore, clock: Clock, rollback: Rollback, *, min_confirmations: int) -> None:
+    def __init__(self, store: DeployStore, clock: Clock, rollback: Rollback, *, min_confirmations: int) -> None:
         self._store = store
         self._clock = clock
         self._rollback = rollback
@@ -43,7 +43,7 @@ class PreviewChange:
         now = self._clock.now()
         action = Action(id=_NOBODY, kind=kind, model=model, target=target, params=dict(params), reason="manual", due_at=now, as_of=now)
         plan, refused = self._plan(action)
-        version = plan.version if plan else parse_version(target)[1] if kind is ActionKind.PROMOTE else None
+        version = plan.version if isinstance(plan, Plan) else parse_version(target)[1] if kind is ActionKind.PROMOTE else None
         with self._store.transaction() as tx:
             champion = tx.champions.get(model)
             row = None if version is None else tx.versions.get(model, version)
@@ -55,12 +55,12 @@ class PreviewChange:
             "epoch": None if champion is None else champion.epoch,
             "target": version_name(model, version),
             "outcome": _outcome(plan, checks),
-            "reason": next((check.detail for check in checks if not check.passed), plan.reason if plan else "it serves already, or what was to go has gone"),
+            "reason": next((check.detail for check in checks if not check.passed), plan.reason if plan else ""),
             "checks": [vars(check) for check in checks],
             "gates": [dict(gate) for gate in ((row.scorecard or {}) if row else {}).get("gates", [])],
         }
 
-    def _plan(self, action: Action) -> tuple[Plan | None, str]:
+    def _plan(self, action: Action) -> tuple[Plan | NothingToDo | None, str]:
         try:
             if action.kind is ActionKind.ROLLBACK:
                 return self._rollback.planned(action), ""
@@ -69,7 +69,7 @@ class PreviewChange:
         except DeploymentRefused as error:
             return None, str(error)
 
-    def _checks(self, tx: ModelTransaction, kind: ActionKind, model: str) -> list[Check]:
+    def _checks(self, tx: DeployTransaction, kind: ActionKind, model: str) -> list[Check]:
         history = tx.deployments.history(model)
         under_way = next((one for one in history if one.status in ("preparing", "flipped")), None)
         busy = (kind, model) in tx.actions.out()
@@ -82,7 +82,7 @@ class PreviewChange:
         ]
 
 
-def _outcome(plan: Plan | None, checks: list[Check]) -> str:
+def _outcome(plan: Plan | NothingToDo | None, checks: list[Check]) -> str:
     if not all(check.passed for check in checks):
         return "refused" if not checks[0].passed else "would_wait"
-    return "nothing_to_do" if plan is None else "would_change"
+    return "would_change" if isinstance(plan, Plan) else "nothing_to_do"

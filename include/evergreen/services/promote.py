@@ -9,10 +9,11 @@ from evergreen.contracts.actions import Action
 from evergreen.core.champion import VersionFacts, promotion_refused
 from evergreen.core.errors import DeploymentRefused
 from evergreen.ports.champions import ChampionRow
-from evergreen.ports.model_store import ModelTransaction
+from evergreen.ports.model_store import DeployTransaction
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.versions import VersionRow
-from evergreen.services.deploy import Deploy, Plan
+from evergreen.services.deploy import Deploy
+from evergreen.services.deployment_plan import NothingToDo, Plan
 from evergreen.services.version_names import parse_version
 
 
@@ -29,8 +30,8 @@ def facts_of(row: VersionRow) -> VersionFacts:
     return VersionFacts(row.version, row.status, row.stable, row.quarantined, judged)
 
 
-def planned_promotion(tx: ModelTransaction, champion: ChampionRow | None, action: Action) -> Plan | None:
-    """None: it serves already. Raises DeploymentRefused, NotFound."""
+def planned_promotion(tx: DeployTransaction, champion: ChampionRow | None, action: Action) -> Plan | NothingToDo:
+    """Raises DeploymentRefused, NotFound."""
     model, number = parse_version(action.target)
     row = tx.versions.get(model, number)
     if row is None:
@@ -38,7 +39,7 @@ def planned_promotion(tx: ModelTransaction, champion: ChampionRow | None, action
     if champion is not None and champion.version == number:
         deployed = tx.deployments.get(champion.deployment_id)
         if deployed is not None and deployed.status == "confirmed":
-            return None
+            return NothingToDo(f"{row.name} serves already, at epoch {champion.epoch}")
     forced = bool(action.params.get("forced"))
     serving = None if champion is None or champion.version == number else champion.version
     refused = promotion_refused(facts_of(row), serving, forced=forced)

@@ -11,10 +11,12 @@ from uuid import UUID
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
 from evergreen.ports.access import Account
 from evergreen.ports.approvals import ApprovalRow
+from evergreen.ports.champions import ChampionRow, DeploymentRow
 from evergreen.ports.messaging import Headers, Outgoing
 from evergreen.ports.policy_records import Pause, ShadowRow
 from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Trained
 from evergreen.ports.storage import ActionRow
+from evergreen.ports.versions import VersionRow
 
 OPEN = frozenset({ActionStatus.PENDING, ActionStatus.CLAIMED, ActionStatus.RUNNING})
 OUT = frozenset({ActionStatus.CLAIMED, ActionStatus.RUNNING})
@@ -73,9 +75,17 @@ class Tables:
     """In the order they were activated."""
     approvals: dict[tuple[UUID, int], ApprovalRow] = field(default_factory=dict)
     champions: dict[str, Trained] = field(default_factory=dict)
-    """Set by a test: training and promotion have no twin here."""
+    """Set by a test: training has no twin here."""
     not_stable: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Set by a test, likewise."""
+    versions: dict[tuple[str, int], VersionRow] = field(default_factory=dict)
+    champion_rows: dict[str, ChampionRow] = field(default_factory=dict)
+    deployments: dict[UUID, DeploymentRow] = field(default_factory=dict)
+    """In the order they were started."""
+    workers: dict[str, datetime] = field(default_factory=dict)
+    """Serving worker -> its last heartbeat, wall time. Set by a test, as what they say is."""
+    acks: dict[tuple[str, UUID, str], str] = field(default_factory=dict)
+    """(worker, deployment, phase) -> detail."""
     pauses: dict[int, Pause] = field(default_factory=dict)
     shadow_policies: dict[str, tuple[Mapping[str, Any], bool]] = field(default_factory=dict)
     """Body, and whether it decides now."""
