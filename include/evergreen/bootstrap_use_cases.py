@@ -47,9 +47,10 @@ def _retrain(parts: Parts) -> UseCase:
 
 
 def _evaluate(parts: Parts) -> UseCase:
+    from evergreen.ports.experiments import NoExperiments
     from evergreen.services.evaluate import Evaluate
 
-    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec).run
+    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, NoExperiments()).run
 
 
 def _promote(parts: Parts) -> UseCase:

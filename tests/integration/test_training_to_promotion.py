@@ -26,6 +26,7 @@ from evergreen.core.release import released_at
 from evergreen.domains.videos.loaders import load_lists
 from evergreen.domains.videos.simulator import simulate
 from evergreen.domains.videos.spec import video_spec
+from evergreen.ports.experiments import NoExperiments
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.carry_out import CarryOut
@@ -82,7 +83,7 @@ class Bench:
         return Retrain(self.store, self.clock, self.carry_out, self.registry, self.lake, lambda _: self.spec)
 
     def evaluate(self, version: str, as_of: datetime) -> dict[str, Any]:
-        use_case = Evaluate(self.store, self.clock, self.carry_out, self.registry, self.lake, lambda _: self.spec)
+        use_case = Evaluate(self.store, self.clock, self.carry_out, self.registry, self.lake, lambda _: self.spec, NoExperiments())
         return dict(use_case.run(self.claim(ActionKind.EVALUATE, version, as_of)))
 
     def promote(self, version: str, as_of: datetime) -> dict[str, Any]:
@@ -176,10 +177,10 @@ def _assert_said(bench: Bench, first: str, second: str) -> None:
     assert [(data["model_version"], data["champion_version"], data["approved"]) for data in evaluated] == [(first, None, True), (second, first, True)]
     names = [gate["name"] for gate in evaluated[1]["gates"]]
     assert names == [
-        *("quarantine", "artifact", "rows", "held_out", "schema", "predictions", "improvement", "segments", "coverage", "parity"),
-        *("latency", "size"),
+        *("quarantine", "artifact", "rows", "held_out", "schema", "predictions", "improvement", "segments", "coverage"),
+        *("calibration", "size", "parity", "latency", "traffic", "experiment"),
     ]
-    assert all(gate["numbers"] for gate in evaluated[1]["gates"] if gate["name"] not in {"quarantine", "held_out", "schema"})
+    assert all(gate["numbers"] for gate in evaluated[1]["gates"] if gate["name"] not in {"quarantine", "held_out", "schema", "traffic", "experiment"})
     assert [event.data["model_version"] for event in said(bench.store, "/airflow/promote")] == [first, second]
 
 

@@ -29,7 +29,7 @@ _LENGTH = struct.Struct(">Q")
 @dataclass(frozen=True)
 class Probed:
     figures: Mapping[str, float]
-    """`seconds` to load, `peak_mb`; with a compiled form its `parity`: the largest difference to the pipeline."""
+    """`seconds` to load, `peak_mb`; where a compiled form was made its `parity`: the largest difference to the pipeline, also of one too wrong to keep."""
     compiled: bytes
     """Packed; empty when it has no compiled form."""
     not_compilable: str
@@ -75,10 +75,13 @@ def _probe(asked: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
 def _compile(estimators: Mapping[str, Any], columns: Sequence[str], golden: Any, figures: dict[str, float]) -> tuple[bytes, str]:
     from evergreen.adapters.compiled import pack
     from evergreen.adapters.forest_build import checked_forest
-    from evergreen.core.errors import NotCompilable
+    from evergreen.core.errors import NotCompilable, NotExact
 
     try:
         forest, figures["parity"] = checked_forest(estimators, columns, golden)
+    except NotExact as error:
+        figures["parity"] = error.difference
+        return b"", str(error)
     except NotCompilable as error:
         return b"", str(error)
     return pack(forest), ""

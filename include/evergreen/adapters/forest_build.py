@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evergreen.adapters.forest import LINKS, MAX_MASK_BYTES, MAX_WIDTH, Forest
-from evergreen.core.errors import NotCompilable
+from evergreen.core.errors import NotCompilable, NotExact
 from evergreen.ports.registry import GoldenRows
 
 TOLERANCE = 1e-9
@@ -142,7 +142,8 @@ def _walk(nodes: _Nodes, at: int, columns: Sequence[str], tree: _Tree) -> None:
 
 
 def checked_forest(estimators: Mapping[str, Any], columns: Sequence[str], golden: GoldenRows | None) -> tuple[Forest, float]:
-    """(forest, largest difference to the pipelines) over the golden rows and PARITY_ROWS made to tell. Raises NotCompilable also when they differ."""
+    """(forest, largest difference to the pipelines, relative to 1 + |theirs|) over the golden rows and PARITY_ROWS made to tell. Raises
+    NotCompilable, and NotExact when they differ."""
     forest = build_forest({name: _bare(name, estimator) for name, estimator in estimators.items()}, columns)
     matrix = np.array([*_golden_rows(golden, columns), *parity_rows(forest, 0, PARITY_ROWS)], dtype=np.float64)
     said, worst = forest.many(matrix), 0.0
@@ -150,10 +151,10 @@ def checked_forest(estimators: Mapping[str, Any], columns: Sequence[str], golden
         trained = _asked(estimator, matrix, columns)
         alone = np.array([forest.one(row)[name] for row in matrix[-_ONE_BY_ONE:].tolist()])
         for ours, theirs in ((said[name], trained), (alone, trained[-_ONE_BY_ONE:])):
-            difference = np.abs(ours - theirs)
-            worst = max(worst, float(difference.max()))
-            if not bool((difference <= TOLERANCE * (1 + np.abs(theirs))).all()):
-                raise NotCompilable(f"{name}: the compiled form differs from its pipeline by up to {worst:.3g}")
+            difference = float((np.abs(ours - theirs) / (1.0 + np.abs(theirs))).max())
+            if not difference <= TOLERANCE:
+                raise NotExact(name, difference)
+            worst = max(worst, difference)
     return forest, worst
 
 

@@ -125,3 +125,11 @@ class StackError(EvergreenError):
 
 class NotCompilable(EvergreenError):
     """A model that has no compiled form: its pipeline answers, slower."""
+
+
+class NotExact(NotCompilable):
+    """A compiled form was made and does not say what its pipeline says."""
+
+    def __init__(self, head: str, difference: float) -> None:
+        super().__init__(f"{head}: the compiled form differs from its pipeline by up to {difference:.3g}")
+        self.difference = difference

@@ -96,13 +96,6 @@ def bounded(name: str, measured: float, bound: float, unit: str) -> GateResult:
     return gate(name, measured <= bound, f"{measured:.3g} {unit}, at most {bound:g}", measured=measured, bound=bound)
 
 
-def parity(rows: int, largest_difference: float, *, tolerance: float = 1e-9, at_least: int = 50) -> GateResult:
-    """The loaded artifact says what the trained model said. One row proves nothing."""
-    passed = rows >= at_least and largest_difference <= tolerance
-    detail = f"largest difference {largest_difference:.2g} over {rows} golden rows"
-    return gate("parity", passed, detail, rows=rows, largest_difference=largest_difference)
-
-
 @dataclass(frozen=True)
 class Scorecard:
     """What evaluation found; stored with the version, sent as `model_evaluation_completed`."""

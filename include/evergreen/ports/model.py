@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from evergreen.core.relative_drop import Direction
 
@@ -44,8 +44,18 @@ class GateThresholds:
     """No segment's error may be worse than the champion's by more."""
     interval_coverage: tuple[float, float] = (0.70, 1.0)
     """Measured coverage of the 80 % interval must lie in this range (small windows waver)."""
+    max_calibration_gap: float = 0.15
+    """How far a head's chances may lie from the shares that came true, beyond luck."""
+    max_surprise: float = 0.5
+    """Nats by which a head's log loss may exceed what its chances expect of themselves."""
     max_latency_ms: float = 100.0
     max_size_mb: float = 50.0
+    traffic_rows: int = 500
+    """Newest recorded requests a candidate is asked."""
+    min_traffic: int = 30
+    """From so many on, disagreement with the champion's recorded answers is judged."""
+    max_disagreement: float = 0.5
+    """Share of them that may differ by more than half the champion's interval, unless the world is known to have changed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,14 @@ class FittedModel:
     """By head name; `primary` is the one the gates compare."""
     card: Mapping[str, Any]
     """Thresholds, interval quantiles, score distributions, importances, training window: whatever answers need."""
+
+
+class Chances(NamedTuple):
+    """What a head said and what came true, row by row."""
+
+    probability: NDArray[np.float64]
+    outcome: NDArray[np.float64]
+    """0, 1, or NaN while it is not known."""
 
 
 class Heads(Protocol):
@@ -141,6 +159,8 @@ class ModelSpec:
     """Facts (or features) whose values are texts: in a CSV file everything else that reads as a number is one."""
     request_row: Callable[[Mapping[str, Any]], Mapping[str, float]] | None = None
     """A request -> its feature row, only what is known: predictions are logged with it, so that another version can be asked the same."""
+    chances: Callable[[Predictor, pd.DataFrame], Mapping[str, Chances]] | None = None
+    """(loaded version, feature rows with outcomes) -> by head the calibrated chances it would answer; None: the model says none."""
     related: Callable[[Mapping[str, Any]], Related | None] | None = None
     """A request -> another entry of the feature store it builds on (a video's channel); None when it says all of that itself."""
     losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None

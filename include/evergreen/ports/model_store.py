@@ -8,6 +8,7 @@ from typing import Protocol
 from evergreen.ports.champions import Champions, Deployments
 from evergreen.ports.performance import Performance
 from evergreen.ports.storage import Lease, Transaction
+from evergreen.ports.traffic import RecordedTraffic
 from evergreen.ports.versions import ChangePoints, Versions
 
 
@@ -27,6 +28,8 @@ class ModelTransaction(DeployTransaction, Protocol):
     def change_points(self) -> ChangePoints: ...
     @property
     def performance(self) -> Performance: ...
+    @property
+    def traffic(self) -> RecordedTraffic: ...
 
 
 class DeployStore(Protocol):

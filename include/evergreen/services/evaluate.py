@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,18 @@ from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, NotEnoughData, NotFound
 from evergreen.core.evaluation import Scorecard
 from evergreen.core.evaluation_report import Origin, markdown
-from evergreen.core.release import last_released_day
+from evergreen.core.served_form import experiment
+from evergreen.ports.experiments import Experiments
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
-from evergreen.ports.registry import LoadedVersion, ModelRegistry
+from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.storage import ClaimedAction
+from evergreen.ports.traffic import RecordedRequest
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
-from evergreen.services.row_losses import losses_on
+from evergreen.services.gates_served import ServedForm
+from evergreen.services.held_out import own_errors, younger
 from evergreen.services.training import Silver, evaluation_days, feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
 
@@ -38,7 +41,14 @@ MEDIAN = "median"
 
 class Evaluate:
     def __init__(
-        self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Silver, spec_of: Callable[[str], ModelSpec]
+        self,
+        store: ModelStore,
+        clock: Clock,
+        carry_out: CarryOut,
+        registry: ModelRegistry,
+        lake: Silver,
+        spec_of: Callable[[str], ModelSpec],
+        experiments: Experiments,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -46,6 +56,7 @@ class Evaluate:
         self._registry = registry
         self._lake = lake
         self._spec_of = spec_of
+        self._experiments = experiments
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
         action = claimed.action
@@ -82,10 +93,12 @@ class Evaluate:
             return Scorecard(row.name, reference_name, (*safe, verdict.gate("rows", False, str(error))))
         rows = rows_between(spec, table, first, last)
         trial = Trial(spec, candidate, row.name, row.trained_to, rows, lambda: self._reference(spec, row, champion, table))
-        gates = (*safe, *run_gates(trial.gates()))
+        asked, explained = partial(self._asked, spec, champion, as_of), partial(self._explained, champion)
+        form = ServedForm(spec, candidate, rows, partial(self._registry.compiled, spec, row.version), safe[-1].numbers, asked, explained)
+        gates = (*safe, *run_gates([*trial.gates(), *form.gates(), ("experiment", partial(self._experiment, row))]))
         sane = next(result for result in gates if result.name == "predictions").passed
-        errors = _own_errors(spec, candidate, row, table) if sane else ()
-        return Scorecard(row.name, reference_name, gates, first, last, len(rows), errors, _younger(spec, row, rows, table, as_of))
+        errors = own_errors(spec, candidate, row, table) if sane else ()
+        return Scorecard(row.name, reference_name, gates, first, last, len(rows), errors, younger(spec, row, rows, table, as_of))
 
     def _probed(self, spec: ModelSpec, row: VersionRow) -> GateResult:
         measured = self._registry.probe(spec, row.version)
@@ -94,7 +107,9 @@ class Evaluate:
 
     def _reference(self, spec: ModelSpec, row: VersionRow, champion: VersionRow | None, table: pd.DataFrame) -> Reference:
         if champion is not None:
-            return Reference(champion.name, self._registry.load(spec, champion.version).predictor.predict, champion.trained_to)
+            predictor = self._registry.load(spec, champion.version).predictor
+            chances = None if spec.chances is None else partial(spec.chances, predictor)
+            return Reference(champion.name, predictor.predict, champion.trained_to, chances)
         median = spec.baseline(rows_between(spec, table, row.trained_from, row.trained_to))
 
         def constant(features: pd.DataFrame) -> NDArray[np.float64]:
@@ -103,6 +118,26 @@ class Evaluate:
             return np.full(len(features), median)
 
         return Reference(MEDIAN, constant)
+
+    def _asked(self, spec: ModelSpec, champion: VersionRow | None, as_of: datetime) -> Sequence[RecordedRequest]:
+        if champion is None:
+            return ()
+        with self._store.transaction() as tx:
+            return tx.traffic.newest(spec.name, champion.version, until=as_of, limit=spec.gates.traffic_rows)
+
+    def _explained(self, champion: VersionRow | None) -> str:
+        """Why answers may differ from the champion's; empty when nothing is known that explains it."""
+        if champion is None:
+            return ""
+        with self._store.transaction() as tx:
+            change = next((day for day in reversed(tx.change_points.days(champion.model)) if day > champion.trained_from), None)
+            degraded = tx.performance.degraded_since(champion.model, champion.version, champion.as_of)
+        if change is not None:
+            return f"the world is known to have changed on {change}, and {champion.name} was trained on days before"
+        return f"{champion.name} was found degraded" if degraded else ""
+
+    def _experiment(self, row: VersionRow) -> GateResult:
+        return experiment(self._experiments.outcome(row.model, row.version))
 
     def _show(self, row: VersionRow, card: Scorecard) -> None:
         """In the registry's UI: verdict as tags, the whole card and a page to read as files of the run."""
@@ -116,30 +151,6 @@ class Evaluate:
 
 def _not_quarantined(row: VersionRow) -> GateResult:
     return verdict.gate("quarantine", row.quarantined is None, row.quarantined or "not quarantined")
-
-
-def _own_errors(spec: ModelSpec, candidate: LoadedVersion, row: VersionRow, table: pd.DataFrame) -> tuple[float, ...]:
-    """On held-out rows, newest days first until there are enough; every row after its training is held out. Its performance baseline."""
-    days = table[spec.time_column].dt.date
-    unseen = table[(days > row.trained_to) & table[spec.target].notna()].sort_values(spec.time_column, kind="stable")
-    kept = unseen[unseen[spec.time_column] >= _from_day(spec, unseen)]
-    predicted = candidate.predictor.predict(kept[list(spec.feature_names)])
-    return tuple(float(error) for error in losses_on(spec, predicted, kept))
-
-
-def _from_day(spec: ModelSpec, rows: pd.DataFrame) -> pd.Timestamp:
-    """The latest day from which on there are `performance_rows` rows, at least the evaluation window's days."""
-    counts = rows.groupby(spec.time_column).size().sort_index(ascending=False)
-    enough = counts.cumsum() >= spec.windows.performance_rows
-    needed = int(enough.to_numpy().argmax()) + 1 if enough.any() else len(counts)
-    start: pd.Timestamp = counts.index[min(max(needed, spec.windows.evaluation_days), len(counts)) - 1]
-    return start
-
-
-def _younger(spec: ModelSpec, row: VersionRow, rows: pd.DataFrame, table: pd.DataFrame, as_of: datetime) -> int:
-    """Rows used that were not known yet: of the evaluation at its time, of the training at the version's. Must be 0."""
-    trained = rows_between(spec, table, row.trained_from, row.trained_to)[spec.time_column].dt.date
-    return int((rows[spec.time_column].dt.date > last_released_day(as_of)).sum() + (trained > last_released_day(row.as_of)).sum())
 
 
 def _stored(card: Scorecard, champion: VersionRow | None, action: Action) -> dict[str, Any]:

@@ -5,8 +5,7 @@ not answer (Unavailable) or a lost lease (Fenced) is passed on, because then not
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from evergreen.contracts.events import GateResult
 from evergreen.core import evaluation as verdict
+from evergreen.core.calibration import CalibrationBounds, calibrated, without_chances
 from evergreen.core.errors import EvergreenError, Fenced, Unavailable
 from evergreen.core.relative_drop import relative_drop
-from evergreen.ports.model import ModelSpec, Predictor
+from evergreen.ports.model import Chances, ModelSpec, Predictor
 from evergreen.ports.registry import LoadedVersion
 from evergreen.services.bootstrap_interval import paired
+from evergreen.services.measure_calibration import measure_calibration
 from evergreen.services.row_losses import losses_on
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Gate = Callable[[], GateResult]
-_WARM_UPS = 3
-_TIMED = 20
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Reference:
     name: str
     predict: Callable[[pd.DataFrame], NDArray[np.float64]]
     trained_to: date | None = None
+    chances: Callable[[pd.DataFrame], Mapping[str, Chances]] | None = None
+    """Its heads' on the same rows; None: it has none."""
 
 
 class Trial:
@@ -61,7 +62,7 @@ class Trial:
 
     @cached_property
     def predicted(self) -> NDArray[np.float64]:
-        return _predicted(self._candidate.predictor, self.features)
+        return predicted_by(self._candidate.predictor, self.features)
 
     @cached_property
     def errors(self) -> NDArray[np.float64]:
@@ -80,8 +81,7 @@ class Trial:
             ("improvement", self._improvement),
             ("segments", self._segments),
             ("coverage", self._coverage),
-            ("parity", self._parity),
-            ("latency", self._latency),
+            ("calibration", self._calibration),
             ("size", lambda: verdict.bounded("size", self._candidate.size_bytes / 1e6, self._spec.gates.max_size_mb, "MB")),
         ]
 
@@ -94,6 +94,10 @@ class Trial:
     def _schema(self) -> GateResult:
         golden = self._candidate.golden
         same = golden is not None and tuple(golden.columns) == self._spec.feature_names
+        heads: Mapping[str, Sequence[str]] = self._candidate.card.get("features", {})
+        foreign = {name for columns in heads.values() for name in columns} - set(self._spec.columns or self._spec.feature_names)
+        if foreign:
+            return verdict.gate("schema", False, f"its heads look at columns serving does not send: {', '.join(sorted(foreign))}")
         return verdict.gate("schema", same, "the features serving sends" if same else "its features are not those serving sends")
 
     def _predictions(self) -> GateResult:
@@ -125,29 +129,17 @@ class Trial:
         actual = self._rows[self._spec.target].to_numpy(dtype="float64")
         return verdict.coverage(float(((low <= actual) & (actual <= high)).mean()), *self._spec.gates.interval_coverage)
 
-    def _parity(self) -> GateResult:
-        import numpy as np
-        import pandas as pd
-
-        golden = self._candidate.golden
-        if golden is None:
-            return verdict.parity(0, 0.0)
-        rows = pd.DataFrame(golden.rows, columns=list(golden.columns), dtype="float64")
-        return verdict.parity(len(rows), float(np.abs(_predicted(self._candidate.predictor, rows) - np.asarray(golden.predicted)).max()))
-
-    def _latency(self) -> GateResult:
-        """The fastest of several single predictions, warmed up and on one thread as in serving: what the model costs, not what else the
-        machine does meanwhile. A busy machine must not refuse a good model."""
-        from threadpoolctl import threadpool_limits
-
-        row = self.features.head(1)
-        taken = []
-        with threadpool_limits(limits=1):
-            for _ in range(_WARM_UPS + _TIMED):
-                begun = time.perf_counter()
-                self._candidate.predictor.predict(row)
-                taken.append(time.perf_counter() - begun)
-        return verdict.bounded("latency", 1000.0 * min(taken[_WARM_UPS:]), self._spec.gates.max_latency_ms, "ms")
+    def _calibration(self) -> GateResult:
+        if self._spec.chances is None:
+            return without_chances()
+        said = self._spec.chances(self._candidate.predictor, self._rows)
+        champions = {} if self._reference.chances is None else self._reference.chances(self._rows)
+        gates = self._spec.gates
+        return calibrated(
+            {head: measure_calibration(chances) for head, chances in said.items()},
+            {head: measure_calibration(chances) for head, chances in champions.items()},
+            CalibrationBounds(gates.max_calibration_gap, gates.max_surprise, gates.min_rows),
+        )
 
 
 def run_gates(gates: Sequence[tuple[str, Gate]]) -> list[GateResult]:
@@ -163,7 +155,7 @@ def _closed(name: str, measure: Gate) -> GateResult:
         return verdict.gate(name, False, f"could not be checked: {type(error).__name__}: {error}"[:300])
 
 
-def _predicted(predictor: Predictor, features: pd.DataFrame) -> NDArray[np.float64]:
+def predicted_by(predictor: Predictor, features: pd.DataFrame) -> NDArray[np.float64]:
     import numpy as np
 
     predicted = np.asarray(predictor.predict(features), dtype=np.float64)

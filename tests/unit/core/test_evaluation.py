@@ -69,11 +69,6 @@ def test_bounds(measured: float, passed: bool) -> None:
     assert verdict.bounded("latency", measured, 100.0, "ms").passed is passed
 
 
-@pytest.mark.parametrize(("rows", "difference", "passed"), [(500, 1e-14, True), (500, 1e-6, False), (1, 0.0, False), (0, 0.0, False), (500, math.nan, False)])
-def test_parity_over_many_rows(rows: int, difference: float, passed: bool) -> None:
-    assert verdict.parity(rows, difference).passed is passed
-
-
 def test_a_card_approves_only_when_every_gate_passed_and_there_was_one() -> None:
     good, bad = verdict.gate("a", True, "x"), verdict.gate("b", False, "y")
     assert Scorecard("m@1", "median", (good,)).approved

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from evergreen.contracts.events import GateResult
-from evergreen.core.errors import Unavailable
+from evergreen.core.errors import NotCompilable, Unavailable
 from evergreen.core.release import released_at
 from evergreen.ports.model import GateThresholds
-from evergreen.ports.registry import GoldenRows, LoadedVersion
+from evergreen.ports.registry import CompiledVersion, GoldenRows, LoadedVersion
 from evergreen.services.bootstrap_interval import paired, unpaired
 from evergreen.services.gates import Reference, Trial, run_gates
+from evergreen.services.gates_served import ServedForm
 from evergreen.services.training import Candidate, feature_table, train_candidate
 from tests.support.tiny import BREAK, FEATURES, TinyPredictor, tiny_rows, tiny_spec
 
@@ -50,6 +51,10 @@ def _reference(candidate: Candidate = OLD) -> Reference:
     return Reference("tiny@1", TinyPredictor(candidate.fitted.estimators, candidate.fitted.card).predict, candidate.window.train_last)
 
 
+def _no_compiled_form() -> CompiledVersion:
+    raise NotCompilable("only a choice of columns before the trees is known")
+
+
 def _judge(
     candidate: LoadedVersion | None = None,
     reference: Callable[[], Reference] = _reference,
@@ -59,7 +64,8 @@ def _judge(
     spec: Any = SPEC,
 ) -> dict[str, GateResult]:
     trial = Trial(spec, candidate or _loaded(NEW), "tiny@2", trained_to, rows, reference)
-    return {result.name: result for result in run_gates(trial.gates())}
+    form = ServedForm(spec, candidate or _loaded(NEW), rows, _no_compiled_form, {}, lambda: (), lambda: "")
+    return {result.name: result for result in run_gates([*trial.gates(), *form.gates()])}
 
 
 def _failed(results: dict[str, GateResult]) -> Sequence[str]:
@@ -134,7 +140,7 @@ def test_an_interval_that_is_too_narrow_is_refused() -> None:
 
 def test_size_and_latency_are_bounded() -> None:
     results = _judge(replace(_loaded(NEW), size_bytes=10**9), spec=replace(SPEC, gates=GateThresholds(max_latency_ms=0.0)))
-    assert _failed(results) == ["latency", "size"]
+    assert _failed(results) == ["size", "latency"]
 
 
 def test_no_golden_rows_or_other_features_are_refused() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from evergreen.adapters import artifacts
 from evergreen.adapters.compiled import version_of
 from evergreen.adapters.golden import golden_rows
-from evergreen.core.errors import NotCompilable, NotFound
+from evergreen.core.errors import NotCompilable, NotExact, NotFound
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion
 
@@ -62,6 +62,8 @@ class MemoryRegistry:
         self.load(spec, version)
         try:
             self.compiled(spec, version)
+        except NotExact as error:
+            return {"seconds": 0.0, "peak_mb": 0.0, "parity": error.difference}
         except NotCompilable:
             return {"seconds": 0.0, "peak_mb": 0.0}
         return {"seconds": 0.0, "peak_mb": 0.0, "parity": 0.0}

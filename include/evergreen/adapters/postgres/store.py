@@ -33,6 +33,7 @@ from evergreen.adapters.postgres.policy_tables import PolicyTables
 from evergreen.adapters.postgres.redriven import PostgresRedriven
 from evergreen.adapters.postgres.scalings import PostgresScalings
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
+from evergreen.adapters.postgres.traffic import TrafficTable
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
 from evergreen.adapters.postgres.versions import PostgresVersions
 from evergreen.adapters.postgres.videos import PostgresIndexedBatches, PostgresVideos
@@ -43,7 +44,7 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPeople):
+class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPeople, TrafficTable):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
 
     @cached_property

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from evergreen.domains.videos.answers import COLUMNS, VideoAnswers
 from evergreen.domains.videos.names import CHANNEL_ENTITY, COUNT_FEATURES, ENTITY, FACTS, FEATURES, HISTORY_COLUMNS, TARGET, TIME, channel_key, zone_of
 from evergreen.domains.videos.row import NO_HISTORY, log_views, row_features
-from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
+from evergreen.ports.model import Chances, FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,7 @@ def video_spec(region: str = DEFAULT_REGION) -> ModelSpec:
         request_facts=(*FACTS, *COUNT_FEATURES),
         request_texts=FACTS,
         request_row=partial(_request_row, zone=ZoneInfo(zone_of(region))),
+        chances=_chances,
         related=_related,
     )
 
@@ -92,6 +93,12 @@ def _predictor(estimators: Mapping[str, Any], card: Mapping[str, Any], region: s
     from evergreen.domains.videos.model import VideoPredictor
 
     return VideoPredictor(estimators, card, region)
+
+
+def _chances(predictor: Predictor, rows: pd.DataFrame) -> Mapping[str, Chances]:
+    from evergreen.domains.videos.model import chances
+
+    return chances(predictor, rows)
 
 
 def _baseline(table: pd.DataFrame) -> float:

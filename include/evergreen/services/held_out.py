@@ -1,0 +1,40 @@
+"""What a judged version keeps for later: its own errors on rows it has not seen, and the proof that nothing younger was looked at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from evergreen.core.release import last_released_day
+from evergreen.ports.model import ModelSpec
+from evergreen.ports.registry import LoadedVersion
+from evergreen.ports.versions import VersionRow
+from evergreen.services.row_losses import losses_on
+from evergreen.services.training import rows_between
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def own_errors(spec: ModelSpec, candidate: LoadedVersion, row: VersionRow, table: pd.DataFrame) -> tuple[float, ...]:
+    """On held-out rows, newest days first until there are enough; every row after its training is held out. Its performance baseline."""
+    days = table[spec.time_column].dt.date
+    unseen = table[(days > row.trained_to) & table[spec.target].notna()].sort_values(spec.time_column, kind="stable")
+    kept = unseen[unseen[spec.time_column] >= _from_day(spec, unseen)]
+    predicted = candidate.predictor.predict(kept[list(spec.feature_names)])
+    return tuple(float(error) for error in losses_on(spec, predicted, kept))
+
+
+def _from_day(spec: ModelSpec, rows: pd.DataFrame) -> pd.Timestamp:
+    """The latest day from which on there are `performance_rows` rows, at least the evaluation window's days."""
+    counts = rows.groupby(spec.time_column).size().sort_index(ascending=False)
+    enough = counts.cumsum() >= spec.windows.performance_rows
+    needed = int(enough.to_numpy().argmax()) + 1 if enough.any() else len(counts)
+    start: pd.Timestamp = counts.index[min(max(needed, spec.windows.evaluation_days), len(counts)) - 1]
+    return start
+
+
+def younger(spec: ModelSpec, row: VersionRow, rows: pd.DataFrame, table: pd.DataFrame, as_of: datetime) -> int:
+    """Rows used that were not known yet: of the evaluation at its time, of the training at the version's. Must be 0."""
+    trained = rows_between(spec, table, row.trained_from, row.trained_to)[spec.time_column].dt.date
+    return int((rows[spec.time_column].dt.date > last_released_day(as_of)).sum() + (trained > last_released_day(row.as_of)).sum())
