@@ -167,7 +167,7 @@ class Parts:
     def projection(self) -> ChampionProjection:
         from evergreen.services.champion_projection import ChampionProjection
 
-        return ChampionProjection(self.store, self.registry, self.specs)
+        return ChampionProjection(self.store, self.registry, self.specs, self.clock.now)
 
     @cached_property
     def deploy(self) -> Deploy:

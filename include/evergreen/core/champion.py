@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -120,3 +120,26 @@ def wanted_aliases(champion: int | None, previous: int | None, challenger: int |
 def alias_changes(present: Mapping[str, int], wanted: Mapping[str, int]) -> dict[str, int | None]:
     """What puts the three aliases right; aliases of other names are nobody's business here. None removes."""
     return {alias: wanted.get(alias) for alias in ALIASES if present.get(alias) != wanted.get(alias)}
+
+
+@dataclass(frozen=True)
+class ProjectedAliases:
+    """What the registry's aliases may show without anybody else having touched them."""
+
+    shown: Mapping[str, int]
+    """As we last saw or left them."""
+    writing: Mapping[str, int | None] = field(default_factory=dict)
+    """What we had begun to write; None removes. Not empty after a crash in between."""
+
+
+def moved_by_hand(present: Mapping[str, int], ours: ProjectedAliases | None, wanted: Mapping[str, int]) -> dict[str, tuple[int | None, int | None]]:
+    """Alias -> (from, to) of those that show neither what we left, nor what we were writing, nor what they should. Nobody can tell before we
+    looked for the first time."""
+    if ours is None:
+        return {}
+    moved = {}
+    for alias in ALIASES:
+        found, before = present.get(alias), ours.shown.get(alias)
+        if found not in (before, ours.writing.get(alias, before), wanted.get(alias)):
+            moved[alias] = (before, found)
+    return moved

@@ -1,4 +1,4 @@
-"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`: who serves, since when, and which servers said so."""
+"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`: who serves, since when, and which servers said so; and `projected_aliases`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
-from evergreen.core.champion import WorkerView
+from evergreen.core.champion import ProjectedAliases, WorkerView
 
 DeploymentKind = Literal["promote", "rollback", "revert"]
 DeploymentStatus = Literal["preparing", "flipped", "confirmed", "cancelled", "reverted"]
@@ -87,3 +87,13 @@ class Deployments(Protocol):
 
     def workers(self, deployment_id: UUID, live_seconds: float) -> Sequence[WorkerView]:
         """Every worker whose heartbeat is younger than `live_seconds` and that is not draining, with what it said of this deployment."""
+
+
+class AliasProjections(Protocol):
+    def hold(self, model: str) -> None:
+        """Nobody else projects this model's aliases until this transaction ends."""
+
+    def get(self, model: str) -> ProjectedAliases | None:
+        """None: never projected."""
+
+    def put(self, model: str, aliases: ProjectedAliases) -> None: ...

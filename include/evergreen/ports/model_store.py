@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from evergreen.ports.champions import Champions, Deployments
+from evergreen.ports.alerts import Alerts
+from evergreen.ports.champions import AliasProjections, Champions, Deployments
 from evergreen.ports.performance import Performance
 from evergreen.ports.storage import Lease, Transaction
 from evergreen.ports.traffic import RecordedTraffic
@@ -21,6 +22,10 @@ class DeployTransaction(Transaction, Protocol):
     def champions(self) -> Champions: ...
     @property
     def deployments(self) -> Deployments: ...
+    @property
+    def projected_aliases(self) -> AliasProjections: ...
+    @property
+    def alerts(self) -> Alerts: ...
 
 
 class ModelTransaction(DeployTransaction, Protocol):

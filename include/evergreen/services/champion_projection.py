@@ -1,39 +1,41 @@
 """MLflow's aliases as a picture of Postgres: `champion`, `challenger`, `previous_champion`.
 
-Guarantee: within one call after a change, by us or by hand, the aliases say what the tables say. They are never read for a decision."""
+Guarantee: within one call after a change, by us or by hand, the aliases say what the tables say; a move by hand is one alert, a change of
+ours is none. They are never read for a decision. Failure: a crash between our write and its record, or two processes at once. Remedy: what
+is about to be written is recorded first, and one process at a time projects a model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 import structlog
 
-from evergreen.core.champion import alias_changes, wanted_aliases
+from evergreen.core.champion import ALIASES, ProjectedAliases, alias_changes, moved_by_hand, wanted_aliases
+from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError, NotFound
 from evergreen.ports.model_store import DeployStore, DeployTransaction
 from evergreen.ports.registry import ModelRegistry
+from evergreen.services.alias_alerts import alias_moved
+from evergreen.services.raise_alert import raise_alerts
 
 log = structlog.get_logger(__name__)
+Changes = dict[str, int | None]
 
 
 class ChampionProjection:
-    def __init__(self, store: DeployStore, registry: ModelRegistry, models: Iterable[str]) -> None:
+    def __init__(self, store: DeployStore, registry: ModelRegistry, models: Iterable[str], now: Callable[[], datetime] = wall_now) -> None:
+        """`now`: the time alerts carry."""
         self._store = store
         self._registry = registry
         self._models = tuple(models)
+        self._now = now
 
-    def reconcile(self) -> dict[str, dict[str, int | None]]:
+    def reconcile(self) -> dict[str, Changes]:
         """What was put right, by model. One request per model when nothing was wrong. Raises Unavailable when the registry does not
         answer: call again."""
-        changed: dict[str, dict[str, int | None]] = {}
-        for model in self._models:
-            with self._store.transaction() as tx:
-                wanted = _wanted(tx, model)
-            changes = alias_changes(self._registry.aliases(model), wanted)
-            if changes:
-                self._apply(model, changes)
-                changed[model] = changes
-        return changed
+        changed = {model: self._reconcile(model) for model in self._models}
+        return {model: changes for model, changes in changed.items() if changes}
 
     def try_reconcile(self) -> None:
         """A registry that is away or in disorder must neither undo what the servers confirmed nor end the worker that calls this every few
@@ -43,11 +45,53 @@ class ChampionProjection:
         except EvergreenError as error:
             log.warning("aliases_not_projected", error=str(error))
 
-    def _apply(self, model: str, changes: Mapping[str, int | None]) -> None:
-        try:
-            self._registry.set_aliases(model, changes)
-        except NotFound as error:  # the version was deleted in the registry: its alias stays away
-            log.warning("alias_without_version", model=model, error=str(error))
+    def _reconcile(self, model: str) -> Changes:
+        with self._store.transaction() as tx:
+            tx.projected_aliases.hold(model)
+            wanted, ours = _wanted(tx, model), tx.projected_aliases.get(model)
+            present = self._registry.aliases(model)
+            changes = alias_changes(present, wanted)
+            if changes:
+                self._announce(model, present, ours, wanted)
+            left = _ours(wanted) if self._apply(model, changes) else _ours(self._registry.aliases(model))
+            if ours is None or changes or ours != left:
+                tx.projected_aliases.put(model, left)
+        return changes
+
+    def _announce(self, model: str, present: Mapping[str, int], ours: ProjectedAliases | None, wanted: Mapping[str, int]) -> None:
+        """Committed before anything is written: the alert, what was seen, and what comes."""
+        moved, now = moved_by_hand(present, ours, wanted), self._now()
+        with self._store.transaction() as tx:
+            rows = [alias_moved(model, alias, before, found, wanted.get(alias), _about(tx, model, found), now) for alias, (before, found) in moved.items()]
+            raise_alerts(tx, rows)
+            tx.projected_aliases.put(model, ProjectedAliases(_ours(present).shown, {alias: wanted.get(alias) for alias in ALIASES}))
+        for alias, (before, found) in moved.items():
+            log.warning("alias_moved_by_hand", model=model, alias=alias, before=before, found=found)
+
+    def _apply(self, model: str, changes: Changes) -> bool:
+        """False: one of the versions is not in the registry any more; its alias stays away."""
+        whole = True
+        for alias, version in changes.items():
+            try:
+                self._registry.set_aliases(model, {alias: version})
+            except NotFound as error:
+                whole = False
+                log.warning("alias_without_version", model=model, alias=alias, error=str(error))
+        return whole
+
+
+def _ours(aliases: Mapping[str, int]) -> ProjectedAliases:
+    return ProjectedAliases({alias: aliases[alias] for alias in ALIASES if alias in aliases})
+
+
+def _about(tx: DeployTransaction, model: str, version: int | None) -> str:
+    """What is known of the version an alias was moved to; empty: nothing against it."""
+    if version is None:
+        return ""
+    row = tx.versions.get(model, version)
+    if row is None:
+        return "not a version of ours"
+    return "" if row.quarantined is None else f"quarantined ({row.quarantined})"
 
 
 def _wanted(tx: DeployTransaction, model: str) -> dict[str, int]:

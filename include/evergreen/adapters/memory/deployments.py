@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from evergreen.adapters.memory.tables import Tables
-from evergreen.core.champion import WorkerView
+from evergreen.core.champion import ProjectedAliases, WorkerView
 from evergreen.core.clock import wall_now
 from evergreen.ports.champions import ChampionRow, DeploymentRow
 from evergreen.ports.versions import VersionRow, VersionStatus
@@ -123,3 +123,17 @@ class MemoryDeployments:
 
     def _change(self, deployment_id: UUID, **changes: Any) -> None:
         self._rows[deployment_id] = replace(self._rows[deployment_id], **changes)
+
+
+class MemoryProjectedAliases:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def hold(self, model: str) -> None:
+        """One transaction at a time is all there is here."""
+
+    def get(self, model: str) -> ProjectedAliases | None:
+        return self._tables.projected_aliases.get(model)
+
+    def put(self, model: str, aliases: ProjectedAliases) -> None:
+        self._tables.projected_aliases[model] = aliases

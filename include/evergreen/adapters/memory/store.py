@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from evergreen.adapters.memory.access import MemoryAccounts, MemoryRevocations
 from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedActions
 from evergreen.adapters.memory.approvals import MemoryApprovals
-from evergreen.adapters.memory.deployments import MemoryChampions, MemoryDeployments, MemoryVersions
+from evergreen.adapters.memory.deployments import MemoryChampions, MemoryDeployments, MemoryProjectedAliases, MemoryVersions
 from evergreen.adapters.memory.event_archive import MemoryEventArchive
 from evergreen.adapters.memory.explanations import MemoryExplanations
 from evergreen.adapters.memory.history import MemoryHistory
@@ -52,6 +52,7 @@ class MemoryTransaction:
         self.versions = MemoryVersions(tables)
         self.champions = MemoryChampions(tables)
         self.deployments = MemoryDeployments(tables)
+        self.projected_aliases = MemoryProjectedAliases(tables)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

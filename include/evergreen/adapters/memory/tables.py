@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
+from evergreen.core.champion import ProjectedAliases
 from evergreen.ports.access import Account
 from evergreen.ports.approvals import ApprovalRow
 from evergreen.ports.champions import ChampionRow, DeploymentRow
@@ -82,6 +83,7 @@ class Tables:
     champion_rows: dict[str, ChampionRow] = field(default_factory=dict)
     deployments: dict[UUID, DeploymentRow] = field(default_factory=dict)
     """In the order they were started."""
+    projected_aliases: dict[str, ProjectedAliases] = field(default_factory=dict)
     workers: dict[str, datetime] = field(default_factory=dict)
     """Serving worker -> its last heartbeat, wall time. Set by a test, as what they say is."""
     acks: dict[tuple[str, UUID, str], str] = field(default_factory=dict)

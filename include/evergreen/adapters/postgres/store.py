@@ -30,6 +30,7 @@ from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.people import ForPeople
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.policy_tables import PolicyTables
+from evergreen.adapters.postgres.projected_aliases import PostgresProjectedAliases
 from evergreen.adapters.postgres.redriven import PostgresRedriven
 from evergreen.adapters.postgres.scalings import PostgresScalings
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
@@ -135,6 +136,10 @@ class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPe
     @cached_property
     def deployments(self) -> PostgresDeployments:
         return PostgresDeployments(self.connection)
+
+    @cached_property
+    def projected_aliases(self) -> PostgresProjectedAliases:
+        return PostgresProjectedAliases(self.connection)
 
     @cached_property
     def performance(self) -> PostgresPerformance:
