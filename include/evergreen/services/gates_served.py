@@ -118,7 +118,14 @@ class ServedForm:
 
 
 def replay(answering: Answering, asked: Sequence[RecordedRequest]) -> Replayed:
-    """One by one, as serving was asked them, so that a request that fails can be named."""
+    """One by one, as serving was asked them, so that a request that fails can be named; on one thread, as there."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return _replay(answering, asked)
+
+
+def _replay(answering: Answering, asked: Sequence[RecordedRequest]) -> Replayed:
     failed, first, comparable, disagreeing = 0, "", 0, 0
     for request in asked:
         try:
