@@ -9,7 +9,7 @@ Reads go through the engine's own query path: pyarrow's reader over Delta's file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ class DeltaLake:
         months = fresh[about.day_column].dt.strftime("%Y-%m")
         source = _arrow(fresh[list(about.columns)].assign(**{MONTH: months}), {**about.columns, MONTH: "str"})
         touched = ", ".join(f"'{month}'" for month in sorted(set(months)))
-        same = " AND ".join(f"t.{name} = s.{name}" for name in (*about.key, MONTH))
+        same = " AND ".join(f't."{name}" = s."{name}"' for name in (*about.key, MONTH))
         within = " AND ".join((*_scope(about, "t."), f"t.{MONTH} IN ({touched})"))  # lets the merge skip other partitions
         self._write(self._silver_path(about), source, (*about.scope, MONTH), partial(_merge, source=source, predicate=f"{same} AND {within}"))
 
@@ -74,7 +74,7 @@ class DeltaLake:
             where.append(f"{MONTH} >= '{first_day:%Y-%m}'")
         if last_day is not None:
             where.append(f"{MONTH} <= '{last_day:%Y-%m}'")
-        found = _query(table, f"SELECT {', '.join(about.columns)} FROM t WHERE {' AND '.join(where)} ORDER BY {', '.join(about.key)}")
+        found = _query(table, f"SELECT {_names(about.columns)} FROM t WHERE {' AND '.join(where)} ORDER BY {_names(about.key)}")
         return _pandas(found.cast(_schema(about.columns))).astype(dict(about.columns))
 
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
@@ -181,6 +181,11 @@ def _query(table: DeltaTable, sql: str) -> pa.Table:
 
 def _scope(about: Dataset, prefix: str = "") -> list[str]:
     return [f"{prefix}{name} = {_quoted(value)}" for name, value in about.scope.items()] or ["true"]
+
+
+def _names(columns: Iterable[str]) -> str:
+    """Quoted: a declared column may be called `order`."""
+    return ", ".join(f'"{name}"' for name in columns)
 
 
 def _quoted(value: str) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from evergreen.contracts.events import QualityFinding
-from evergreen.core.severity import Severity
-
 if TYPE_CHECKING:
     import pandas as pd
+
+    from evergreen.contracts.events import QualityFinding
+    from evergreen.core.severity import Severity
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,5 @@ class Dataset:
     """(all silver rows, entities) -> feature store entries of those entities and of what they refer to (channels)."""
     catalogue: Callable[[pd.DataFrame], Sequence[Mapping[str, Any]]]
     """Silver rows -> rows of table `videos`, newest values per entity; () for a dataset without a catalogue."""
+    seen: bool = True
+    """Whether its entities belong in the index of what was lately seen."""

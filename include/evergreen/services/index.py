@@ -53,7 +53,8 @@ class IndexBatch:
             if tx.indexed_batches.has(batch.dataset, batch.batch_id, sha256):
                 return False
         rows = self._lake.silver(batch.dataset, first_day=batch.window.first_day, last_day=batch.window.last_day)
-        self._add_seen(dataset, rows)
+        if dataset.seen:
+            self._add_seen(dataset, rows)
         features = self._features(dataset, rows)
         with self._store.transaction() as tx:
             tx.videos.upsert(dataset.catalogue(rows))

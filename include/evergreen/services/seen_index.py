@@ -31,7 +31,8 @@ def items_by_day(dataset: Dataset, rows: pd.DataFrame) -> dict[date, list[str]]:
 
 
 def fill_seen_index(seen: SeenWriter, lake: Lake, datasets: Sequence[Dataset]) -> dict[date, int]:
-    """Rebuild the kept days. Returns the number of entities per day. Raises Unavailable."""
+    """Rebuild the kept days of the datasets whose entities belong there. Returns the number of entities per day. Raises Unavailable."""
+    datasets = [dataset for dataset in datasets if dataset.seen]
     newest = _newest(lake, datasets)
     if newest is None:
         seen.end_rebuild(None)
@@ -49,6 +50,7 @@ def fill_seen_index(seen: SeenWriter, lake: Lake, datasets: Sequence[Dataset]) -
 def refresh_seen_index(seen: SeenWriter, lake: Lake, datasets: Sequence[Dataset]) -> None:
     """At the start of the writer: rebuilt if it is not ready, else what silver holds is added again (a Redis that crashed with its machine
     may have forgotten the last second)."""
+    datasets = [dataset for dataset in datasets if dataset.seen]
     newest = _newest(lake, datasets)
     if not seen.is_ready() or newest is None:
         fill_seen_index(seen, lake, datasets)
