@@ -16,7 +16,7 @@ from evergreen.core.errors import EvergreenError, Unavailable
 from evergreen.ports.app import Asked
 
 _PARALLEL = 6
-_UNFIT = 422
+UNFIT = 422
 _SHOWN = 300
 log = structlog.get_logger(__name__)
 
@@ -60,19 +60,21 @@ class ServingClient:
             _say_unfit("/feedback", list(pool.map(self._tell, outcomes)))
 
     def _ask(self, request: Mapping[str, Any]) -> Asked | _Unfit | None:
-        answer = self._post("/predict/video", request, {}, expected={200, 503, _UNFIT})
+        answer = self.post("/predict/video", request, {}, expected={200, 503, UNFIT})
         if answer.status_code == 503:
             return None
-        if answer.status_code == _UNFIT:
+        if answer.status_code == UNFIT:
             return _Unfit(str(request.get("video_id")), answer.text[:_SHOWN])
         body = answer.json()
         return Asked(entity=body["video_id"], prediction_id=body["prediction_id"], model_version=body["model_version"])
 
     def _tell(self, outcome: Mapping[str, Any]) -> _Unfit | None:
-        answer = self._post("/feedback", outcome, {"Idempotency-Key": f"feedback-{outcome['video_id']}"}, expected={202, _UNFIT})
-        return _Unfit(str(outcome["video_id"]), answer.text[:_SHOWN]) if answer.status_code == _UNFIT else None
+        entity = str(outcome.get("entity") or outcome["video_id"])
+        answer = self.post("/feedback", outcome, {"Idempotency-Key": f"feedback-{entity}"}, expected={202, UNFIT})
+        return _Unfit(entity, answer.text[:_SHOWN]) if answer.status_code == UNFIT else None
 
-    def _post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], expected: set[int]) -> httpx.Response:
+    def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str], expected: set[int]) -> httpx.Response:
+        """Tried again while serving is busy or away. Raises Unavailable when it stays so, EvergreenError for a status that is not expected."""
         try:
             for attempt in stamina.retry_context(on=_TryAgain, attempts=None, timeout=45, wait_initial=0.1, wait_max=2):
                 with attempt:

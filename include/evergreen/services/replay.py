@@ -1,5 +1,5 @@
 """Playing recorded days through the loop on the replay clock. The driver is the only one that moves that clock, and it is the app:
-for each first-listed video it asks for a prediction with what is known then, and later tells the real count."""
+for each entity that is new it asks for a prediction with what is known then, and later tells the real count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 from evergreen.core.release import released_at
-from evergreen.ports.app import PredictionApp
+from evergreen.ports.app import DomainApp, PredictionApp
 from evergreen.services.announce import Announce
 
 if TYPE_CHECKING:
@@ -55,16 +55,6 @@ class ReplayClock(Protocol):
     def replay_from(self, at: datetime, rate: float = 1.0) -> None: ...
 
 
-class VideoApp(Protocol):
-    """How the domain turns rows into what an application sends."""
-
-    def first_listed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows of videos never seen in an earlier call."""
-
-    def request(self, row: Mapping[str, Any]) -> dict[str, Any]: ...
-    def outcome(self, row: Mapping[str, Any]) -> dict[str, Any] | None: ...
-
-
 class Replay:
     """Guarantee: the clock moves only when the loop is idle, so a replayed day sees what a real one would have seen; scheduled work
     between two batches runs at its own time. Failure: something never finishes. Remedy: after `patience` seconds without any change
@@ -77,7 +67,7 @@ class Replay:
         announce: Announce,
         backlog: Callable[[], Backlog],
         app: PredictionApp | None,
-        domain: VideoApp,
+        domain: DomainApp,
         dataset: str,
         patience: float = 240.0,
     ) -> None:
@@ -102,7 +92,7 @@ class Replay:
             yield batch
 
     def digest(self, batch: Batch) -> None:
-        """Predictions for the batch's new videos, then the batch itself, then their true counts."""
+        """Predictions for the batch's new entities, then the batch itself, then their true counts."""
         table = self._domain.first_listed(batch.rows)
         names = [str(name) for name in table.columns]
         fresh: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in table.itertuples(index=False)]
