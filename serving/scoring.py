@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from evergreen.ports.serving import Champion, PredictionRecord
 from evergreen.services.prediction_ids import Ids
 from serving.dependencies import Serving
 from serving.hot import Call
+from serving.protocols.entities import MAX_BODY, entities_in
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +27,8 @@ INLINE_ROWS = 256
 """More take milliseconds: they go to the pool, where numpy lets others run meanwhile."""
 LOGGED_ROWS = 10
 """Of each request: enough to watch what is asked, and a large batch does not drown the log."""
+NAMED_ROWS = 256
+"""Of a request that says whom its rows are of: an outcome may come for each."""
 _encode = msgspec.json.Encoder().encode
 _ids = Ids()
 
@@ -60,18 +64,31 @@ def _inline(champion: Champion, matrix: NDArray[np.float64]) -> bool:
 def _tell(serving: Serving, champion: Champion, matrix: NDArray[np.float64], predictions: NDArray[np.float64], call: Call, begun: float) -> None:
     seconds = time.perf_counter() - begun
     serving.metrics.scored(champion.loaded.spec.name, champion.loaded.version, len(matrix), seconds)
-    first, told = matrix[:LOGGED_ROWS].copy(), predictions[:LOGGED_ROWS].copy()
-    serving.log.record(partial(_records, champion, first, told, seconds, serving.now(), call.traceparent))
+    named = champion.loaded.spec.entity_column.encode() in call.body and len(call.body) <= MAX_BODY
+    most = NAMED_ROWS if named else LOGGED_ROWS
+    first, told = matrix[:most].copy(), predictions[:most].copy()
+    whom = partial(entities_in, call.body, champion.loaded.spec.entity_column, len(matrix)) if named else _nobody
+    serving.log.record(partial(_records, champion, first, told, seconds, serving.now(), call.traceparent, whom))
+
+
+def _nobody() -> Sequence[str | None]:
+    return [None] * LOGGED_ROWS
 
 
 def _records(
-    champion: Champion, matrix: NDArray[np.float64], predictions: NDArray[np.float64], seconds: float, now: datetime, traceparent: str
+    champion: Champion,
+    matrix: NDArray[np.float64],
+    predictions: NDArray[np.float64],
+    seconds: float,
+    now: datetime,
+    traceparent: str,
+    whom: Callable[[], Sequence[str | None]],
 ) -> list[PredictionRecord]:
-    """Rows as predictions of nobody in particular."""
+    """Rows as predictions of whom the request names, else of nobody in particular."""
     names, records = champion.loaded.spec.feature_names, []
-    for row, prediction in zip(matrix.tolist(), predictions.tolist(), strict=True):
+    for row, prediction, entity in zip(matrix.tolist(), predictions.tolist(), whom(), strict=False):
         if isfinite(prediction):
             given = _encode({name: value for name, value in zip(names, row, strict=True) if isfinite(value)})
             answer = _encode({"prediction": prediction})
-            records.append(PredictionRecord(_ids.next(), champion, None, given, answer, given, seconds, False, now, traceparent))
+            records.append(PredictionRecord(_ids.next(), champion, entity, given, answer, given, seconds, False, now, traceparent))
     return records

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from evergreen.core.codes import coded
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -36,13 +38,15 @@ class Mismatched(Unusable):
 class Frames:
     """Of one model. Imports numpy when it is made."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], codes: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        """`codes`: of the columns whose cells may be texts."""
         import numpy
 
         self.names = tuple(names)
         self.known = frozenset(names)
         self.width = len(self.names)
         self.columns = list(names)
+        self.codes = codes or {}
         self._orders: dict[tuple[str, ...], list[int]] = {}
         self._numpy = numpy
 
@@ -88,6 +92,16 @@ class Frames:
         except (ValueError, TypeError, RecursionError) as error:
             raise Unreadable(f"{what} is neither a number nor null") from error
 
+    def column(self, name: str, values: Any) -> Matrix:
+        """One column's values, or the one that stands for every row. Raises Unreadable."""
+        if name in self.codes:
+            values = [self.cell(name, value) for value in values] if isinstance(values, list) else self.cell(name, values)
+        return self.numbers(values, f"a value of column {name!r}")
+
+    def cell(self, name: str, value: Any) -> Any:
+        """Of a column that has codes: a text as its code."""
+        return coded(value, self.codes[name])
+
     def rounded(self, values: Matrix, kind: str) -> Matrix:
         """To the precision of a smaller type."""
         with self._numpy.errstate(over="ignore"):
@@ -99,6 +113,8 @@ class Frames:
             raise Mismatched(f"missing columns: {listed(missing)}; the model asks for {self.width}")
 
     def _matrix(self, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> Matrix:
+        if self.codes:
+            rows = [[self.cell(name, value) if name in self.codes else value for name, value in zip(columns, row, strict=True)] for row in rows]
         try:
             matrix = self._numpy.array(rows, dtype=self._numpy.float64)
         except (ValueError, TypeError, OverflowError, RecursionError):

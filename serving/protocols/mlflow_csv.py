@@ -62,7 +62,8 @@ def read_csv(body: bytes, frames: Frames) -> Matrix:
     if longer := next((at for at, line in enumerate(lines, 1) if len(line) > width), None):
         raise Unreadable(f"row {longer} of the CSV has {len(lines[longer - 1])} fields, not {width}")
     place = {name: at + width - len(header) for at, name in reversed(list(enumerate(header)))}  # of a name given twice the first counts
-    columns = {name: _numbers(name, [line[place[name]] if place[name] < len(line) else "" for line in lines]) for name in frames.names if name in place}
+    cells = {name: [line[place[name]] if place[name] < len(line) else "" for line in lines] for name in frames.names if name in place}
+    columns = {name: _codes(name, given, frames) if name in frames.codes else _numbers(name, given) for name, given in cells.items()}
     frames.require(columns)
     return frames.of_rows(frames.columns, list(zip(*columns.values(), strict=True)))
 
@@ -83,6 +84,10 @@ def _ended(lines: StringIO) -> Iterator[str]:
     for line in lines:
         yield line if line.endswith("\n") else line + "\n"
     yield _END
+
+
+def _codes(name: str, cells: Sequence[str], frames: Frames) -> list[float]:
+    return [nan if cell in _NOT_KNOWN or (code := frames.cell(name, cell)) is None else code for cell in cells]
 
 
 def _numbers(name: str, cells: Sequence[str]) -> list[float]:

@@ -131,7 +131,7 @@ class Forms:
         return flat
 
     def _numbers(self, name: str, value: Any) -> Matrix:
-        return self._frames.numbers(value, f"a value of column {name!r}")
+        return self._frames.column(name, value)
 
 
 def _shape(value: Any, depth: int = 0) -> tuple[int, ...]:

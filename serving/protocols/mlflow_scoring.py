@@ -67,8 +67,8 @@ _encode = msgspec.json.Encoder().encode
 class MlflowReader:
     """Of one model's requests."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._frames = Frames(names)
+    def __init__(self, names: Sequence[str], codes: Mapping[str, Mapping[str, float]] | None = None) -> None:
+        self._frames = Frames(names, codes)
         self._forms = Forms(self._frames)
 
     def read(self, body: bytes, content_type: str | None) -> Matrix:

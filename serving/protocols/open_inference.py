@@ -5,14 +5,14 @@ that is not known. Its output is `predict`, FP64, shaped [n, 1] as MLServer shap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from serving.protocols.frames import Frames, Mismatched, Unreadable, listed
-from serving.protocols.tensors import FLOATS, Tensor, values_of
+from serving.protocols.tensors import FLOATS, TEXTS, Tensor, values_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,8 +51,10 @@ class Asked:
 class InferenceReader:
     """Of one model's requests."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._frames = Frames(names)
+    def __init__(self, names: Sequence[str], codes: Mapping[str, Mapping[str, float]] | None = None, entity: str | None = None) -> None:
+        """`entity`: a tensor of this name says whom the rows are of; the model is not asked with it."""
+        self._frames = Frames(names, codes)
+        self._entity = entity
 
     def read(self, body: bytes) -> Asked:
         """Raises Unusable."""
@@ -68,6 +70,8 @@ class InferenceReader:
 
     def _matrix(self, inputs: Sequence[Tensor]) -> Matrix:
         frames = self._frames
+        if len(inputs) > 1:
+            inputs = [tensor for tensor in inputs if tensor.name != self._entity]
         if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].shape[1] == frames.width > 1:
             return self._whole(inputs[0])
         if not inputs:
@@ -88,6 +92,8 @@ class InferenceReader:
         return self._frames.of_rows(self._frames.columns, [values[at : at + width] for at in range(0, rows * width, width)])
 
     def _values(self, tensor: Tensor) -> Sequence[float | None]:
+        if tensor.datatype == TEXTS and tensor.name not in self._frames.codes:
+            raise Unreadable(f"input {tensor.name!r} is a number: its datatype cannot be {TEXTS}")
         values = values_of(tensor)
         if tensor.datatype in ("FP32", "FP16"):  # what the datatype can say: neither more nor less
             rounded = self._frames.rounded(self._frames.numbers(values), FLOATS[tensor.datatype])
@@ -126,7 +132,8 @@ def answer_body(model: str, version: int, predictions: NDArray[np.float64], aske
     return b'{"model_name":%b,"model_version":"%d",%b"outputs":[%b,"data":%b}]}' % (_encode(model), version, said, head, _encode(predictions.tolist()))
 
 
-def metadata(model: str, version: int, names: Sequence[str]) -> Mapping[str, Any]:
-    tensors = [{"name": name, "datatype": "FP64", "shape": [-1, 1]} for name in names]
+def metadata(model: str, version: int, names: Sequence[str], texts: Collection[str] = ()) -> Mapping[str, Any]:
+    """`texts`: the inputs that are asked for as texts."""
+    tensors = [{"name": name, "datatype": TEXTS if name in texts else "FP64", "shape": [-1, 1]} for name in names]
     output = {"name": OUTPUT, "datatype": "FP64", "shape": [-1, 1]}
     return {"name": model, "versions": [str(version)], "platform": PLATFORM, "inputs": tensors, "outputs": [output]}

@@ -14,6 +14,7 @@ FLOATS: Mapping[str, str] = {"FP64": "float64", "FP32": "float32", "FP16": "floa
 INTEGERS: Mapping[str, tuple[int, int]] = {
     f"{sign}INT{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for sign in ("", "U") for bits in (8, 16, 32, 64)
 }
+TEXTS = "BYTES"
 _MAX_DIMENSIONS = 4
 
 
@@ -61,7 +62,10 @@ def _check(tensor: Tensor, values: Sequence[Any]) -> None:
         fits = kinds <= {int} and all(value is None or low <= value <= high for value in values)
     elif tensor.datatype == "BOOL":
         fits = kinds <= {bool}
+    elif tensor.datatype == TEXTS:
+        fits = kinds <= {str}
     else:
-        raise Unreadable(f"datatype {tensor.datatype[:20]!r} of input {tensor.name!r} is not spoken here: FP64, FP32, FP16, INT*, UINT* or BOOL")
+        spoken = "FP64, FP32, FP16, INT*, UINT*, BOOL, and BYTES for texts"
+        raise Unreadable(f"datatype {tensor.datatype[:20]!r} of input {tensor.name!r} is not spoken here: {spoken}")
     if not fits:
         raise Unreadable(f"a value of input {tensor.name!r} is no {tensor.datatype}")

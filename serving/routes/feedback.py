@@ -27,7 +27,7 @@ def feedback_routes(serving: Serving, cold: Cold) -> APIRouter:
     async def feedback(told: FeedbackRequest, request: Request, key: Key = None) -> FeedbackAccepted:
         """The true outcome. 202 only after Kafka has acknowledged it; else 503, and the same request with the same key again later."""
         event_id = await cold.feedback.run(
-            Told(told.model or serving.video_model, told.video_id, told.outcome, told.prediction_id, key, request.state.traceparent)
+            Told(told.model or serving.video_model, told.video_id or told.entity, told.outcome, told.prediction_id, key, request.state.traceparent)
         )
         return FeedbackAccepted(id=event_id)
 

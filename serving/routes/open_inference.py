@@ -55,7 +55,7 @@ class OpenInference:
             return _refused(404, str(error))
         except NoChampion as error:
             return _refused(503, str(error))
-        return _json(metadata(loaded.spec.name, loaded.version, loaded.spec.feature_names))
+        return _json(metadata(loaded.spec.name, loaded.version, loaded.spec.feature_names, loaded.spec.codes))
 
     async def model_ready(self, call: Call) -> Reply:
         """200 when the model, in this version where one is named, answers."""
@@ -93,7 +93,8 @@ class OpenInference:
     def _reader(self, model: str) -> InferenceReader:
         reader = self._readers.get(model)
         if reader is None:
-            reader = self._readers[model] = InferenceReader(self._serving.specs[model].feature_names)
+            spec = self._serving.specs[model]
+            reader = self._readers[model] = InferenceReader(spec.feature_names, spec.codes, spec.entity_column)
         return reader
 
 

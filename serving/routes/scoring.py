@@ -79,7 +79,8 @@ class MlflowScoring:
     def _reader(self, model: str) -> MlflowReader:
         reader = self._readers.get(model)
         if reader is None:
-            reader = self._readers[model] = MlflowReader(self._serving.specs[model].feature_names)
+            spec = self._serving.specs[model]
+            reader = self._readers[model] = MlflowReader(spec.feature_names, spec.codes)
         return reader
 
 

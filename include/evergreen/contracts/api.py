@@ -6,7 +6,19 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from evergreen.contracts.limits import MAX_FEATURES, MAX_TEXT
 
@@ -45,6 +57,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 Named = Annotated[dict[Name, Value], Field(max_length=MAX_FEATURES, json_schema_extra={"additionalProperties": False})]
 """Values by name. Pydantic refuses other names and does not say so in the schema."""
 VideoId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$", examples=["dQw4w9WgXcQ"])]
+Entity = Annotated[str, Field(pattern=r"^[!-~]{1,128}$", examples=["order-1842"])]
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["video_performance"])]
 
 BloomStatus = Literal["probably seen in the last 7 days", "not seen in the last 7 days", "unknown"]
@@ -119,10 +132,19 @@ class VideoPrediction(BaseModel):
 
 
 class FeedbackRequest(Body):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["video_id"]}, {"required": ["entity"]}]})
+
     model: ModelName | None = Field(default=None, description="Default: the video model")
-    video_id: VideoId
+    video_id: VideoId = Field(default_factory=str)
+    entity: Entity = Field(default_factory=str, description="Of whom the outcome is, for any model; instead of `video_id`")
     prediction_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
     outcome: Annotated[Named, Field(min_length=1)] = Field(examples=[{"view_count": 152340}])
+
+    @model_validator(mode="after")
+    def _of_one(self) -> FeedbackRequest:
+        if bool(self.video_id) == bool(self.entity):
+            raise ValueError("say of whom the outcome is: `video_id` or `entity`, one of them")
+        return self
 
 
 class FeedbackAccepted(Body):

@@ -167,3 +167,5 @@ class ModelSpec:
     """(predicted (n,), outcomes (n,)) -> (n,) whose mean is the metric, in the metric's direction. None: absolute errors."""
     stale_after: timedelta = timedelta(days=7)
     """Stored features older than this (platform time) degrade an answer."""
+    codes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Features that callers may name by a text, and each text's code; one that is not there has the code after the last."""

@@ -100,3 +100,16 @@ async def test_what_cannot_be_used_is_refused_and_not_published(client: httpx.As
 
 async def test_a_key_that_is_no_key_is_refused(client: httpx.AsyncClient) -> None:
     assert (await tell(client, key="k" * 129)).status_code == 422
+
+
+async def test_it_is_of_a_video_or_of_an_entity_by_its_own_name(client: httpx.AsyncClient, running: Bench) -> None:
+    outcome = BODY["outcome"]
+    assert (await tell(client, {"entity": "order-1842", "model": SPEC.name, "outcome": outcome})).status_code == 202
+    assert running.publisher.of_type("prediction_feedback")[-1].subject == "order-1842"
+    for neither in (
+        {"outcome": outcome},
+        {**BODY, "entity": "e"},
+        {"video_id": None, "entity": "e", "outcome": outcome},
+        {"entity": "a b", "outcome": outcome},
+    ):
+        assert (await tell(client, neither)).status_code == 422
