@@ -3,11 +3,12 @@ never imports what it does not use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from evergreen.core.errors import NotFound
+from evergreen.environment import models_folder
 
 if TYPE_CHECKING:
     from threading import Event
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from evergreen.bootstrap_people import PeopleParts
     from evergreen.bootstrap_use_cases import UseCase
     from evergreen.contracts.actions import ActionKind
+    from evergreen.domains.tabular.declared import Declared
     from evergreen.ports.dataset import Dataset
+    from evergreen.ports.domain import Offer
     from evergreen.ports.model import ModelSpec
     from evergreen.ports.scaler import Scaler
     from evergreen.services.carry_out import CarryOut
@@ -100,23 +103,30 @@ class Parts:
     @cached_property
     def specs(self) -> Mapping[str, ModelSpec]:
         """Every model this home knows, by name."""
-        from evergreen.domains.videos.spec import video_spec
+        return {offer.spec.name: offer.spec for offer in self.offers}
 
-        videos = video_spec(self.settings.videos.region)
-        return {videos.name: videos}
+    @cached_property
+    def offers(self) -> Sequence[Offer]:
+        """What the domains and the home's spec files offer."""
+        from evergreen.bootstrap_domains import offers
+
+        return offers(self.settings)
 
     def spec(self, model: str) -> ModelSpec:
         if model not in self.specs:
             raise NotFound(f"no model {model!r}; known: {', '.join(self.specs)}")
         return self.specs[model]
 
+    def declared(self, model: str) -> Declared:
+        """A model of this home's own spec files. Raises NotFound, SpecRefused (what is wrong with its file)."""
+        from evergreen.domains.tabular.folder import declared_model
+
+        return declared_model(models_folder(self.settings.home), model)
+
     @cached_property
     def datasets(self) -> Mapping[str, Dataset]:
         """Every feed this home takes in, by the name events call it."""
-        from evergreen.domains.videos.dataset import video_dataset
-
-        videos = video_dataset(self.settings.videos.region)
-        return {videos.name: videos}
+        return {dataset.name: dataset for offer in self.offers for dataset in offer.datasets}
 
     @cached_property
     def lake(self) -> DeltaLake:

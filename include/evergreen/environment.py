@@ -16,6 +16,11 @@ def stack_env_file(home: Path) -> Path:
     return home / "run" / "stack.env"
 
 
+def models_folder(home: Path) -> Path:
+    """A folder with a `spec.toml` for each model that is declared, not programmed."""
+    return home / "models"
+
+
 def chosen_home() -> Path | None:
     """The home the caller named by `EVERGREEN_HOME`, or None."""
     named = os.environ.get("EVERGREEN_HOME")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evergreen.cli.batches import cut, read_lists, released, with_the_rest
-from evergreen.cli.playing import announcer, replay
+from evergreen.cli.playing import announcer, replay, replay_rows
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 from evergreen.core.release import released_at
 
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
-    from evergreen.services.replay import Batch
+    from evergreen.domains.tabular.declared import Declared
+    from evergreen.services.replay import Batch, Replay
 
 Region = Annotated[str | None, typer.Option(help="Two-letter region; default: the region the stack is set to.")]
 First = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First list day.")]
@@ -53,9 +55,34 @@ def load_videos(path: Path, region: Region = None, first: First = None, last: La
         typer.echo("Airflow's DAG `ingest` takes them in; see `evergreen events tail` and the Airflow UI.")
 
 
+@load_app.command("rows")
+def load_rows(model: str, path: Path, first: First = None, last: Last = None, batch_days: BatchDays = 7, as_json: Json = False) -> None:
+    """Announce the released rows of a model of your own (CSV or Parquet; a file or a folder). Loading the same again changes nothing."""
+    from evergreen.cli.context import parts
+    from evergreen.cli.row_batches import already_released
+
+    made = parts()
+    declared = made.declared(model)
+    batches = already_released(_rows_of(declared, path, first, last, batch_days), made.clock.now(), say=partial(typer.echo, err=True))
+    for batch in batches:
+        event = announcer(made).run(declared.dataset, batch.rows, batch.first_day, batch.last_day)
+        for file in batch.unreadable:
+            announcer(made).run(declared.dataset, file, batch.first_day, batch.last_day)
+        _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
+    _fail_over_unreadable(batches)
+
+
+def _rows_of(declared: Declared, path: Path, first: datetime | None, last: datetime | None, batch_days: int) -> Sequence[Batch]:
+    from evergreen.cli.row_batches import row_batches
+
+    ends = {"first": first.date() if first else None, "last": last.date() if last else None}
+    return row_batches(path, declared, **ends, batch_days=batch_days, today=wall_now().date(), say=partial(typer.echo, err=True))
+
+
 def replay_data(
     path: Path,
     region: Region = None,
+    model: Annotated[str | None, typer.Option(help="A model of your own (`evergreen new-model`) whose rows these are; default: video lists.")] = None,
     first: First = None,
     last: Last = None,
     batch_days: BatchDays = 1,
@@ -68,9 +95,14 @@ def replay_data(
     from evergreen.cli.context import parts
 
     made = parts()
-    region = fed_region(made, region)
-    batches = read_batches(path, region, first, last, batch_days, anchor)
-    _play(made, region, batches, pace, app_calls, as_json)
+    if model is not None:
+        declared = made.declared(model)
+        batches = _rows_of(declared, path, first, last, batch_days)
+        _play(made, replay_rows(made, declared, app=app_calls), batches, pace, as_json)
+    else:
+        region = fed_region(made, region)
+        batches = read_batches(path, region, first, last, batch_days, anchor)
+        _play(made, replay(made, region, app=app_calls), batches, pace, as_json)
     _fail_over_unreadable(batches)
 
 
@@ -95,7 +127,7 @@ def simulate_days(
         raise EvergreenError(f"the last day {last.date()} lies before the first {first.date()}")
     rows = simulate(first.date(), last.date(), seed=seed, region=region, break_on=break_on.date() if break_on else None)
     batches = cut(rows, first.date(), last.date(), batch_days)
-    _play(made, region, batches, pace, app_calls, as_json)
+    _play(made, replay(made, region, app=app_calls), batches, pace, as_json)
 
 
 def fed_region(made: Parts, region: str | None) -> str:
@@ -118,7 +150,7 @@ def read_batches(path: Path, region: str, first: datetime | None, last: datetime
     return with_the_rest(cut(lists.rows, low, high, batch_days, anchor.date() if anchor else None), lists)
 
 
-def _play(made: Parts, region: str, batches: Sequence[Batch], pace: float, app_calls: bool, as_json: bool) -> None:
+def _play(made: Parts, played: AbstractContextManager[Replay], batches: Sequence[Batch], pace: float, as_json: bool) -> None:
     from evergreen.adapters.postgres.chronicle import PostgresChronicle
 
     newest = PostgresChronicle(made.store).newest_data()
@@ -127,7 +159,7 @@ def _play(made: Parts, region: str, batches: Sequence[Batch], pace: float, app_c
             f"the first day {batches[0].first_day} lies before data this home has already seen (until {newest:%Y-%m-%d}); "
             "replay later days, or use another home (`evergreen --home FOLDER up`)"
         )
-    with replay(made, region, app=app_calls) as driver:
+    with played as driver:
         for number, batch in enumerate(driver.play(batches, pace), 1):
             _say(batch, as_json, f"digested ({number} of {len(batches)})")
 

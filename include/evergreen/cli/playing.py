@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
+    from evergreen.domains.tabular.declared import Declared
     from evergreen.services.announce import Announce
     from evergreen.services.replay import Replay
 
@@ -16,6 +17,25 @@ def announcer(parts: Parts) -> Announce:
     from evergreen.services.announce import Announce
 
     return Announce(parts.publisher, parts.clock, parts.settings.home / "data" / "inbox")
+
+
+@contextmanager
+def replay_rows(parts: Parts, declared: Declared, *, app: bool = True) -> Iterator[Replay]:
+    """Of a declared model. `app`: also play the application that asks for predictions and tells what came true."""
+    from evergreen.adapters.tabular_client import TabularClient
+    from evergreen.domains.tabular.app import TabularApp
+    from evergreen.services.replay import Replay
+
+    entity = declared.entity.name
+    with TabularClient(parts.settings.serving.url, parts.access.own_token("replay"), declared.name, entity) as client:
+        yield Replay(
+            clock=parts.clock,
+            announce=announcer(parts),
+            backlog=parts.quiescence.backlog,
+            app=client if app else None,
+            domain=TabularApp(declared),
+            dataset=declared.dataset,
+        )
 
 
 @contextmanager

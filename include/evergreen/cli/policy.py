@@ -74,8 +74,8 @@ def simulate(
 
 
 def _simulated(arrived: Arrived, file: Path | None) -> list[dict[str, Any]]:
+    from evergreen.bootstrap import Parts
     from evergreen.cli.context import running_parts
-    from evergreen.domains.videos.spec import video_spec
     from evergreen.services.explain import Simulate, decide_on_nothing
     from evergreen.settings import load_settings
 
@@ -85,8 +85,8 @@ def _simulated(arrived: Arrived, file: Path | None) -> list[dict[str, Any]]:
     else:
         typer.echo("no stack runs: decided on an empty record, at the event's own time", err=True)
         settings = load_settings()
-        spec = video_spec(settings.videos.region)
-        decisions = decide_on_nothing(arrived, {spec.name: spec.datasets}, _policy(file or settings.policy.path), arrived.row.event.time)
+        models = {name: spec.datasets for name, spec in Parts(settings).specs.items()}
+        decisions = decide_on_nothing(arrived, models, _policy(file or settings.policy.path), arrived.row.event.time)
     return [json.loads(decision.body()) for decision in decisions]
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "NotFound",
     "NotReady",
     "PublishFailed",
+    "SpecRefused",
     "StackError",
     "TooLarge",
     "TooMany",
@@ -38,6 +39,10 @@ class UnsafeSettings(EvergreenError, ValueError):
 
 class InvalidPolicy(EvergreenError):
     """A policy file with a mistake, named by line; the running policy stays."""
+
+
+class SpecRefused(EvergreenError):
+    """A model's spec file with a mistake, named by line with its remedy; other models are not concerned."""
 
 
 class PublishFailed(EvergreenError):

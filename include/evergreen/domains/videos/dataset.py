@@ -7,7 +7,6 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from evergreen.contracts.events import QualityFinding
 from evergreen.domains.videos.names import CHANNEL_ENTITY, ENTITY, FEATURES, TIME, channel_key
 from evergreen.domains.videos.schema import BATCH_COLUMNS, COUNTS, KEY
 from evergreen.ports.dataset import Checked, Dataset, GoldTable, OnlineFeatures
@@ -44,6 +43,7 @@ def video_dataset(region: str) -> Dataset:
 
 
 def _validate(received: pd.DataFrame, last_known: date, region: str) -> Checked:
+    from evergreen.contracts.events import QualityFinding
     from evergreen.core.severity import Severity
     from evergreen.domains.videos.quality import REASON, validate
 

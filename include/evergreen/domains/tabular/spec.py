@@ -1,0 +1,96 @@
+"""A declared model as the loop knows it: its `ModelSpec` and its `Dataset`. Light to import; pandas and scikit-learn come with the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from evergreen.domains.tabular.answers import TabularAnswers
+from evergreen.domains.tabular.declared import Declared
+from evergreen.domains.tabular.row import DAY, label_of, readings, row_of, silver_columns
+from evergreen.ports.dataset import Checked, Dataset
+from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
+
+
+def tabular_spec(declared: Declared) -> ModelSpec:
+    return ModelSpec(
+        name=declared.name,
+        datasets=(declared.dataset,),
+        entity_column=declared.entity.name,
+        time_column=DAY,
+        target=declared.target.name,
+        metric=f"mae_{declared.target.name}",
+        direction="lower",
+        feature_names=declared.features,
+        categorical_features=tuple(one.name for one in declared.categories),
+        drift_features=tuple(one.name for one in declared.inputs if one.drift),
+        label_of=partial(label_of, declared),
+        build_features=partial(_build_features, declared=declared),
+        fit=partial(_fit, declared=declared),
+        predictor=partial(_predictor, declared=declared),
+        baseline=partial(_baseline, target=declared.target.name),
+        trusted_types=TRUSTED_TYPES,
+        gates=GateThresholds(segment_column=declared.segments),
+        answers=partial(TabularAnswers, declared=declared),
+        request_facts=(declared.time.name,),
+        request_texts=(declared.time.name, *(one.name for one in declared.categories if not one.whole)),
+        request_row=partial(_request_row, by_feature=readings(declared)),
+        codes={one.name: {value: float(at) for at, value in enumerate(one.values)} for one in declared.categories if not one.whole},
+    )
+
+
+def tabular_dataset(declared: Declared) -> Dataset:
+    return Dataset(
+        name=declared.dataset,
+        table=declared.name,
+        scope={},
+        columns=silver_columns(declared),
+        key=(declared.entity.name, DAY),
+        day_column=DAY,
+        entity_column=declared.entity.name,
+        validate=partial(_validate, declared=declared),
+        gold={},
+        online=lambda _silver, _entities: (),
+        catalogue=lambda _silver: (),
+        seen=False,
+    )
+
+
+def _request_row(request: Mapping[str, Any], by_feature: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in row_of(request, by_feature).items() if value == value}
+
+
+def _build_features(silver: pd.DataFrame, declared: Declared) -> pd.DataFrame:
+    from evergreen.domains.tabular.features import build_features
+
+    return build_features(silver, declared)
+
+
+def _validate(received: pd.DataFrame, last_known: date, declared: Declared) -> Checked:
+    from evergreen.domains.tabular.quality import validate
+
+    return validate(received, last_known, declared)
+
+
+def _fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
+    from evergreen.domains.tabular.train import fit
+
+    return fit(table, seed, declared)
+
+
+def _predictor(estimators: Mapping[str, Any], card: Mapping[str, Any], declared: Declared) -> Predictor:
+    from evergreen.domains.tabular.model import TabularPredictor
+
+    return TabularPredictor(estimators, card, declared)
+
+
+def _baseline(table: pd.DataFrame, target: str) -> float:
+    """Median of a training table; of two classes the commoner one."""
+    return float(table[target].median())
