@@ -187,8 +187,9 @@ class TestMlflow:
             wanted = {"challenger": 3}
             self._until(lambda: parts.registry.aliases(name) == wanted)
             taken = []
+            moves: list[dict[str, int | None]] = [{"champion": 1}, {"challenger": 2}, {"challenger": None}]
             for number in range(10):
-                parts.registry.set_aliases(name, [{"champion": 1}, {"challenger": 2}, {"challenger": None}][number % 3])
+                parts.registry.set_aliases(name, moves[number % 3])
                 begun = time.monotonic()
                 self._until(lambda: parts.registry.aliases(name) == wanted)
                 taken.append(time.monotonic() - begun)
