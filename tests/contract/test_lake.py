@@ -161,6 +161,33 @@ def test_bronze_can_be_kept_twice_and_forgotten_once(lake: Lake):
     assert lake.drop_bronze("videos.KR", ["b1"]) == 0
 
 
+def test_the_keys_of_rows_set_aside_are_known_as_far_as_they_can_be_read(lake: Lake):
+    assert lake.set_aside("videos.KR").empty
+    rows = days_of("KR", START, START)
+    odd = rows.head(6).astype(object)
+    odd.loc[0, "video_id"], odd.loc[1, "list_date"], odd.loc[2, "list_date"] = None, "soon", "2025-06-29"
+    odd.loc[3, "region"], odd.loc[4, "region"] = "US", None
+    lake.keep_bronze("videos.KR", "b1", rows, odd.assign(list_date=odd["list_date"].astype("str"), reason="test"))
+    lake.keep_bronze("videos.KR", "b2", rows, rows.iloc[[5]].assign(reason="again"))
+    lake.keep_bronze("videos.KR", "b3", rows, pd.DataFrame({"user": ["a"], "reason": ["another schema"]}))
+    found = lake.set_aside("videos.KR")
+    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == {
+        name: DATASETS["videos.KR"].columns[name] for name in ("region", "video_id", "list_date")
+    }
+    assert set(found["region"]) == {"KR"}
+    expected = [(rows["video_id"][2], date(2025, 6, 29)), (rows["video_id"][4], START), (rows["video_id"][5], START)]
+    assert sorted(zip(found["video_id"], found["list_date"].dt.date, strict=True)) == sorted(expected)
+    assert lake.set_aside("videos.US").empty
+
+
+def test_a_repaired_batch_leaves_nothing_aside(lake: Lake):
+    rows = days_of("KR", START, START)
+    lake.keep_bronze("videos.KR", "b1", rows, rows.head(2).assign(reason="test"))
+    assert len(lake.set_aside("videos.KR")) == 2
+    lake.keep_bronze("videos.KR", "b1", rows, rows.head(0).assign(reason=pd.Series([], dtype="str")))
+    assert lake.set_aside("videos.KR").empty
+
+
 @pytest.fixture(params=["memory", "delta"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
     return MemoryLake(DATASETS) if request.param == "memory" else DeltaLake(tmp_path / "lake", DATASETS)

@@ -204,6 +204,23 @@ def test_half_a_days_counts_lost_is_an_incident_whose_rows_never_reach_silver(be
     assert {"incident"} <= {finding["kind"] for finding in issue["findings"]}
 
 
+def test_gold_has_no_first_listing_of_a_video_whose_first_row_was_lost(bench: Bench):
+    bad = date(2025, 7, 3)
+    rows, clean = week(incidents=[Incident(bad, "counts_lost", 0.5)]), week()
+    bench.take_in(bench.announce(rows))
+    first = rows.drop_duplicates("video_id")
+    lost = set(first.loc[(first["list_date"] == pd.Timestamp(bad)) & first["view_count"].isna(), "video_id"])
+    expected = DATASETS["videos.KR"].gold["video_features"].build(clean).set_index("video_id")
+    found = bench.lake.gold("videos.KR", "video_features").set_index("video_id")
+    assert lost
+    assert not lost & set(found.index)
+    pd.testing.assert_series_equal(found["age_hours"], expected["age_hours"].loc[found.index])
+    assert set(bench.lake.gold("videos.KR", "category_daily")["list_date"]) == set(clean["list_date"])
+
+    bench.take_in(bench.announce(clean))  # repaired
+    assert set(bench.lake.gold("videos.KR", "video_features")["video_id"]) == set(expected.index)
+
+
 def test_the_end_of_an_incident_is_recorded(bench: Bench):
     after = simulate(date(2025, 7, 7), date(2025, 7, 13), seed=6)
     bench.take_in(bench.announce(week(incidents=[Incident(date(2025, 7, 3), "counts_lost", 0.5)])))

@@ -100,6 +100,11 @@ class FrameLake:
 
     rows: pd.DataFrame
     day_column: str = "day"
+    aside: pd.DataFrame | None = None
+    """Keys of rows set aside: entity and day."""
+
+    def set_aside(self, dataset: str) -> pd.DataFrame:
+        return self.rows.iloc[:0] if self.aside is None else self.aside
 
     def silver(self, dataset: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
         days = self.rows[self.day_column].dt.date

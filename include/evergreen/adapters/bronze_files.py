@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +46,22 @@ class BronzeFiles:
     def keep(self, dataset: str, batch_id: str, received: pd.DataFrame, quarantined: pd.DataFrame) -> str:
         kept = self._bronze(dataset, batch_id) / "received.parquet"
         _write(kept, received)
+        aside = self._quarantine(dataset) / f"{_name(batch_id)}.parquet"
         if len(quarantined):
-            _write(self._root / "quarantine" / _name(dataset) / f"{_name(batch_id)}.parquet", quarantined)
+            _write(aside, quarantined)
+        else:
+            aside.unlink(missing_ok=True)  # of the same batch before it was repaired
         return str(kept)
 
+    def quarantined(self, dataset: str) -> Iterator[tuple[str, pd.DataFrame]]:
+        """(name of the batch's file, its rows set aside), in the order of the names."""
+        import pandas as pd
+
+        for path in sorted(self._quarantine(dataset).glob("*.parquet")):
+            yield path.stem, pd.read_parquet(path)
+
     def keep_rejected(self, dataset: str, batch_id: str, reason: Mapping[str, Any]) -> str:
-        path = self._root / "quarantine" / _name(dataset) / f"{_name(batch_id)}.json"
+        path = self._quarantine(dataset) / f"{_name(batch_id)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.part")
         unfinished.write_text(json.dumps(dict(reason), indent=2, ensure_ascii=False, default=str), encoding="utf-8")
@@ -63,6 +73,9 @@ class BronzeFiles:
         for folder in folders:
             shutil.rmtree(folder)
         return len(folders)
+
+    def _quarantine(self, dataset: str) -> Path:
+        return self._root / "quarantine" / _name(dataset)
 
     def _bronze(self, dataset: str, batch_id: str) -> Path:
         return self._root / "bronze" / _name(dataset) / _name(batch_id)

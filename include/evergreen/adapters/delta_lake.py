@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import stamina
 
 from evergreen.adapters.bronze_files import BronzeFiles
+from evergreen.adapters.set_aside import keys_of
 from evergreen.core.errors import NotFound
 from evergreen.ports.dataset import Dataset
 from evergreen.ports.lake import TableUpkeep
@@ -76,6 +77,10 @@ class DeltaLake:
             where.append(f"{MONTH} <= '{last_day:%Y-%m}'")
         found = _query(table, f"SELECT {_names(about.columns)} FROM t WHERE {' AND '.join(where)} ORDER BY {_names(about.key)}")
         return _pandas(found.cast(_schema(about.columns))).astype(dict(about.columns))
+
+    def set_aside(self, dataset: str) -> pd.DataFrame:
+        about = self._dataset(dataset)
+        return keys_of((rows for _, rows in self._bronze.quarantined(dataset)), about)
 
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
         about = self._dataset(dataset)

@@ -42,6 +42,8 @@ class OnlineFeatures:
 class GoldTable:
     build: Callable[[pd.DataFrame], pd.DataFrame]
     """All silver rows of the dataset up to a day -> the table. Holds the day column and the scope's columns."""
+    first_rows: bool = False
+    """One row per entity at its first day: entities whose first row was set aside are left out of the rows it is built from."""
     looks_ahead: int = 0
     """How many earlier days a new day may still change (labels that wait for the days after)."""
 

@@ -47,6 +47,10 @@ class Lake(Protocol):
     def silver(self, dataset: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
         """Clean rows whose day lies in the window, both ends inclusive. Empty frame with the right columns when there are none."""
 
+    def set_aside(self, dataset: str) -> pd.DataFrame:
+        """Keys of the rows ever set aside, as silver would have them: the scope's columns, entity and day, each key once. Rows whose key
+        cannot be read are not among them; a key may have come to silver since."""
+
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
         """Replace the dataset's days of the window in each gold table; rows of other days in the frames are left out."""
 

@@ -1,6 +1,7 @@
 """Action `drift_check`: what the champion was trained on against the newest lists, feature by feature, and its predictions too.
 
-Guarantee: a window of a version is reported once, whoever asks and how often; nothing younger than the action's `as_of` is looked at.
+Guarantee: a window of a version is reported once, whoever asks and how often; nothing younger than the action's `as_of` is looked at, and
+no day of which a large part was set aside: an incident is no drift.
 Failure: the model cannot be loaded. Remedy: features are compared all the same, weighted equally, and the report says what was missing.
 """
 
@@ -25,8 +26,8 @@ from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
-from evergreen.services.drift_windows import CheckedWindow, checkable, report_id, rows_between, windows_of
-from evergreen.services.training import feature_table, read_silver
+from evergreen.services.drift_windows import CheckedWindow, checkable, report_id, rows_between, told_apart, windows_of
+from evergreen.services.training import feature_table, read_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,11 +80,17 @@ class CheckDrift:
         windows, skipped = checkable(windows_of(action.params, last_known), version, last_known)
         if not windows:
             return self._finish(claimed, [], {"outcome": "nothing_to_check", "version": version.name, "skipped": skipped})
+        known = read_known(self._lake, spec, action.as_of)
+        table = feature_table(spec, known.silver, action.as_of)
+        fair = table[~table[spec.time_column].dt.date.isin(known.spoilt_days)]
+        windows, spoilt = told_apart(windows, table, fair, spec.time_column)
+        told = {"version": version.name, "skipped": skipped | spoilt}
+        if not windows:
+            return self._finish(claimed, [], {"outcome": "nothing_to_check", **told})
         watched = self._watch(spec, version)
-        table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
         reference = rows_between(table, spec.time_column, version.trained_from, version.trained_to)
-        reports = [self._compare(claimed, spec, watched, reference, table, window) for window in windows]
-        return self._finish(claimed, reports, {"version": version.name, "skipped": skipped})
+        reports = [self._compare(claimed, spec, watched, reference, fair, window) for window in windows]
+        return self._finish(claimed, reports, told)
 
     def _watch(self, spec: ModelSpec, version: VersionRow) -> _Watched:
         try:

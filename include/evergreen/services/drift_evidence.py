@@ -17,12 +17,14 @@ from evergreen.contracts.envelope import decode
 from evergreen.contracts.events import DataDriftDetected
 from evergreen.contracts.topics import payload_of
 from evergreen.core.errors import EvergreenError, NotFound, Unavailable
+from evergreen.core.release import released_at
 from evergreen.ports.drift_reports import DriftPictures, DriftReport, DriftStore
 from evergreen.ports.lake import Lake
 from evergreen.ports.messaging import Received
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import ModelRegistry
 from evergreen.services.drift_windows import report_id, rows_between
+from evergreen.services.training import feature_table, read_silver
 
 TOPICS = ("data.drift.detected",)
 log = structlog.get_logger(__name__)
@@ -68,11 +70,9 @@ class DriftEvidence:
         return self._pictures.url(found)
 
     def _make(self, report: DriftReport) -> bytes:
-        import pandas as pd
-
         spec = self._spec_of(report.model)
-        silver = pd.concat([self._lake.silver(dataset, last_day=report.last_day) for dataset in spec.datasets], ignore_index=True)
-        table = spec.build_features(silver)
+        as_of = released_at(report.last_day)
+        table = feature_table(spec, read_silver(self._lake, spec, as_of), as_of)
         sides = [rows_between(table, spec.time_column, *_days(report.features[side]))[list(spec.drift_features)] for side in ("reference", "current")]
         title = f"{report.model}@{report.version}, {report.first_day} to {report.last_day}"
         return self._pictures.make(report.id, *sides, categorical=spec.categorical_features, title=title)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from evergreen.contracts.envelope import derived_id
 from evergreen.contracts.events import Window
+from evergreen.core.drift import MIN_ROWS
 from evergreen.ports.versions import VersionRow
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def checkable(windows: Iterable[Window], version: VersionRow, last_known: date) 
     """(windows to check, why the others are not): nothing not yet released is looked at, nothing the version was trained on is new to it."""
     chosen, skipped = [], {}
     for window in windows:
-        name = f"{window.first_day}..{window.last_day}"
+        name = name_of(window)
         if window.last_day > last_known:
             skipped[name] = "not_released"
         elif window.last_day <= version.trained_to:
@@ -46,6 +47,24 @@ def checkable(windows: Iterable[Window], version: VersionRow, last_known: date) 
             since = version.trained_to + timedelta(days=1)
             chosen.append(CheckedWindow(window, max(min(window.first_day, window.last_day + timedelta(days=1) - WEEK), since)))
     return chosen, skipped
+
+
+def told_apart(windows: Iterable[CheckedWindow], table: pd.DataFrame, fair: pd.DataFrame, column: str) -> tuple[list[CheckedWindow], dict[str, str]]:
+    """(windows to check, why the others are not). `fair`: the rows of `table` without the days of incidents. A window they leave too few rows
+    of is not reported, so that it can be checked once a repaired batch has come."""
+    chosen, skipped = [], {}
+    for one in windows:
+        days = one.looked_from, one.window.last_day
+        rows, left = len(rows_between(table, column, *days)), len(rows_between(fair, column, *days))
+        if left < min(rows, MIN_ROWS):
+            skipped[name_of(one.window)] = "incident"
+        else:
+            chosen.append(one)
+    return chosen, skipped
+
+
+def name_of(window: Window) -> str:
+    return f"{window.first_day}..{window.last_day}"
 
 
 def report_id(version_name: str, window: Window) -> UUID:

@@ -27,6 +27,7 @@ from evergreen.ports.lake import BatchRejected, Lake
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.batch_checks import check_batch
 from evergreen.services.carry_out import CarryOut, resulting_event
+from evergreen.services.gaps import missing_rows, without_gaps
 
 MAX_FINDINGS = 50
 """In one event and in the batch's row."""
@@ -103,9 +104,11 @@ class Ingest:
         """To the last day there is: a late batch changes the days after it too (who was listed first, a channel's history)."""
         silver = self._lake.silver(dataset.name)
         last = silver[dataset.day_column].max().date()
+        entity, day = dataset.entity_column, dataset.day_column
+        whole = without_gaps(silver, missing_rows(silver, self._lake.set_aside(dataset.name), entity, day), entity, day)
         for name, table in dataset.gold.items():
             first = batch.window.first_day - timedelta(days=table.looks_ahead)
-            self._lake.write_gold(dataset.name, {name: table.build(silver)}, first_day=first, last_day=last)
+            self._lake.write_gold(dataset.name, {name: table.build(whole if table.first_rows else silver)}, first_day=first, last_day=last)
 
     def _repeated(self, claimed: ClaimedAction, known: BatchRow) -> Mapping[str, Any]:
         result = {"outcome": "repeated", "batch_id": known.batch_id, "rows": known.rows, "quarantined": known.quarantined}

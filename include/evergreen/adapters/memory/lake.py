@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.adapters.bronze_files import BronzeFiles
+from evergreen.adapters.set_aside import keys_of
 from evergreen.core.errors import NotFound
 from evergreen.ports.dataset import Dataset
 from evergreen.ports.lake import TableUpkeep
@@ -30,6 +31,7 @@ class MemoryLake:
 
     def keep_bronze(self, dataset: str, batch_id: str, received: pd.DataFrame, quarantined: pd.DataFrame) -> str:
         self.bronze[dataset, batch_id] = received.copy()
+        self.quarantine.pop((dataset, batch_id), None)
         if len(quarantined):
             self.quarantine[dataset, batch_id] = quarantined.copy()
         return f"memory:bronze/{dataset}/{batch_id}"
@@ -60,6 +62,10 @@ class MemoryLake:
         if there is None:
             return pd.DataFrame({name: pd.Series([], dtype=dtype) for name, dtype in about.columns.items()})
         return there[_chosen(about, there, first_day, last_day)].reset_index(drop=True)
+
+    def set_aside(self, dataset: str) -> pd.DataFrame:
+        about = self._dataset(dataset)
+        return keys_of((rows for (name, _), rows in self.quarantine.items() if name == dataset), about)
 
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
         import pandas as pd

@@ -35,6 +35,8 @@ class TrendingApp:
     def __init__(self, shown: Iterable[str] = ()) -> None:
         self._shown = set(shown)
         self._first: pd.DataFrame | None = None
+        self._lost: dict[str, pd.Timestamp] = {}
+        """First day of an unfit row: such a video's next row is not its first."""
 
     def first_listed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of videos not in an earlier call, with the history of their channels. Only rows that are fit for silver: an application
@@ -43,9 +45,15 @@ class TrendingApp:
 
         from evergreen.domains.videos.quality import validate
 
-        clean = validate(rows).clean
-        fresh = first_listings(clean[~clean["video_id"].isin(self._shown)])
-        self._shown.update(fresh["video_id"])
+        checked = validate(rows)
+        aside = checked.quarantined[["video_id", "list_date"]].dropna()
+        for video, day in zip(aside["video_id"], aside["list_date"], strict=True):
+            self._lost[video] = min(self._lost.get(video, day), day)
+        unseen = checked.clean[~checked.clean["video_id"].isin(self._shown)]
+        first = first_listings(unseen)
+        known = [day <= self._lost.get(video, day) for video, day in zip(first["video_id"], first["list_date"], strict=True)]
+        fresh = first[pd.Series(known, index=first.index, dtype="bool")].reset_index(drop=True)
+        self._shown.update(unseen["video_id"])
         self._first = fresh if self._first is None else pd.concat([self._first, fresh], ignore_index=True)
         return with_history(self._first).iloc[len(self._first) - len(fresh) :].reset_index(drop=True)
 

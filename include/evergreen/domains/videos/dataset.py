@@ -34,7 +34,7 @@ def video_dataset(region: str) -> Dataset:
         entity_column=ENTITY,
         validate=partial(_validate, region=region),
         gold={
-            "video_features": GoldTable(partial(_features, region=region), looks_ahead=_DAYS_LABELS_WAIT),
+            "video_features": GoldTable(partial(_features, region=region), first_rows=True, looks_ahead=_DAYS_LABELS_WAIT),
             "category_daily": GoldTable(_category_daily),
         },
         online=partial(_online, region=region),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evergreen.core.quality import INCIDENT_SHARE
 from evergreen.core.severity import Severity
 from evergreen.domains.videos.coerce import coerce_batch
 from evergreen.domains.videos.schema import COUNTS, KEY, LOAD_ERROR, NAMES, REQUIRED, empty_batch
@@ -22,8 +23,6 @@ REASON = "reason"
 
 USUAL_ROWS = 50
 """Length of a day's list in every region since 2025; longer lists set their own measure."""
-_INCIDENT_SHARE = 0.3
-"""Nulls of a day and column. Seen in good data: at most 0.16 (comments, Japan); an incident loses half."""
 _FAR_TOO_FEW, _FEW = 0.15, 0.5
 _MEDIUM_SHARE, _HIGH_SHARE = 0.05, 0.2
 _RANGES: dict[str, tuple[float, float]] = {
@@ -146,11 +145,11 @@ def _incidents(rows: pd.DataFrame) -> Iterator[_Finding]:
             continue
         shares = empty.groupby(rows["list_date"]).transform("mean").fillna(0.0)
         worst = float(shares.max()) if len(shares) else 0.0
-        yield _Finding("incident", name, empty & (shares >= _INCIDENT_SHARE), f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, _over(worst))
+        yield _Finding("incident", name, empty & (shares >= INCIDENT_SHARE), f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, _over(worst))
 
 
 def _over(share: float) -> float | None:
-    return share if share >= _INCIDENT_SHARE else None
+    return share if share >= INCIDENT_SHARE else None
 
 
 def _duplicates(rows: pd.DataFrame, good: pd.Series[bool]) -> _Finding:

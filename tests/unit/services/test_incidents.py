@@ -1,0 +1,127 @@
+"""An incident is an incident: what half-lost days leave behind is neither trained on nor drift. On the simulator's lists, without parts."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen.adapters.memory.lake import MemoryLake
+from evergreen.contracts.events import Window
+from evergreen.core.release import released_at
+from evergreen.domains.videos.dataset import video_dataset
+from evergreen.domains.videos.schema import COUNTS
+from evergreen.domains.videos.simulator import Incident, simulate
+from evergreen.domains.videos.spec import video_spec
+from evergreen.ports.dataset import Checked
+from evergreen.services.drift_statistics import compare_tables
+from evergreen.services.drift_windows import CheckedWindow, rows_between, told_apart
+from evergreen.services.training import absolute_errors, feature_table, fit_candidate, read_known, read_silver, training_window
+
+SPEC, DATASET = video_spec("KR"), video_dataset("KR")
+FIRST, LAST, BAD = date(2025, 2, 24), date(2025, 5, 25), date(2025, 5, 5)
+TRAINED_TO = date(2025, 4, 27)
+WEEK = timedelta(days=7)
+LENGTHS = (1, 3, 7)
+SEED = 4
+
+
+@lru_cache
+def lists(days_lost: int) -> pd.DataFrame:
+    return simulate(FIRST, LAST, SEED, incidents=[Incident(BAD + timedelta(days=day), "counts_lost", 0.5) for day in range(days_lost)])
+
+
+def take_in(lake: MemoryLake, rows: pd.DataFrame) -> None:
+    """Week by week, as ingest does."""
+    for first in pd.date_range(FIRST, LAST, freq="7D"):
+        week = rows[rows["list_date"].between(first, first + pd.Timedelta(days=6))].reset_index(drop=True)
+        checked: Checked = DATASET.validate(week, LAST)
+        lake.keep_bronze(DATASET.name, f"{first:%Y-%m-%d}", week, checked.quarantined)
+        lake.merge_silver(DATASET.name, checked.clean)
+
+
+@lru_cache
+def lake_of(days_lost: int) -> MemoryLake:
+    lake = MemoryLake({DATASET.name: DATASET})
+    take_in(lake, lists(days_lost))
+    return lake
+
+
+def table_of(lake: MemoryLake) -> pd.DataFrame:
+    return feature_table(SPEC, read_silver(lake, SPEC, released_at(LAST)), released_at(LAST))
+
+
+def concerned(days_lost: int) -> set[str]:
+    """Videos whose first row was lost, by brute force: on a bad day a row without one of the counts is."""
+    spoilt = lists(days_lost)
+    first = spoilt.sort_values(["list_date", "rank"], kind="stable").drop_duplicates("video_id")
+    bad = first["list_date"].dt.date.isin([BAD + timedelta(days=day) for day in range(days_lost)])
+    return set(first.loc[bad & first[list(COUNTS)].isna().any(axis=1), "video_id"])
+
+
+@pytest.mark.parametrize("days_lost", LENGTHS)
+def test_the_feature_table_is_that_of_clean_lists_without_the_videos_concerned(days_lost: int) -> None:
+    lost = concerned(days_lost)
+    assert len(lost) >= 4 * days_lost
+    clean = lists(0)
+    expected = SPEC.build_features(clean[~clean["video_id"].isin(lost)]).sort_values(["list_date", "video_id"], ignore_index=True)
+    found = table_of(lake_of(days_lost)).sort_values(["list_date", "video_id"], ignore_index=True)
+    unknown = found["growth_next_day"].isna() & expected["growth_next_day"].notna()
+    assert set(found.loc[unknown, "list_date"].dt.date) <= {BAD + timedelta(days=day) for day in range(-1, days_lost)}
+    pd.testing.assert_frame_equal(found.drop(columns="growth_next_day"), expected.drop(columns="growth_next_day"), check_exact=True)
+    pd.testing.assert_series_equal(found.loc[~unknown, "growth_next_day"], expected.loc[~unknown, "growth_next_day"], check_exact=True)
+
+
+@pytest.mark.parametrize("days_lost", LENGTHS)
+def test_no_weekly_window_around_an_incident_drifts(days_lost: int) -> None:
+    known = read_known(lake_of(days_lost), SPEC, released_at(LAST))
+    assert known.spoilt_days == {BAD + timedelta(days=day) for day in range(days_lost)}
+    table = feature_table(SPEC, known.silver, released_at(LAST))
+    fair = table[~table["list_date"].dt.date.isin(known.spoilt_days)]
+    reference = rows_between(table, "list_date", FIRST, TRAINED_TO)
+    windows = [
+        CheckedWindow(Window(first_day=first, last_day=first + WEEK - timedelta(days=1)), first) for first in (BAD - WEEK, BAD, BAD + WEEK, BAD + 2 * WEEK)
+    ]
+    chosen, skipped = told_apart(windows, table, fair, "list_date")
+    assert set(skipped.values()) == ({"incident"} if days_lost == 7 else set())
+    for one in chosen:
+        current = rows_between(fair, "list_date", one.looked_from, one.window.last_day)
+        assert compare_tables(reference, current, SPEC.drift_features, SPEC.categorical_features).affected == ()
+
+
+@pytest.mark.parametrize("days_lost", LENGTHS)
+def test_a_version_trained_on_an_incident_is_as_good_as_one_that_never_saw_it(days_lost: int) -> None:
+    assert error_of(days_lost) == pytest.approx(error_of(0), rel=0.03)
+
+
+@lru_cache
+def error_of(days_lost: int) -> float:
+    """Of a version trained on those lists, on the newest week, which every lake has whole."""
+    table = table_of(lake_of(days_lost))
+    fitted = fit_candidate(SPEC, table, training_window(SPEC, table)).fitted
+    held_out = rows_between(table_of(lake_of(0)), "list_date", LAST - WEEK, LAST)
+    predicted = SPEC.predictor(fitted.estimators, fitted.card).predict(held_out[list(SPEC.feature_names)])
+    return float(np.nanmean(absolute_errors(SPEC, predicted, held_out)))
+
+
+def test_announced_again_repaired_it_was_never_broken() -> None:
+    lake = MemoryLake({DATASET.name: DATASET})
+    take_in(lake, lists(3))
+    assert len(table_of(lake)) < len(table_of(lake_of(0)))
+    take_in(lake, lists(0))
+    known = read_known(lake, SPEC, released_at(LAST))
+    assert known.spoilt_days == frozenset()
+    pd.testing.assert_frame_equal(table_of(lake), table_of(lake_of(0)), check_exact=True)
+
+
+def test_before_the_cut_the_next_row_stood_in_for_the_first() -> None:
+    """What the cut is for: without it the videos concerned are a day older and have more views than a first listing."""
+    uncut = SPEC.build_features(lake_of(7).silver(DATASET.name)).set_index("video_id")
+    clean = table_of(lake_of(0)).set_index("video_id")
+    both = sorted(concerned(7) & set(uncut.index))
+    assert len(both) >= 20
+    assert (uncut.loc[both, "age_hours"] - clean.loc[both, "age_hours"]).min() > 23.9
+    assert (uncut.loc[both, "log_views"] - clean.loc[both, "log_views"]).mean() > 0.05
