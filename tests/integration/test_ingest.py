@@ -62,6 +62,9 @@ class Bench:
     def said(self) -> list[tuple[str, Mapping[str, Any]]]:
         return [(event.type, event.data) for event in said(self.store, "/airflow/ingest")]
 
+    def ends(self) -> list[Mapping[str, Any]]:
+        return [data for kind, data in self.said() if kind == "data_quality_issue" and data["kind"] == "incident_over"]
+
 
 def week(**story: Any) -> pd.DataFrame:
     return simulate(FIRST, LAST, seed=5, **story)
@@ -229,9 +232,29 @@ def test_the_end_of_an_incident_is_recorded(bench: Bench):
     result = bench.take_in(bench.announce(after, batch_id="b2", window=window))
     assert result["incident"] == "over"
     with bench.store.transaction() as tx:
-        row = tx.batches.newest("videos.KR")
+        row = tx.batches.get("videos.KR", "b2")
     assert row is not None
     assert [issue["kind"] for issue in row.issues] == ["incident_over"]
+    assert bench.take_in(bench.announce(after, batch_id="b2", window=window))["outcome"] == "repeated"
+    [over] = bench.ends()
+    assert (over["severity"], over["batch_id"], over["window"]) == ("low", "b2", {"first_day": str(FIRST), "last_day": str(LAST)})
+    assert over["detail"] == "batch b2 is good again; bad: b1, of 2025-06-30 to 2025-07-06"
+
+
+def test_an_incident_is_over_when_a_good_batch_has_followed_every_bad_one(bench: Bench):
+    """Repairing an older batch while the newest is bad ends nothing, and a bad batch of old days is an incident like any other."""
+    bench.clock.advance(timedelta(days=28))
+
+    def take_in(week_number: int, *, good: bool, name: str | None = None) -> str:
+        first = FIRST + timedelta(days=7 * week_number)
+        rows = simulate(first, first + timedelta(days=6), seed=week_number, incidents=() if good else [Incident(first, "counts_lost", 0.6)])
+        window = Window(first_day=first, last_day=first + timedelta(days=6))
+        return str(bench.take_in(bench.announce(rows, batch_id=name or f"w{week_number}", window=window))["incident"])
+
+    assert [take_in(0, good=True), take_in(1, good=False), take_in(2, good=False)] == ["none", "began", "goes_on"]
+    assert [take_in(1, good=True), take_in(3, good=True)] == ["goes_on", "over"]
+    assert [take_in(0, good=False, name="again"), take_in(4, good=True)] == ["began", "over"]
+    assert [over["detail"].split("; ")[1] for over in bench.ends()] == ["bad: w2, of 2025-07-14 to 2025-07-20", "bad: again, of 2025-06-30 to 2025-07-06"]
 
 
 def test_rows_of_days_that_were_not_announced_or_not_released_stay_out(bench: Bench):

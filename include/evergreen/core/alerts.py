@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evergreen.contracts import events as e
 from evergreen.contracts.envelope import Event
 from evergreen.core import alert_texts_en, alert_texts_ko
+from evergreen.core.concerns import aim_of
 from evergreen.core.decision import Decision
+from evergreen.core.quality import BATCH_MISSING, INCIDENT_OVER
 
 LONGEST_TITLE = 300
 LONGEST_MESSAGE = 4_000
@@ -52,7 +54,10 @@ def alert_details(event: Event, payload: e.Payload, decision: Decision, reason: 
 
 
 def grouping_of(event: Event, payload: e.Payload, target: str) -> str:
-    """What is told about together: of a service whatever model it names, otherwise of the action's target."""
+    """What is told about together: of a service whatever model it names, otherwise of the action's target. A batch that is missing ends by
+    itself when it comes, whatever is wrong with others: a group of its own."""
+    if isinstance(payload, e.DataQualityIssue) and payload.kind == BATCH_MISSING:
+        return f"{target}|{BATCH_MISSING}"
     about = payload.service_name if isinstance(payload, e.ServiceHealth | e.ServiceMeasured) else target
     return f"{about}|{event.type}"
 
@@ -64,14 +69,17 @@ class Resolution:
     grouping: str
     event_type: str
     about: str
-    """The service or the version that says so."""
+    """The service, the version or the dataset that says so."""
 
 
-RESOLVING = frozenset({"service_recovered", "model_deployed"})
+RESOLVING = frozenset({"service_recovered", "model_deployed", "data_quality_issue"})
 
 
-def resolutions_of(payload: e.Payload, event_type: str) -> tuple[Resolution, ...]:
-    """Groups an event closes: a recovered service its failed checks; a model that was replaced its drift and its degradation."""
+def resolutions_of(payload: e.Payload, event_type: str, models: Sequence[str] = ()) -> tuple[Resolution, ...]:
+    """Groups an event closes: a recovered service its failed checks; a model that was replaced its drift and its degradation; the first good
+    batch the quality issues of the models it was decided for."""
+    if isinstance(payload, e.DataQualityIssue) and payload.kind == INCIDENT_OVER:
+        return tuple(Resolution(f"{aim_of(payload, model)}|{event_type}", event_type, f"{payload.dataset}, {payload.detail}") for model in models)
     if isinstance(payload, e.ServiceHealth) and event_type == "service_recovered":
         failed = "service_health_check_failed"
         return (Resolution(f"{payload.service_name}|{failed}", failed, payload.service_name),)

@@ -26,7 +26,7 @@ class BatchRow:
     status: Literal["accepted", "rejected"]
     """Rejected: nothing of it is in silver; announced again, it is tried again."""
     incident: bool
-    """Its quality was bad enough to say so; the first one after that has none ends the incident."""
+    """Its quality was bad enough to say so; the first good one after all of them ends the incident."""
     ingested_time: datetime
     """Platform time."""
 
@@ -34,8 +34,8 @@ class BatchRow:
 class Batches(Protocol):
     def get(self, dataset: str, batch_id: str) -> BatchRow | None: ...
 
-    def newest(self, dataset: str) -> BatchRow | None:
-        """The one taken in last."""
+    def open_incidents(self, dataset: str) -> Sequence[BatchRow]:
+        """Bad batches that no good one has followed: taken in after them, of the same days or later ones. By first day."""
 
     def record(self, row: BatchRow) -> None:
         """Insert, or replace the row of the same dataset and batch id."""

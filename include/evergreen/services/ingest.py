@@ -9,16 +9,17 @@ writes the same bronze files and silver rows, and only the last transaction says
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import structlog
 
 from evergreen.contracts.actions import Action
 from evergreen.contracts.envelope import Event
-from evergreen.contracts.events import DataIngested, DataProcessed, DataQualityIssue, QualityFinding
+from evergreen.contracts.events import DataIngested, DataProcessed, DataQualityIssue, QualityFinding, Window
 from evergreen.core.clock import Clock
+from evergreen.core.quality import INCIDENT_OVER
 from evergreen.core.release import last_released_day
 from evergreen.core.severity import Severity
 from evergreen.ports.batches import BatchRow, BatchStore
@@ -70,10 +71,9 @@ class Ingest:
         batch = DataIngested.model_validate({name: given[name] for name in DataIngested.model_fields if name in given})
         with self._store.transaction() as tx:
             known = tx.batches.get(batch.dataset, batch.batch_id)
-            before = tx.batches.newest(batch.dataset)
         if known is not None and known.status == "accepted" and known.sha256 == batch.sha256:
             return self._repeated(claimed, known)
-        return self._finish(claimed, batch, self._take_in(claimed.action, batch), before)
+        return self._finish(claimed, batch, self._take_in(claimed.action, batch))
 
     def _take_in(self, action: Action, batch: DataIngested) -> _TakenIn:
         dataset = self._datasets.get(batch.dataset)
@@ -116,31 +116,19 @@ class Ingest:
             self._carry_out.complete(tx, claimed, result=result)
         return result
 
-    def _finish(self, claimed: ClaimedAction, batch: DataIngested, taken: _TakenIn, before: BatchRow | None) -> Mapping[str, Any]:
-        incident = _incident(taken.incident, before)
-        issues = [finding.model_dump() for finding in taken.findings[:MAX_FINDINGS]]
-        if incident == "over" and before is not None:
-            issues.append({"kind": "incident_over", "detail": f"the batch before, {before.batch_id}, was the last bad one"})
-        now = self._clock.now()
-        row = BatchRow(
-            dataset=batch.dataset,
-            batch_id=batch.batch_id,
-            sha256=batch.sha256,
-            first_day=batch.window.first_day,
-            last_day=batch.window.last_day,
-            rows=taken.rows,
-            quarantined=taken.quarantined,
-            issues=issues,
-            bronze_path=taken.path,
-            status=taken.status,
-            incident=taken.incident,
-            ingested_time=now,
-        )
+    def _finish(self, claimed: ClaimedAction, batch: DataIngested, taken: _TakenIn) -> Mapping[str, Any]:
+        row = _row(batch, taken, self._clock.now())
         kinds = sorted({finding.kind for finding in taken.findings})
-        result = {"outcome": taken.status, "batch_id": row.batch_id, "rows": row.rows, "quarantined": row.quarantined, "issues": kinds, "incident": incident}
+        result = {"outcome": taken.status, "batch_id": row.batch_id, "rows": row.rows, "quarantined": row.quarantined, "issues": kinds}
         events = [build(claimed.action, batch, taken) for build in (self._processed, self._issue)]
         with self._store.transaction(claimed.lease) as tx:
+            bad = tx.batches.open_incidents(batch.dataset)
             tx.batches.record(row)
+            result["incident"] = state = _incident(taken.incident, bad, tx.batches.open_incidents(batch.dataset))
+            if state == "over":
+                over = _over(batch, bad)
+                tx.batches.record(replace(row, issues=[*row.issues, {"kind": over.kind, "detail": over.detail}]))
+                events.append(self._said(claimed.action, batch, over, target=f"{batch.batch_id}/{INCIDENT_OVER}"))
             self._carry_out.complete(tx, claimed, [event for event in events if event is not None], result)
         log.info("batch_ingested", dataset=batch.dataset, **result)
         return result
@@ -164,9 +152,38 @@ class Ingest:
             findings=tuple(taken.findings[:MAX_FINDINGS]),
             detail=f"{taken.quarantined} of {taken.rows + taken.quarantined} rows set aside; {worst.detail}" if taken.quarantined else worst.detail,
         )
-        return resulting_event(action, "data_quality_issue", payload, subject=batch.dataset, time=self._clock.now(), target=batch.batch_id)
+        return self._said(action, batch, payload, target=batch.batch_id)
+
+    def _said(self, action: Action, batch: DataIngested, payload: DataQualityIssue, target: str) -> Event:
+        return resulting_event(action, "data_quality_issue", payload, subject=batch.dataset, time=self._clock.now(), target=target)
 
 
-def _incident(bad: bool, before: BatchRow | None) -> str:
-    was = before is not None and before.incident
-    return ("goes_on" if was else "began") if bad else ("over" if was else "none")
+def _row(batch: DataIngested, taken: _TakenIn, now: datetime) -> BatchRow:
+    return BatchRow(
+        dataset=batch.dataset,
+        batch_id=batch.batch_id,
+        sha256=batch.sha256,
+        first_day=batch.window.first_day,
+        last_day=batch.window.last_day,
+        rows=taken.rows,
+        quarantined=taken.quarantined,
+        issues=[finding.model_dump() for finding in taken.findings[:MAX_FINDINGS]],
+        bronze_path=taken.path,
+        status=taken.status,
+        incident=taken.incident,
+        ingested_time=now,
+    )
+
+
+def _incident(bad: bool, before: Sequence[BatchRow], after: Sequence[BatchRow]) -> str:
+    """`before` and `after` this batch: the bad ones no good one has followed."""
+    if bad:
+        return "goes_on" if before else "began"
+    return "goes_on" if after else "over" if before else "none"
+
+
+def _over(batch: DataIngested, bad: Sequence[BatchRow]) -> DataQualityIssue:
+    days = Window(first_day=min(row.first_day for row in bad), last_day=max(row.last_day for row in bad))
+    which = bad[0].batch_id if len(bad) == 1 else f"{len(bad)} batches, first {bad[0].batch_id}"
+    detail = f"batch {batch.batch_id} is good again; bad: {which}, of {days.first_day} to {days.last_day}"
+    return DataQualityIssue(dataset=batch.dataset, batch_id=batch.batch_id, kind=INCIDENT_OVER, severity="low", window=days, detail=detail)

@@ -162,7 +162,7 @@ def write(tx: RecordTransaction, plan: Plan, now: datetime) -> None:
     at_once = requested_now(plan, now)
     tx.planned.insert([plan.actions[action_id] for action_id in at_once], rung=True)
     tx.planned.insert([one for action_id, one in plan.actions.items() if action_id not in set(at_once)], rung=False)
-    raise_alerts(tx, with_resolutions(plan.alerts, [row.event for row in plan.events]))
+    raise_alerts(tx, with_resolutions(plan.alerts, [row.event for row in plan.events], plan.decisions))
     tx.shadows.record(plan.shadows)
     requested = [plan.actions[action_id].action for action_id in at_once]
     if plan.absorbed:

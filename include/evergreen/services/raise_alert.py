@@ -20,6 +20,7 @@ from evergreen.core.alerts import LONGEST_MESSAGE, LONGEST_TITLE, RESOLVING, Ale
 from evergreen.core.concerns import model_of_version
 from evergreen.core.severity import Severity
 from evergreen.ports.alerts import AlertRow, Alerts
+from evergreen.ports.records import DecisionRow
 from evergreen.ports.storage import Outbox
 
 SOURCE = "/policy"
@@ -53,9 +54,12 @@ def announcement(row: AlertRow) -> Event:
     return Event(id=derived_id(row.id, SYSTEM_ALERT), source=SOURCE, type=SYSTEM_ALERT, subject=row.model, time=row.time, data=data)
 
 
-def with_resolutions(alerts: Sequence[AlertRow], events: Iterable[Event]) -> list[AlertRow]:
+def with_resolutions(alerts: Sequence[AlertRow], events: Iterable[Event], decisions: Iterable[DecisionRow] = ()) -> list[AlertRow]:
     """The alerts of a batch of events and what the same events say is over, in the order it happened: one batch may hold failed,
-    recovered and failed again."""
+    recovered and failed again. `decisions`: which models each event was decided for."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for decision in decisions:
+        models.setdefault((decision.event_source, decision.event_id), []).append(decision.model)
     caused: dict[tuple[str | None, str | None], list[AlertRow]] = {}
     for row in alerts:
         caused.setdefault((row.event_source, row.event_id), []).append(row)
@@ -63,7 +67,7 @@ def with_resolutions(alerts: Sequence[AlertRow], events: Iterable[Event]) -> lis
     for event in events:
         rows += caused.pop((event.source, event.id), [])
         if event.type in RESOLVING:
-            rows += [_resolution(event, one) for one in resolutions_of(payload_of(event), event.type)]
+            rows += [_resolution(event, one) for one in resolutions_of(payload_of(event), event.type, models.get((event.source, event.id), ()))]
     return [*rows, *(row for others in caused.values() for row in others)]
 
 

@@ -12,11 +12,11 @@ from evergreen.contracts.events import DataQualityIssue, Window
 from evergreen.core.absence import missing_days
 from evergreen.core.clock import ClockReading, wall_now
 from evergreen.core.concerns import Catalogue
+from evergreen.core.quality import BATCH_MISSING
 from evergreen.core.release import DEFAULT_ZONE, released_at
 from evergreen.ports.monitoring import Feed, MonitorStore, WatchRow
 from evergreen.services.record_changes import AlertText, Change, RecordChanges
 
-KIND = "batch_missing"
 EVENT = "data_quality_issue"
 _PREFIX = "batch:"
 
@@ -60,7 +60,7 @@ class WatchBatches:
     def _missed(self, dataset: str, day: date) -> Change:
         payload = DataQualityIssue(
             dataset=dataset,
-            kind=KIND,
+            kind=BATCH_MISSING,
             severity="medium",
             window=Window(first_day=day, last_day=day),
             detail=f"the list of {day}, released at {released_at(day, self._zone).isoformat()}, did not arrive",
@@ -74,11 +74,11 @@ class WatchBatches:
             return
         arrived = dataset in feeds and any(first <= day <= last for first, last in feeds[dataset].covered)
         # Looked for no more without having come (the clock began anew, or two weeks went by): closed, and nothing is claimed.
-        title = f"{KIND}: {dataset} {day}"
+        title = f"{BATCH_MISSING}: {dataset} {day}"
         alert = AlertText(self._grouping(dataset), title, f"The list of {day} arrived.", title, f"{day} 목록이 도착했습니다.") if arrived else None
         self._record.note(Change(row.name, False, row.severity, dataset, alert=alert))
 
     def _grouping(self, dataset: str) -> str:
         """The policy's, whose alert said that it was missing."""
         fed = sorted(model for model, datasets in self._catalogue.items() if dataset in datasets)
-        return f"{fed[0] if fed else dataset}|{EVENT}"
+        return f"{fed[0] if fed else dataset}|{BATCH_MISSING}"

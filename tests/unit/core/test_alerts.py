@@ -9,6 +9,7 @@ import pytest
 
 from evergreen.contracts.topics import PAYLOADS, payload_of
 from evergreen.core.alerts import LONGEST_MESSAGE, alert_details, alert_text, bounded, grouping_of, resolutions_of
+from evergreen.core.concerns import aim_of
 from evergreen.core.decision import Decision
 from evergreen.core.policy import decide
 from evergreen.core.state import State
@@ -128,6 +129,16 @@ def test_what_an_event_says_is_over(event_type: str, changes: dict[str, Any], cl
     said = event(event_type, **changes)
 
     assert [one.grouping for one in resolutions_of(payload_of(said), event_type)] == closed
+
+
+def test_the_first_good_batch_closes_what_the_bad_ones_opened_and_no_missing_one() -> None:
+    bad, over, missing = (event("data_quality_issue", kind=kind) for kind in ("incident", "incident_over", "batch_missing"))
+    models = ("video_performance", "-")
+    opened = [grouping_of(bad, payload_of(bad), aim_of(payload_of(bad), model)) for model in models]
+
+    assert [one.grouping for one in resolutions_of(payload_of(over), over.type, models)] == opened
+    assert resolutions_of(payload_of(bad), bad.type, models) == ()
+    assert grouping_of(missing, payload_of(missing), MODEL) not in opened
 
 
 def test_what_is_closed_is_what_was_opened() -> None:

@@ -114,6 +114,21 @@ def test_failed_recovered_and_failed_again_in_one_batch_stay_in_their_order() ->
     assert [row.resolves for row in rows] == [False, True, False, False]
 
 
+def test_the_end_of_an_incident_closes_its_alert_once() -> None:
+    bench = Bench(MemoryStore())
+    bench.send(event("data_quality_issue", kind="incident", severity="high"))
+    over = event("data_quality_issue", kind="incident_over", severity="low")
+    bench.send(over)
+    bench.send(over)
+
+    with bench.store.transaction() as tx:
+        rows = tx.alerts.unsettled(10)
+    groups = [f"{model}|data_quality_issue" for model in (MODEL, f"{MODEL}_us")]  # both models are fed by these lists
+    assert [(row.grouping, row.resolves) for row in rows] == [(group, end) for end in (False, True) for group in groups]
+    assert rows[2].title == f"[resolved] {MODEL}: data_quality_issue"
+    assert {row.event_id for row in rows[2:]} == {over.id}
+
+
 def test_the_same_word_of_an_end_is_recorded_once() -> None:
     one = resolution("redis|service_health_check_failed", NOON, why="it answers again", key="probe 17")
     again = resolution("redis|service_health_check_failed", NOON, why="it answers again", key="probe 17")

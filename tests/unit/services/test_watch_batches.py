@@ -61,7 +61,7 @@ def test_the_day_that_comes_late_ends_it(bench: MonitorBench) -> None:
         look(bench, watching(bench))
     (alert,) = bench.alerts()
     assert alert.title == f"[resolved] batch_missing: {DATASET} {day}"
-    assert alert.grouping == "video_performance|data_quality_issue"
+    assert alert.grouping == "video_performance|batch_missing"
     assert not bench.store.tables.watches[f"batch:{DATASET}:{day}"].firing
 
 

@@ -20,8 +20,9 @@ class PostgresBatches:
     def get(self, dataset: str, batch_id: str) -> BatchRow | None:
         return next(iter(self._select("WHERE dataset = %s AND batch_id = %s", (dataset, batch_id))), None)
 
-    def newest(self, dataset: str) -> BatchRow | None:
-        return next(iter(self._select("WHERE dataset = %s ORDER BY recorded_at DESC, batch_id DESC LIMIT 1", (dataset,))), None)
+    def open_incidents(self, dataset: str) -> Sequence[BatchRow]:
+        followed = "SELECT FROM batches g WHERE g.dataset = b.dataset AND NOT g.incident AND g.recorded_at > b.recorded_at AND g.last_day >= b.last_day"
+        return self._select(f"b WHERE dataset = %s AND incident AND NOT EXISTS ({followed}) ORDER BY first_day, batch_id", (dataset,))
 
     def record(self, row: BatchRow) -> None:
         values = {**vars(row), "issues": json.dumps([dict(issue) for issue in row.issues])}
