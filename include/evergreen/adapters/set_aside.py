@@ -27,7 +27,7 @@ def _readable(rows: pd.DataFrame, about: Dataset) -> pd.DataFrame:
     import pandas as pd
 
     entity, day = about.entity_column, about.day_column
-    days = pd.to_datetime(rows[day], errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None).dt.normalize()
+    days = pd.to_datetime(rows[day].astype("str"), errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None).dt.normalize()
     own = rows[entity].notna() & days.notna()
     for name, value in about.scope.items():
         if name in rows.columns:

@@ -1,13 +1,15 @@
-"""What an announcement lets one check of a batch besides the dataset's own rules: its days and its number of rows."""
+"""What an announcement, and the days before it, let one check of a batch besides the dataset's own rules: its days and its numbers of rows."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from evergreen.contracts.events import DataIngested, QualityFinding
+from evergreen.core.quality import volume_of
 from evergreen.core.severity import Severity
 from evergreen.ports.dataset import Checked, Dataset
 
@@ -20,8 +22,9 @@ _MEDIUM_SHARE = 0.05
 Graded = tuple[Severity, QualityFinding]
 
 
-def check_batch(received: pd.DataFrame, dataset: Dataset, batch: DataIngested, last_known: date) -> Checked:
-    """The dataset's checks, then: rows outside the announced days are set aside; a wrong number of rows and days without a list are named."""
+def check_batch(received: pd.DataFrame, dataset: Dataset, batch: DataIngested, last_known: date, before: pd.DataFrame | None = None) -> Checked:
+    """The dataset's checks, then: rows outside the announced days are set aside; a wrong number of rows, days without a list and days with far
+    fewer or more rows than usual are named. `before`: silver's rows of the HISTORY_DAYS before the batch."""
     checked = dataset.validate(received, last_known)
     inside, outside = _split(checked.clean, dataset, batch)
     if len(outside):
@@ -31,7 +34,30 @@ def check_batch(received: pd.DataFrame, dataset: Dataset, batch: DataIngested, l
         quarantined = pd.concat([checked.quarantined, outside.assign(**{REASON: reason})], ignore_index=True)
         checked = replace(checked, clean=inside, quarantined=quarantined)
     graded = [*_outside(outside, len(received)), *_row_count(batch, len(received)), *_empty_days(checked, dataset, batch, last_known)]
-    return _with(checked, graded)
+    volume = [] if before is None else list(_volume(checked, dataset, before))
+    return _with(_without_own_volume(checked) if volume else checked, [*graded, *volume])
+
+
+def _volume(checked: Checked, dataset: Dataset, before: pd.DataFrame) -> Iterator[Graded]:
+    """Of rows that came, clean or set aside: what was lost of them has a finding of its own."""
+    import pandas as pd
+
+    column = dataset.day_column
+    usual = list(Counter(before[column].dt.date).items())
+    came = Counter(checked.clean[column].dt.date)
+    if column in checked.quarantined:
+        texts = checked.quarantined[column].astype("str")
+        came.update(day for day in pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").dt.date if day in came)
+    for day, count in sorted(came.items()):
+        found = volume_of(day, count, usual)
+        if found is not None:
+            detail = f"{day}: {found.rows} rows, usually {found.usual:.0f}"
+            yield found.severity, QualityFinding(kind="volume", count=found.rows, share=min(found.share, 1.0), detail=detail)
+
+
+def _without_own_volume(checked: Checked) -> Checked:
+    """A dataset that knows no other days has judged them by the batch's own."""
+    return replace(checked, findings=tuple(finding for finding in checked.findings if finding.kind != "volume"))
 
 
 def _split(clean: pd.DataFrame, dataset: Dataset, batch: DataIngested) -> tuple[pd.DataFrame, pd.DataFrame]:

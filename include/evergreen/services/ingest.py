@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -19,7 +19,7 @@ from evergreen.contracts.actions import Action
 from evergreen.contracts.envelope import Event
 from evergreen.contracts.events import DataIngested, DataProcessed, DataQualityIssue, QualityFinding, Window
 from evergreen.core.clock import Clock
-from evergreen.core.quality import INCIDENT_OVER
+from evergreen.core.quality import HISTORY_DAYS, INCIDENT_OVER
 from evergreen.core.release import last_released_day
 from evergreen.core.severity import Severity
 from evergreen.ports.batches import BatchRow, BatchStore
@@ -29,6 +29,9 @@ from evergreen.ports.storage import ClaimedAction
 from evergreen.services.batch_checks import check_batch
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gaps import missing_rows, without_gaps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_FINDINGS = 50
 """In one event and in the batch's row."""
@@ -84,7 +87,7 @@ class Ingest:
         except BatchRejected as error:
             return self._rejected(batch, error.kind, str(error))
         last_known = min(batch.window.last_day, last_released_day(action.as_of))
-        checked = check_batch(received, dataset, batch, last_known)
+        checked = check_batch(received, dataset, batch, last_known, self._before(batch))
         path = self._lake.keep_bronze(batch.dataset, batch.batch_id, received, checked.quarantined)
         aside, findings = len(checked.quarantined), checked.findings
         if checked.clean.empty:
@@ -94,6 +97,10 @@ class Ingest:
         self._lake.merge_silver(batch.dataset, checked.clean)
         self._write_gold(dataset, batch)
         return _TakenIn("accepted", len(checked.clean), aside, findings, checked.severity, path)
+
+    def _before(self, batch: DataIngested) -> pd.DataFrame:
+        first = batch.window.first_day
+        return self._lake.silver(batch.dataset, first_day=first - timedelta(days=HISTORY_DAYS), last_day=first - timedelta(days=1))
 
     def _rejected(self, batch: DataIngested, kind: str, detail: str) -> _TakenIn:
         reason = {"kind": kind, "detail": detail, "announced": batch.model_dump(mode="json")}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from evergreen.contracts.events import DataIngested, Window
 from evergreen.core.severity import Severity
@@ -22,6 +23,44 @@ def checked(received: pd.DataFrame, *, last_known: date = LAST, **announced: Any
     said: dict[str, Any] = {"batch_id": "b", "dataset": "videos.KR", "path": "", "rows": len(received), "sha256": ""}
     batch = DataIngested(**(said | {"window": Window(first_day=FIRST, last_day=LAST)} | announced))
     return check_batch(received, DATASET, batch, last_known)
+
+
+def a_day(rows: int, day: date = FIRST) -> pd.DataFrame:
+    return pd.concat([simulate(day, day, seed=seed) for seed in range(1 + rows // 50)], ignore_index=True).head(rows).assign(rank=1)
+
+
+def volume(rows: pd.DataFrame, before: pd.DataFrame) -> tuple[Severity | None, list[str]]:
+    batch = DataIngested(batch_id="b", dataset="videos.KR", path="", rows=len(rows), sha256="", window=Window(first_day=FIRST, last_day=FIRST))
+    found = check_batch(rows, DATASET, batch, FIRST, before)
+    return found.severity, [finding.detail for finding in found.findings if finding.kind == "volume"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [
+        pytest.param(24, Severity.MEDIUM, id="less-than-half"),
+        pytest.param(7, Severity.HIGH, id="next-to-nothing"),
+        pytest.param(26, None, id="a-little-more-than-half"),
+        pytest.param(50, None, id="as-always"),
+        pytest.param(60, None, id="a-few-more"),
+        pytest.param(160, Severity.HIGH, id="more-than-three-times-as-many"),
+    ],
+)
+def test_a_daily_batch_is_judged_by_the_month_before_it(rows: int, severity: Severity | None):
+    month = simulate(FIRST - timedelta(days=28), FIRST - timedelta(days=1), seed=9)
+    said = [] if severity is None else [f"2025-07-01: {rows} rows, usually 50"]
+    assert volume(a_day(rows), month) == (severity, said)
+
+
+def test_without_a_week_of_history_the_batch_is_its_own_measure():
+    for before in (simulate(FIRST, FIRST, seed=9).head(0), simulate(FIRST - timedelta(days=6), FIRST - timedelta(days=1), seed=9)):
+        assert volume(a_day(24), before)[0] is Severity.LOW
+        assert volume(a_day(160), before) == (None, [])
+
+
+def test_what_is_set_aside_has_come_all_the_same():
+    month = simulate(FIRST - timedelta(days=28), FIRST - timedelta(days=1), seed=9)
+    assert volume(simulate(FIRST, FIRST, seed=3, incidents=[Incident(FIRST, "counts_lost", 0.8)]), month)[1] == []
 
 
 def kinds(found: Checked) -> list[str]:
