@@ -14,14 +14,15 @@ DISTRICTS = ("north", "south", "east", "west")
 
 
 def sales(days: int, *, first: date = FIRST_DAY, break_on: date | None = None, per_day: int = PER_DAY, seed: int = 3) -> pd.DataFrame:
-    """Sold flats: the price follows area, age and district; from `break_on` on, age counts the other way round (inputs unchanged)."""
+    """Sold flats: the price follows area, age and district. From `break_on` on flats are larger, and age counts the other way round."""
     draw = np.random.default_rng(seed)
     frames = []
     for number in range(days):
         day = first + timedelta(days=number)
-        area, age = draw.uniform(30, 150, per_day), draw.uniform(0, 60, per_day)
+        broken = break_on is not None and day >= break_on
+        area, age = draw.uniform(70, 190, per_day) if broken else draw.uniform(30, 150, per_day), draw.uniform(0, 60, per_day)
         place = draw.integers(0, len(DISTRICTS), per_day)
-        slope = 2.0 if break_on is not None and day >= break_on else -2.0
+        slope = 2.0 if broken else -2.0
         price = 100 + 3.0 * area + slope * age + 40.0 * place + draw.normal(0, 12, per_day)
         moment = pd.Timestamp(day, tz="UTC") + pd.to_timedelta(draw.integers(0, 86_400, per_day), unit="s")
         frames.append(
@@ -36,7 +37,7 @@ def sales(days: int, *, first: date = FIRST_DAY, break_on: date | None = None, p
                     "noise": draw.normal(0, 1, per_day).round(4),
                     "agency": "Evergreen Homes",
                     "Price": price.round(1),
-                    "quick": np.where(price + draw.normal(0, 12, per_day) > 380, "yes", "no"),
+                    "quick": np.where(price - (200 if broken else 0) + draw.normal(0, 12, per_day) > 380, "yes", "no"),
                 }
             )
         )

@@ -33,6 +33,8 @@ OF_TASKS = (
 OF_WORK = (
     "deltalake",
     "evergreen.adapters.mlflow_log",
+    "evergreen.domains.tabular.quality",
+    "evergreen.domains.tabular.train",
     "evergreen.domains.videos.features",
     "evergreen.domains.videos.model",
     "evergreen.domains.videos.quality",

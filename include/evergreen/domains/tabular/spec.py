@@ -11,10 +11,12 @@ from evergreen.domains.tabular.answers import TabularAnswers
 from evergreen.domains.tabular.declared import Declared
 from evergreen.domains.tabular.row import DAY, label_of, readings, row_of, silver_columns
 from evergreen.ports.dataset import Checked, Dataset
-from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Predictor
+from evergreen.ports.model import Chances, FittedModel, GateThresholds, ModelSpec, Predictor
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "numpy.dtype"})
 
@@ -26,7 +28,7 @@ def tabular_spec(declared: Declared) -> ModelSpec:
         entity_column=declared.entity.name,
         time_column=DAY,
         target=declared.target.name,
-        metric=f"mae_{declared.target.name}",
+        metric=f"{'brier' if declared.classes else 'mae'}_{declared.target.name}",
         direction="lower",
         feature_names=declared.features,
         categorical_features=tuple(one.name for one in declared.categories),
@@ -35,13 +37,15 @@ def tabular_spec(declared: Declared) -> ModelSpec:
         build_features=partial(_build_features, declared=declared),
         fit=partial(_fit, declared=declared),
         predictor=partial(_predictor, declared=declared),
-        baseline=partial(_baseline, target=declared.target.name),
+        baseline=partial(_baseline, declared=declared),
         trusted_types=TRUSTED_TYPES,
         gates=GateThresholds(segment_column=declared.segments),
         answers=partial(TabularAnswers, declared=declared),
         request_facts=(declared.time.name,),
         request_texts=(declared.time.name, *(one.name for one in declared.categories if not one.whole)),
         request_row=partial(_request_row, by_feature=readings(declared)),
+        chances=partial(_chances, declared=declared) if declared.classes else None,
+        losses=_squared if declared.classes else None,
         codes={one.name: {value: float(at) for at, value in enumerate(one.values)} for one in declared.categories if not one.whole},
     )
 
@@ -91,6 +95,18 @@ def _predictor(estimators: Mapping[str, Any], card: Mapping[str, Any], declared:
     return TabularPredictor(estimators, card, declared)
 
 
-def _baseline(table: pd.DataFrame, target: str) -> float:
-    """Median of a training table; of two classes the commoner one."""
-    return float(table[target].median())
+def _baseline(table: pd.DataFrame, declared: Declared) -> float:
+    """Median of a training table; of two classes the share of the second. Each is the best a constant can do by the metric."""
+    target = table[declared.target.name]
+    return float(target.mean() if declared.classes else target.median())
+
+
+def _squared(predicted: NDArray[np.float64], outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whose mean is the Brier score: a chance is judged by what it says, not by which side of a half it is on."""
+    squared: NDArray[np.float64] = (predicted - outcomes) ** 2
+    return squared
+
+
+def _chances(predictor: Predictor, rows: pd.DataFrame, declared: Declared) -> Mapping[str, Chances]:
+    outcomes = rows[declared.target.name].to_numpy(dtype="float64")
+    return {"primary": Chances(predictor.predict(rows[list(declared.features)]), outcomes)}
