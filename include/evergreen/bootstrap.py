@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from evergreen.services.index import IndexBatch
     from evergreen.services.quiescence import Quiescence
     from evergreen.services.record_stream import RecordStream
+    from evergreen.services.retrain_report import RetrainReports
     from evergreen.services.scale import ScaleService
     from evergreen.settings import Settings
 
@@ -172,6 +173,12 @@ class Parts:
         from evergreen.adapters.evidently_report import EvidentlyReports
 
         return EvidentlyReports(self.settings.home / "data" / "reports" / "drift", self.settings.home)
+
+    @cached_property
+    def retrain_reports(self) -> RetrainReports:
+        from evergreen.services.retrain_report import RetrainReports
+
+        return RetrainReports(self.store, self.registry, self.spec)
 
     @cached_property
     def projection(self) -> ChampionProjection:

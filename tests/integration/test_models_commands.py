@@ -133,6 +133,19 @@ def test_what_people_see_names_versions_gates_and_reasons(bench: Bench) -> None:
     assert "improvement" in report
 
 
+def test_the_page_is_the_one_the_registry_keeps(bench: Bench, tmp_path: Path) -> None:
+    with bench.dags():
+        bench.run("train", NAME)
+    bench.evaluated("tiny@1")
+    file = tmp_path / "report.html"
+    assert bench.run("report", "tiny@1", "--html", str(file)).exit_code == 0
+    bench.parts.retrain_reports.attach("tiny@1")
+    registry = bench.parts.registry
+    assert isinstance(registry, MemoryRegistry)
+    assert registry.files["run-1/report.html"] == file.read_bytes()
+    assert b"tiny@1" in file.read_bytes()
+
+
 def test_a_dry_run_shows_and_changes_nothing(bench: Bench) -> None:
     with bench.dags():
         bench.run("train")

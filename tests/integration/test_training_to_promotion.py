@@ -35,6 +35,7 @@ from evergreen.services.deploy import Deploy
 from evergreen.services.evaluate import Evaluate
 from evergreen.services.promote import Promote
 from evergreen.services.retrain import Retrain
+from evergreen.services.retrain_report import RetrainReports
 from evergreen.settings import Settings, load_settings
 from tests.support.claims import emptied, said
 from tests.support.serving_workers import ServingWorkers, Worker
@@ -156,6 +157,7 @@ def test_bootstrap_break_retrain_and_promotion(videos: Bench) -> None:
     assert aliases == {"champion": _number(second), "previous_champion": _number(first)}
     _assert_card(bench, second, against=first)
     _assert_said(bench, first, second)
+    _assert_page(bench, second, against=first)
 
 
 def _assert_card(bench: Bench, version: str, *, against: str) -> None:
@@ -168,6 +170,19 @@ def _assert_card(bench: Bench, version: str, *, against: str) -> None:
     assert len(row.scorecard["baseline_errors"]) == row.scorecard["n"] > 100
     improvement = next(gate for gate in row.scorecard["gates"] if gate["name"] == "improvement")
     assert improvement["numbers"]["relative_high"] < 0
+
+
+def _assert_page(bench: Bench, version: str, *, against: str) -> None:
+    """As MLflow keeps it beside the run."""
+    reports = RetrainReports(bench.store, bench.registry, lambda _: bench.spec)
+    reports.attach(version)
+    with bench.store.transaction() as tx:
+        row = tx.versions.get(bench.spec.name, _number(version))
+    assert row is not None
+    kept = Path(bench.registry._client().download_artifacts(row.run_id, "report.html")).read_bytes()
+    assert kept == reports.html(version)
+    for words in ("approved", "data_drift_high", f"from the day the world is known to have changed, {BREAK}", "drift score 0.90", against, "Serves, in bake."):
+        assert words in kept.decode(), words
 
 
 def _assert_said(bench: Bench, first: str, second: str) -> None:

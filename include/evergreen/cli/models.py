@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,14 +51,21 @@ def history(model: Model = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def report(version: Annotated[str | None, typer.Argument(help="name@N, or a model for its champion.")] = None, as_json: Json = False) -> None:
+def report(
+    version: Annotated[str | None, typer.Argument(help="name@N, or a model for its champion.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the page MLflow keeps as report.html to this file.")] = None,
+    as_json: Json = False,
+) -> None:
     """One version: why and on what it was trained, every gate, its deployments, how it does."""
     from evergreen.cli.context import parts
     from evergreen.cli.tables import report_text
 
     made = parts()
     found = _shown(made).report(version or _first(made))
-    if as_json:
+    if html is not None:
+        html.write_bytes(made.retrain_reports.html(found["version"]))
+        typer.echo(f"{found['version']}: {html}", err=True)
+    elif as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
         report_text(found)

@@ -15,7 +15,6 @@ from evergreen.core import evaluation as verdict
 from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, NotEnoughData, NotFound
 from evergreen.core.evaluation import Scorecard
-from evergreen.core.evaluation_report import Origin, markdown
 from evergreen.core.served_form import experiment
 from evergreen.ports.experiments import Experiments
 from evergreen.ports.model import ModelSpec
@@ -140,10 +139,8 @@ class Evaluate:
         return experiment(self._experiments.outcome(row.model, row.version))
 
     def _show(self, row: VersionRow, card: Scorecard) -> None:
-        """In the registry's UI: verdict as tags, the whole card and a page to read as files of the run."""
+        """In the registry's UI: verdict as tags, the whole card as a file of the run. The page to read comes from the indexer."""
         self._registry.attach(row.run_id, "scorecard.json", json.dumps(card.to_json(), indent=2).encode(), "application/json")
-        origin = Origin(row.cause, f"{row.trained_from} … {row.trained_to}", row.trained_rows, row.cost_seconds, row.metrics)
-        self._registry.attach(row.run_id, "report.md", markdown(card, origin).encode(), "text/markdown")
         gates = {f"evergreen.gate.{result.name}": ("passed: " if result.passed else "failed: ") + result.detail for result in card.gates}
         summary = {"evergreen.verdict": "approved" if card.approved else "refused", "evergreen.compared_with": card.reference}
         self._registry.annotate(row.model, row.version, {**summary, **gates})

@@ -1,7 +1,7 @@
 """The indexer: the only writer of the catalogue, the online features and the seen index, and the recorder of the high-volume topics.
 
-Three consumer groups in one process, a thread each, so that a slow batch of data never delays the records and the pictures of drift
-reports (ten to twenty seconds of work) delay nobody. SIGTERM finishes the batch in
+Four consumer groups in one process, a thread each, so that a slow batch of data never delays the records, and neither the pictures of drift
+reports (ten to twenty seconds of work) nor the pages of retrains delay anybody. SIGTERM finishes the batch in
 hand. Any thread that ends by an error ends the process: the supervisor starts it again and nothing was committed that was not done.
 """
 
@@ -24,7 +24,7 @@ from evergreen.core.poison import Place
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
-from evergreen.services import drift_evidence, index_stream, record_stream
+from evergreen.services import drift_evidence, index_stream, record_stream, retrain_report
 from evergreen.services.index_stream import IndexStream
 from evergreen.services.quiescence import INDEXER_DATA_GROUP as DATA_GROUP
 from evergreen.services.quiescence import INDEXER_RECORDS_GROUP as RECORDS_GROUP
@@ -35,6 +35,7 @@ from evergreen.workers.stream_loop import StreamLoop
 
 SERVICE = "indexer"
 PICTURES_GROUP = "evergreen-indexer-pictures"
+REPORTS_GROUP = "evergreen-indexer-reports"
 _DATA_BATCH, _RECORDS_BATCH = 10, 1_000
 _STOP_SECONDS = 25.0
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class Indexer:
         self._parts = parts
         self.stop = threading.Event()
         self.failed = threading.Event()
-        self.loops = [self._data_loop(), self._records_loop(), self._pictures_loop()]
+        self.loops = [self._data_loop(), self._records_loop(), self._pictures_loop(), self._reports_loop()]
 
     def _data_loop(self) -> StreamLoop:
         parts = self._parts
@@ -61,6 +62,10 @@ class Indexer:
     def _pictures_loop(self) -> StreamLoop:
         make = partial(BatchConsumer, self._parts.settings.kafka, PICTURES_GROUP, drift_evidence.TOPICS, max_batch=1)
         return StreamLoop(PICTURES_GROUP, make, lambda messages: self._parts.drift_evidence.of_messages(messages), self.stop)
+
+    def _reports_loop(self) -> StreamLoop:
+        make = partial(BatchConsumer, self._parts.settings.kafka, REPORTS_GROUP, retrain_report.TOPICS, max_batch=10)
+        return StreamLoop(REPORTS_GROUP, make, lambda messages: self._parts.retrain_reports.of_messages(messages), self.stop)
 
     def _record(self, messages: Sequence[Received]) -> list[Place]:
         return list(self._parts.record_stream.run(messages).poison)

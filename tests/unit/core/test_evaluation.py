@@ -9,7 +9,6 @@ import pytest
 
 from evergreen.core import evaluation as verdict
 from evergreen.core.evaluation import Interval, Scorecard, Segment
-from evergreen.core.evaluation_report import Origin, markdown
 
 
 @pytest.mark.parametrize(
@@ -79,13 +78,3 @@ def test_a_card_approves_only_when_every_gate_passed_and_there_was_one() -> None
     assert told["window"] == {"first_day": "2025-01-01", "last_day": "2025-01-07"}
     assert told["baseline_errors"] == [0.123457]
     assert [gate["name"] for gate in told["gates"]] == ["a", "b"]
-
-
-def test_the_page_says_verdict_cause_gates_and_segments() -> None:
-    gates = (verdict.gate("rows", True, "70 | rows"), verdict.segments([Segment("10", 40, 1.0)], margin=0.1, min_rows=30))
-    page = markdown(Scorecard("m@2", "m@1", gates, date(2025, 1, 1), date(2025, 1, 7), 70), Origin("data_drift_high", "a … b", 400, 1.5, {"mae": 0.2}))
-    assert page.startswith("# m@2: refused by segments\n")
-    assert "- why it was trained: data_drift_high" in page
-    assert "- judged on: 70 held-out rows of 2025-01-01 … 2025-01-07, against m@1" in page
-    assert "| rows | passed | 70 / rows |" in page
-    assert "| 10 | +100.0% |" in page
