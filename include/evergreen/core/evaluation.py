@@ -18,6 +18,8 @@ class Interval:
     point: float
     low: float
     high: float
+    spread: float = math.nan
+    """Standard deviation over the resamples."""
 
     def __str__(self) -> str:
         return f"{self.point:+.1%} [{self.low:+.1%}, {self.high:+.1%}]"

@@ -45,8 +45,10 @@ class PerformanceReport:
 
 
 class Performance(Protocol):
-    def labelled(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> Sequence[LabelledPrediction]:
-        """Newest first, one per entity, nothing outside [since, until]."""
+    def labelled(
+        self, model: str, version: int, *, since: datetime, until: datetime, limit: int, before: datetime | None = None, oldest: bool = False
+    ) -> Sequence[LabelledPrediction]:
+        """Newest (or oldest) first, one per entity, nothing outside [since, until]; of predictions made `before` then only."""
 
     def counts(self, model: str, version: int, *, since: datetime, until: datetime, before: datetime | None = None) -> tuple[int, int]:
         """(entities predicted, entities of them with an outcome told until then); of predictions made `before` then only."""
@@ -57,4 +59,5 @@ class Performance(Protocol):
     def last(self, model: str, version: int, *, since: datetime) -> PerformanceReport | None:
         """Of the reports made since then the newest."""
 
-    def degraded_since(self, model: str, version: int, since: datetime) -> bool: ...
+    def degraded_from(self, model: str, version: int, since: datetime) -> date | None:
+        """First day of the earliest degraded window reported since then."""

@@ -44,4 +44,4 @@ def _interval(
 
     drops = np.array([relative_drop(one, other, direction) for one, other in zip(ours.tolist(), theirs.tolist(), strict=True)])
     low, high = np.quantile(drops, [0.025, 0.975])
-    return Interval(relative_drop(float(losses.mean()), float(reference.mean()), direction), float(low), float(high))
+    return Interval(relative_drop(float(losses.mean()), float(reference.mean()), direction), float(low), float(high), float(drops.std()))

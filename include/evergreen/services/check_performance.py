@@ -1,9 +1,9 @@
 """Action `performance_check`: has the serving version become worse than it was, or than the one it replaced?
 
 Asked by an action's run (the DAG) or by the monitor, which looks without one. Guarantee: a window is tested once, whoever asks (unique row),
-on outcomes known at `as_of`; luck on either side is resampled away before anything is called degraded. The same transaction writes the
-report, `model_performance_degraded` and, when the bake is over, `stable`. Failure: two look at once. Remedy: the one that writes second
-holds the champion's lock, sees the other's report and says nothing."""
+on outcomes known at `as_of`; luck on either side, and the luck of looking often, is taken off before anything is called degraded. The same
+transaction writes the report, `model_performance_degraded` and, when the bake is over, `stable`. Failure: two look at once. Remedy: the one
+that writes second holds the champion's lock, sees the other's report and says nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from evergreen.contracts.events import ModelPerformanceDegraded
 from evergreen.core.champion import bake_is_over
 from evergreen.core.clock import Clock
-from evergreen.core.performance import MIN_FRESH, MIN_ROWS, is_degraded
+from evergreen.core.performance import MIN_FRESH, MIN_ROWS, is_degraded, sure_drop
 from evergreen.core.release import DEFAULT_ZONE
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore, ModelTransaction
@@ -112,10 +112,16 @@ class CheckPerformance:
             baseline=compared.baseline,
             drop_low=drop.low,
             drop_high=drop.high,
-            degraded=is_degraded(drop),
+            degraded=is_degraded(drop, spec.direction),
             time=self._clock.now(),
             action_id=action_id,
-            detail={"newest": max(row.time.isoformat() for row, _ in window), "against": compared.against, "drop": drop.point, "metric": spec.metric},
+            detail={
+                "newest": max(row.time.isoformat() for row, _ in window),
+                "against": compared.against,
+                "drop": drop.point,
+                "sure_drop": sure_drop(drop, spec.direction),
+                "metric": spec.metric,
+            },
         )
         if not report.degraded:
             return "fine", Finding(report, drop)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.errors import ArtifactRefused
 from evergreen.core.evaluation import Interval
-from evergreen.core.performance import MIN_ROWS
+from evergreen.core.performance import MIN_ROWS, sure_drop
 from evergreen.core.relative_drop import relative_drop
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.model import ModelSpec
@@ -50,6 +50,8 @@ class Serving:
     """The champion it was promoted over."""
     targets: Sequence[int]
     last: PerformanceReport | None
+    first: Sequence[Labelled]
+    """The oldest since it serves, none of the window's days, none from a degraded window on: how it did in calm days."""
     breached: bool
 
 
@@ -67,19 +69,15 @@ class Comparison:
         self._registry = registry
 
     def baseline(self, spec: ModelSpec, serving: Serving) -> Compared | None:
-        """Until stable: the champion it was promoted over, on the same rows; else its own losses on held-out rows. None: nothing to compare
-        with, or with nothing above zero."""
-        import numpy as np
+        """Until stable: the champion it was promoted over, on the same rows; else its own losses on rows it was not trained on.
+        None: nothing to compare with, or with nothing above zero."""
 
         current = _losses(spec, [row.predicted for row, _ in serving.window], serving.window)
         if not serving.version.stable and serving.replaced is not None:
             theirs = self._losses_of(spec, serving.replaced, serving.window)
             if theirs is not None:
                 return _sound(current, theirs, paired(current, theirs, spec.direction), f"{spec.name}@{serving.replaced} on the same rows")
-        own = np.asarray((serving.version.scorecard or {}).get("baseline_errors", []), dtype=np.float64)
-        if len(own) < MIN_ROWS:
-            return None
-        return _sound(current, own, unpaired(current, own, spec.direction), f"its own {len(own)} held-out rows")
+        return _against_own(spec, serving, current)
 
     def way_back(self, spec: ModelSpec, serving: Serving, current: float) -> tuple[int | None, bool]:
         """The newest stable version that was not worse on these rows, else the newest stable one and that it does not help."""
@@ -103,6 +101,22 @@ class Comparison:
             answers = predictor.answer([window[at][0].features for at in missing])
             predicted |= {at: float(answer["prediction"]) for at, answer in zip(missing, answers, strict=True)}
         return _losses(spec, [predicted[at] for at in range(len(window))], window)
+
+
+def _against_own(spec: ModelSpec, serving: Serving, current: NDArray[np.float64]) -> Compared | None:
+    """Against its held-out rows, and against those with its first outcomes: the one that says more. The larger baseline sees smaller drops;
+    the held-out rows alone see what was worse from the beginning."""
+    import numpy as np
+
+    own = np.asarray((serving.version.scorecard or {}).get("baseline_errors", []), dtype=np.float64)
+    if len(own) < MIN_ROWS:
+        return None
+    held_out = f"its own {len(own)} held-out rows"
+    found = [_sound(current, own, unpaired(current, own, spec.direction), held_out)]
+    if len(serving.first) >= MIN_ROWS:
+        both = np.concatenate([own, _losses(spec, [row.predicted for row, _ in serving.first], serving.first)])
+        found.append(_sound(current, both, unpaired(current, both, spec.direction), f"{held_out} and first {len(serving.first)} outcomes"))
+    return max((one for one in found if one is not None), key=lambda one: sure_drop(one.drop, spec.direction), default=None)
 
 
 def _losses(spec: ModelSpec, predicted: Sequence[float], window: Sequence[Labelled]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from evergreen.core.champion import rollback_targets
-from evergreen.core.performance import newest_days
+from evergreen.core.performance import BASELINE_ROWS, newest_days
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelTransaction
@@ -31,6 +31,7 @@ def serving_now(tx: ModelTransaction, spec: ModelSpec, as_of: datetime, zone: Zo
     rows = with_outcome(spec, tx.performance.labelled(spec.name, version.version, since=since, until=as_of, limit=MAX_ROWS))
     window = rows[: newest_days([_day(row.time, zone) for row, _ in rows], spec.windows.performance_rows)]
     first_day, last_day = (_day(window[-1][0].time, zone), _day(window[0][0].time, zone)) if window else (None, None)
+    worse_from = tx.performance.degraded_from(spec.name, version.version, since)
     predicted, labelled = tx.performance.counts(spec.name, version.version, since=since, until=as_of)
     return Serving(
         version=version,
@@ -45,7 +46,8 @@ def serving_now(tx: ModelTransaction, spec: ModelSpec, as_of: datetime, zone: Zo
         replaced=_replaced(tx, version, deployment),
         targets=rollback_targets([facts_of(row) for row in tx.versions.of_model(spec.name)], version.version),
         last=tx.performance.last(spec.name, version.version, since=since),
-        breached=tx.performance.degraded_since(spec.name, version.version, since),
+        first=[] if first_day is None else _first(tx, spec, version, since, as_of, _start_of(min(first_day, worse_from or first_day), zone)),
+        breached=worse_from is not None,
     )
 
 
@@ -58,6 +60,11 @@ def with_outcome(spec: ModelSpec, rows: Sequence[LabelledPrediction]) -> list[La
         except ValueError:
             continue
     return known
+
+
+def _first(tx: ModelTransaction, spec: ModelSpec, version: VersionRow, since: datetime, as_of: datetime, before: datetime) -> list[Labelled]:
+    known = tx.performance.labelled(spec.name, version.version, since=since, until=as_of, limit=BASELINE_ROWS, before=before, oldest=True)
+    return with_outcome(spec, known)
 
 
 def _coverage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.core.evaluation import Interval
-from evergreen.core.performance import is_degraded, newest_days
+from evergreen.core.performance import is_degraded, newest_days, sure_drop
+from evergreen.core.relative_drop import Direction
 
 DAY = date(2025, 1, 31)
 
@@ -43,4 +45,22 @@ def test_a_window_is_as_short_as_it_can_be(counts: list[int], at_least: int) -> 
 
 @pytest.mark.parametrize(("low", "degraded"), [(0.0501, True), (0.05, False), (-0.2, False), (float("nan"), False)])
 def test_degraded_from_the_lower_bound(low: float, degraded: bool) -> None:
-    assert is_degraded(Interval(0.3, low, 0.6)) is degraded
+    assert is_degraded(Interval(0.3, low, 0.6, 0.01)) is degraded
+
+
+@pytest.mark.parametrize(
+    ("direction", "spread", "degraded"),
+    [
+        pytest.param("lower", 0.07, True, id="an-error-sure-enough"),
+        pytest.param("lower", 0.08, False, id="an-error-not-sure-enough"),
+        pytest.param("higher", 0.071, True, id="a-score-sure-enough"),
+        pytest.param("higher", 0.072, False, id="a-score-not-sure-enough"),
+        pytest.param("lower", math.nan, False, id="nobody-knows-how-sure"),
+    ],
+)
+def test_one_look_of_hundreds_must_be_surer_than_one_alone(direction: Direction, spread: float, degraded: bool) -> None:
+    assert is_degraded(Interval(0.3, 0.1, 0.6, spread), direction) is degraded
+
+
+def test_no_error_left_is_no_drop() -> None:
+    assert sure_drop(Interval(-1.0, -1.0, -1.0, 0.0)) == -1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from uuid import uuid4
 
 import psycopg2.extensions
@@ -18,6 +18,7 @@ _JOINED = """
         SELECT label, outcome FROM feedback
         WHERE model = p.model AND entity = p.entity AND time >= p.time AND time <= %(until)s ORDER BY time DESC LIMIT 1) f ON true
     WHERE p.model = %(model)s AND p.version = %(version)s AND p.entity IS NOT NULL AND p.time >= %(since)s AND p.time <= %(until)s
+        AND (%(before)s::timestamptz IS NULL OR p.time < %(before)s)
     ORDER BY p.entity, p.time DESC"""
 
 
@@ -25,10 +26,13 @@ class PostgresPerformance:
     def __init__(self, connection: psycopg2.extensions.connection) -> None:
         self._connection = connection
 
-    def labelled(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> list[LabelledPrediction]:
-        values = {"model": model, "version": version, "since": since, "until": until, "limit": limit}
+    def labelled(
+        self, model: str, version: int, *, since: datetime, until: datetime, limit: int, before: datetime | None = None, oldest: bool = False
+    ) -> list[LabelledPrediction]:
+        values = {"model": model, "version": version, "since": since, "until": until, "limit": limit, "before": before}
+        order = "ASC" if oldest else "DESC"
         with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
-            cursor.execute(f"SELECT * FROM ({_JOINED}) j ORDER BY time DESC, entity LIMIT %(limit)s", values)
+            cursor.execute(f"SELECT * FROM ({_JOINED}) j ORDER BY time {order}, entity LIMIT %(limit)s", values)
             return [LabelledPrediction(**found) for found in cursor.fetchall()]
 
     def counts(self, model: str, version: int, *, since: datetime, until: datetime, before: datetime | None = None) -> tuple[int, int]:
@@ -64,10 +68,10 @@ class PostgresPerformance:
             found = cursor.fetchone()
         return None if found is None else PerformanceReport(**found)
 
-    def degraded_since(self, model: str, version: int, since: datetime) -> bool:
+    def degraded_from(self, model: str, version: int, since: datetime) -> date | None:
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT EXISTS (SELECT FROM performance_reports WHERE model = %s AND version = %s AND time >= %s AND degraded)", (model, version, since)
+                "SELECT min(first_day) FROM performance_reports WHERE model = %s AND version = %s AND time >= %s AND degraded", (model, version, since)
             )
             row = cursor.fetchone()
-        return bool(row and row[0])
+        return None if row is None else row[0]
