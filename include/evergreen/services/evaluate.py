@@ -130,7 +130,7 @@ class Evaluate:
             return ""
         with self._store.transaction() as tx:
             change = next((day for day in reversed(tx.change_points.days(champion.model)) if day > champion.trained_from), None)
-            degraded = tx.performance.degraded_since(champion.model, champion.version, champion.as_of)
+            degraded = tx.performance.degraded_from(champion.model, champion.version, champion.as_of) is not None
         if change is not None:
             return f"the world is known to have changed on {change}, and {champion.name} was trained on days before"
         return f"{champion.name} was found degraded" if degraded else ""

@@ -19,7 +19,8 @@ from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.dataset import Checked
 from evergreen.services.drift_statistics import compare_tables
 from evergreen.services.drift_windows import CheckedWindow, rows_between, told_apart
-from evergreen.services.training import absolute_errors, feature_table, fit_candidate, read_known, read_silver, training_window
+from evergreen.services.row_losses import losses_on
+from evergreen.services.training import feature_table, fit_candidate, read_known, read_silver, training_window
 
 SPEC, DATASET = video_spec("KR"), video_dataset("KR")
 FIRST, LAST, BAD = date(2025, 2, 24), date(2025, 5, 25), date(2025, 5, 5)
@@ -104,7 +105,7 @@ def error_of(days_lost: int) -> float:
     fitted = fit_candidate(SPEC, table, training_window(SPEC, table)).fitted
     held_out = rows_between(table_of(lake_of(0)), "list_date", LAST - WEEK, LAST)
     predicted = SPEC.predictor(fitted.estimators, fitted.card).predict(held_out[list(SPEC.feature_names)])
-    return float(np.nanmean(absolute_errors(SPEC, predicted, held_out)))
+    return float(np.nanmean(losses_on(SPEC, predicted, held_out)))
 
 
 def test_announced_again_repaired_it_was_never_broken() -> None:
