@@ -82,6 +82,7 @@ def better(relative: Interval, candidate: float, reference: float, *, margin: fl
 
 
 def segments(measured: Sequence[Segment], *, margin: float, min_rows: int) -> GateResult:
+    """The point estimate counts: on Korea's lists an interval would let more bad segments through than it spares good models (models guide)."""
     counted = [segment for segment in measured if segment.n >= min_rows]
     worse = [segment for segment in counted if not segment.worse_by <= margin]
     numbers = {f"segment_{segment.name}": segment.worse_by for segment in counted}

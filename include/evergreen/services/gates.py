@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.contracts.events import GateResult
 from evergreen.core import evaluation as verdict
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Gate = Callable[[], GateResult]
+REST = "the rest"
+"""Name of the small segments together."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,9 @@ class Trial:
         gates = self._spec.gates
         if gates.segment_column is None:
             return verdict.gate("segments", True, "the model has none")
-        groups = self._rows.groupby(gates.segment_column).indices
+        groups = _segments_of(self._rows[gates.segment_column], gates.segment_min_rows)
         errors, theirs, direction = self.errors, self._reference_errors, self._spec.direction
-        measured = [
-            verdict.Segment(_plain(name), len(at), relative_drop(float(errors[at].mean()), float(theirs[at].mean()), direction)) for name, at in groups.items()
-        ]
+        measured = [verdict.Segment(name, len(at), relative_drop(float(errors[at].mean()), float(theirs[at].mean()), direction)) for name, at in groups.items()]
         return verdict.segments(measured, margin=gates.segment_margin, min_rows=gates.segment_min_rows)
 
     def _coverage(self) -> GateResult:
@@ -162,6 +162,16 @@ def predicted_by(predictor: Predictor, features: pd.DataFrame) -> NDArray[np.flo
     if predicted.shape != (len(features),):
         raise EvergreenError(f"predictions of shape {predicted.shape} for {len(features)} rows")
     return predicted
+
+
+def _segments_of(column: pd.Series[Any], min_rows: int) -> dict[str, NDArray[np.intp]]:
+    """Positions of each segment's rows; the small ones and what belongs to none are one together, so that no row goes unseen."""
+    import numpy as np
+
+    groups = {_plain(name): np.flatnonzero(column == name) for name in column.dropna().unique().tolist()}
+    large = {name: at for name, at in groups.items() if len(at) >= min_rows}
+    rest = np.setdiff1d(np.arange(len(column)), np.concatenate([np.empty(0, dtype=np.intp), *large.values()]))
+    return large | ({REST: rest} if len(rest) else {})
 
 
 def _plain(name: object) -> str:

@@ -133,6 +133,22 @@ def test_one_bad_segment_is_enough() -> None:
     assert "1 (70 rows) worse" in results["segments"].detail
 
 
+def test_small_segments_are_judged_together() -> None:
+    at = np.arange(len(NEW.evaluation))
+    rows = NEW.evaluation.assign(country=np.where(at < 50, at % 5, np.where(at < 120, 9.0, np.nan)))
+    spec = replace(SPEC, gates=GateThresholds(segment_column="country"))
+    assert set(_judge(rows=rows, spec=spec)["segments"].numbers) == {"segment_9", "segment_the rest"}
+
+    class SmallOnesWrong(TinyPredictor):
+        def predict(self, features: pd.DataFrame) -> Any:
+            said = super().predict(features)
+            return said + np.where(np.arange(len(said)) < 50, 5.0, 0.0) if len(said) == len(rows) else said
+
+    spoilt = _judge(_loaded(NEW, SmallOnesWrong(NEW.fitted.estimators, NEW.fitted.card)), rows=rows, spec=spec)["segments"]
+    assert not spoilt.passed
+    assert "the rest (70 rows) worse" in spoilt.detail
+
+
 def test_an_interval_that_is_too_narrow_is_refused() -> None:
     narrow = _loaded(NEW, TinyPredictor(NEW.fitted.estimators, {"width": 0.01}))
     assert "coverage" in _failed(_judge(narrow))
