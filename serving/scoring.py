@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ LOGGED_ROWS = 10
 """Of each request: enough to watch what is asked, and a large batch does not drown the log."""
 NAMED_ROWS = 256
 """Of a request that says whom its rows are of: an outcome may come for each."""
+_BOUNDS = ("prediction_lower", "prediction_upper")
 _encode = msgspec.json.Encoder().encode
 _ids = Ids()
 
@@ -86,9 +87,16 @@ def _records(
 ) -> list[PredictionRecord]:
     """Rows as predictions of whom the request names, else of nobody in particular."""
     names, records = champion.loaded.spec.feature_names, []
-    for row, prediction, entity in zip(matrix.tolist(), predictions.tolist(), whom(), strict=False):
+    rows = [{name: value for name, value in zip(names, row, strict=True) if isfinite(value)} for row in matrix.tolist()]
+    entities = whom()
+    bounds = _bounds(champion, rows) if any(entities) and champion.loaded.inline else [{}] * len(rows)
+    for row, prediction, entity, bound in zip(rows, predictions.tolist(), entities, bounds, strict=False):
         if isfinite(prediction):
-            given = _encode({name: value for name, value in zip(names, row, strict=True) if isfinite(value)})
-            answer = _encode({"prediction": prediction})
+            given, answer = _encode(row), _encode({"prediction": prediction, **bound})
             records.append(PredictionRecord(_ids.next(), champion, entity, given, answer, given, seconds, False, now, traceparent))
     return records
+
+
+def _bounds(champion: Champion, rows: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
+    """The intervals of named rows: the next candidate's answers are compared with them (gate `traffic`)."""
+    return [{name: said[name] for name in _BOUNDS if name in said} for said in champion.loaded.answering.answer(rows)]

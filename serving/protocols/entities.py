@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -14,6 +14,8 @@ import msgspec
 
 MAX_BODY = 2**20
 """A larger one would hold up the event loop for the log's sake."""
+_FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_TENSOR = {"name", "shape", "datatype"}
 _named = re.compile(r"[!-~]{1,128}").fullmatch
 _decode = msgspec.json.Decoder().decode
 
@@ -28,19 +30,30 @@ def entities_in(body: bytes, column: str, rows: int) -> Sequence[str | None]:
 
 
 def _of_json(asked: Any, column: str) -> Sequence[Any]:
-    given = next((asked[form] for form in ("dataframe_split", "dataframe_records", "instances", "inputs") if form in asked), None)
-    if isinstance(given, dict) and "data" in given and isinstance(given.get("columns"), list):
-        places = [at for at, name in enumerate(given["columns"]) if name == column]
-        return [row[places[0]] if isinstance(row, list) and places and places[0] < len(row) else None for row in given["data"]]
+    given = next((asked[form] for form in _FORMS if form in asked), None) if isinstance(asked, dict) else None
     if isinstance(given, dict):
+        return _of_columns(given, column)
+    records = [record for record in given if isinstance(record, dict)] if isinstance(given, list) else []
+    if records and all(record.keys() >= _TENSOR for record in records):
+        return next((_flat(tensor.get("data")) for tensor in records if tensor["name"] == column), [])
+    return [record.get(column) for record in records]
+
+
+def _of_columns(given: Mapping[str, Any], column: str) -> Sequence[Any]:
+    """`dataframe_split`, or a list of values per column."""
+    names, rows = given.get("columns"), given.get("data")
+    if not isinstance(names, list) or not isinstance(rows, list):
         values = given.get(column)
         return values if isinstance(values, list) else [values]
-    records = given if isinstance(given, list) else []
-    tensors = [record for record in records if isinstance(record, dict) and record.keys() >= {"name", "shape", "datatype"}]
-    if tensors and len(tensors) == len(records):
-        values = next((tensor.get("data") for tensor in tensors if tensor["name"] == column), None)
-        return [value[0] if isinstance(value, list) and value else value for value in values] if isinstance(values, list) else []
-    return [record.get(column) if isinstance(record, dict) else None for record in records]
+    if column not in names:
+        return []
+    place = names.index(column)
+    return [row[place] if isinstance(row, list) and place < len(row) else row.get(column) if isinstance(row, dict) else None for row in rows]
+
+
+def _flat(data: Any) -> Sequence[Any]:
+    """Of shape [n] or [n, 1]."""
+    return [value[0] if isinstance(value, list) and value else value for value in data] if isinstance(data, list) else []
 
 
 def _of_csv(body: bytes, column: str) -> Sequence[Any]:

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evergreen.ports.serving import PredictionRecord
 from serving.protocols.entities import entities_in
@@ -80,6 +82,23 @@ async def test_open_inference_takes_the_name_as_a_tensor(client: httpx.AsyncClie
 )
 def test_who_is_meant_is_found_in_every_form_and_never_guessed(body: object, found: list[str | None]) -> None:
     assert entities_in(json.dumps(body).encode(), "id", 2) == found
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=3), st.sampled_from(["id", "a"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["id", "data", "columns", "name", "shape", "datatype", "x"]), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+@given(form=st.sampled_from(["dataframe_split", "dataframe_records", "instances", "inputs", "other"]), value=JSON, alone=st.booleans())
+def test_nothing_in_a_body_breaks_the_log(form: str, value: object, alone: bool) -> None:
+    found = entities_in(json.dumps(value if alone else {form: value}).encode(), "id", 2)
+    assert len(found) == 2
+    assert all(entity is None or entity for entity in found)
 
 
 @pytest.mark.parametrize(
