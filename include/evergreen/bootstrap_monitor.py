@@ -54,7 +54,8 @@ class MonitorParts:
     def watch_batches(self, record: RecordChanges) -> WatchBatches:
         grace = timedelta(minutes=self._settings.batch_grace_minutes)
         catalogue = {name: spec.datasets for name, spec in self._parts.specs.items()}
-        return WatchBatches(self._parts.store, self._parts.clock.reading, record, catalogue, grace=grace)
+        irregular = [dataset.name for dataset in self._parts.datasets.values() if not dataset.daily]
+        return WatchBatches(self._parts.store, self._parts.clock.reading, record, catalogue, grace=grace, irregular=irregular)
 
     @cached_property
     def check_models(self) -> CheckModels:

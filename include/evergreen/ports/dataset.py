@@ -71,3 +71,5 @@ class Dataset:
     """Silver rows -> rows of table `videos`, newest values per entity; () for a dataset without a catalogue."""
     seen: bool = True
     """Whether its entities belong in the index of what was lately seen."""
+    daily: bool = True
+    """Whether rows are expected every day: only then is a day without any, or with few, worth a word."""

@@ -34,7 +34,7 @@ def check_batch(received: pd.DataFrame, dataset: Dataset, batch: DataIngested, l
         quarantined = pd.concat([checked.quarantined, outside.assign(**{REASON: reason})], ignore_index=True)
         checked = replace(checked, clean=inside, quarantined=quarantined)
     graded = [*_outside(outside, len(received)), *_row_count(batch, len(received)), *_empty_days(checked, dataset, batch, last_known)]
-    volume = [] if before is None else list(_volume(checked, dataset, before))
+    volume = [] if before is None or not dataset.daily else list(_volume(checked, dataset, before))
     return _with(_without_own_volume(checked) if volume else checked, [*graded, *volume])
 
 
@@ -86,7 +86,7 @@ def _empty_days(checked: Checked, dataset: Dataset, batch: DataIngested, last_kn
     there = set(checked.clean[dataset.day_column].dt.date)
     expected = [batch.window.first_day + timedelta(days=offset) for offset in range((last_known - batch.window.first_day).days + 1)]
     empty = [day for day in expected if day not in there]
-    if empty:
+    if empty and dataset.daily:
         shown = ", ".join(str(day) for day in empty[:_SHOWN_DAYS]) + (", …" if len(empty) > _SHOWN_DAYS else "")
         yield Severity.LOW, QualityFinding(kind="empty_day", count=len(empty), share=len(empty) / len(expected), detail=f"no usable rows on {shown}")
 

@@ -5,7 +5,7 @@ before the last change to wall time is not missed; nor is anything of a dataset 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 from evergreen.contracts.events import DataQualityIssue, Window
@@ -31,13 +31,16 @@ class WatchBatches:
         *,
         grace: timedelta,
         zone: str = DEFAULT_ZONE,
+        irregular: Collection[str] = (),
     ) -> None:
+        """`irregular`: datasets whose rows come as they come."""
         self._store = store
         self._reading = reading
         self._record = record
         self._catalogue = catalogue
         self._grace = grace
         self._zone = zone
+        self._irregular = frozenset(irregular)
 
     def run(self) -> Mapping[str, Sequence[date]]:
         """Missing days by dataset."""
@@ -48,7 +51,7 @@ class WatchBatches:
         with self._store.transaction() as tx:
             feeds, firing = tx.observations.feeds(), tx.watches.firing(_PREFIX)
         missing: dict[str, Sequence[date]] = {}
-        for feed in feeds:
+        for feed in (one for one in feeds if one.dataset not in self._irregular):
             since = max(clock.set_at, feed.first_taken_in)
             missing[feed.dataset] = missing_days(feed.covered, since=since, now=now, grace=self._grace, zone=self._zone)
             for day in missing[feed.dataset]:

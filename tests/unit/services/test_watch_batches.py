@@ -103,3 +103,11 @@ def test_a_missing_day_that_is_looked_for_no_more_is_closed_without_a_word(bench
     look(bench, watching(bench, clock_set=timedelta(seconds=1)))
     assert bench.alerts() == []
     assert not bench.store.tables.watches[f"batch:{DATASET}:{day}"].firing
+
+
+def test_nothing_is_missed_of_data_that_comes_as_it_comes(bench: MonitorBench) -> None:
+    bench.store.observed.known_feeds = [feed((yesterday() - 40 * DAY, yesterday() - 9 * DAY))]
+    set_at = wall_now() - timedelta(days=30)
+    reading = ClockReading("wall", set_at, set_at, 1.0, 1)
+    look(bench, WatchBatches(bench.store, lambda: reading, bench.record, CATALOGUE, grace=timedelta(0), irregular=[DATASET]))
+    assert list(bench.events()) == []

@@ -67,6 +67,7 @@ def times(column: pd.Series[Any], form: str | None) -> pd.Series[Any]:
     elif pd.api.types.is_numeric_dtype(column.dtype):  # seconds of what? Only the spec could say
         return _nothing(len(column), "datetime64[us, UTC]")
     else:
+        column = texts(column) if column.dtype == object else column
         read = pd.to_datetime(column, format=form or "ISO8601", errors="coerce", utc=True)
     known = read.where((read >= pd.Timestamp("1900-01-01", tz="UTC")) & (read < pd.Timestamp("2200-01-01", tz="UTC")))
     instants: pd.Series[Any] = known.astype("datetime64[us, UTC]")
@@ -75,7 +76,10 @@ def times(column: pd.Series[Any], form: str | None) -> pd.Series[Any]:
 
 def texts(column: pd.Series[Any]) -> pd.Series[Any]:
     """Trimmed; blank is null. Each different value is read once."""
-    places, values = pd.factorize(column.astype(object), use_na_sentinel=True)
+    try:
+        places, values = pd.factorize(column.astype(object), use_na_sentinel=True)
+    except TypeError:  # lists and the like have no hash; their text has
+        places, values = pd.factorize(column.astype(object).map(str, na_action="ignore"), use_na_sentinel=True)
     said = np.array([*(text_of(value) for value in values.tolist()), None], dtype=object)
     said[said == ""] = None
     return pd.Series(said[places], index=column.index, dtype="str")

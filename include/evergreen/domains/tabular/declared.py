@@ -60,6 +60,8 @@ class Declared:
     numbers: tuple[Number, ...]
     categories: tuple[Category, ...]
     segments: str | None = None
+    daily: bool = False
+    """Whether rows come every day."""
 
     @property
     def dataset(self) -> str:

@@ -21,6 +21,8 @@ _FORMS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"
 _ID_LIKE = re.compile(r"(^|_)(id|uuid|key|guid|no|number)$")
 _READ_SHARE = 0.99
 """Of a column's cells that must be numbers for it to be one; the others are set aside when they come."""
+_DAILY_SHARE = 0.95
+"""Of the days seen that must have rows."""
 _ROOM = 3.0
 """A number may leave the range seen by so many of its widths: further out it is a mistake, nearer it may be drift."""
 
@@ -59,6 +61,7 @@ def inspect(rows: pd.DataFrame, name: str, asked: Asked) -> SpecText:
     classes = _classes(rows[asked.target], asked)
     entity = asked.entity or _entity_of(rows, asked)
     made = SpecText(name, "classification" if classes else "regression", asked.time, form, asked.target, classes, entity)
+    made.daily = _is_daily(times(rows[asked.time], form))
     target = texts(rows[asked.target])
     for column in rows.columns:
         if column not in {asked.time, asked.target, entity}:
@@ -85,6 +88,11 @@ def _form_of(column: pd.Series[Any], name: str) -> str | None:
     if fitting:
         raise SpecRefused(f"--time {name!r}: {shown!r} can be read as {' or '.join(fitting)}: say which with --time-format")
     raise SpecRefused(f"--time {name!r}: {shown!r} is no time in ISO 8601: say how it is written with --time-format, such as %d-%b-%Y; s or ms since 1970 too")
+
+
+def _is_daily(moments: pd.Series[Any]) -> bool:
+    days = moments.dropna().dt.normalize()
+    return bool(days.nunique() >= _DAILY_SHARE * ((days.max() - days.min()).days + 1))
 
 
 def _classes(column: pd.Series[Any], asked: Asked) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ INCIDENT_SHARE = 0.3
 _INCIDENT_ROWS = 10
 """A day of fewer rows loses a third of them by chance."""
 _MEDIUM_SHARE, _HIGH_SHARE = 0.05, 0.2
-_MAX_NAME = 128
+_MAX_NAME = 100
+"""An idempotency key of 128 characters holds it."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def tabular_dataset(declared: Declared) -> Dataset:
         online=lambda _silver, _entities: (),
         catalogue=lambda _silver: (),
         seen=False,
+        daily=declared.daily,
     )
 
 

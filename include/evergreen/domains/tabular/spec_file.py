@@ -17,7 +17,7 @@ from evergreen.domains.tabular.toml_lines import line_of
 
 _TAKEN = re.compile(r"(videos?|movies?)(_.*)?")
 """Models and tables of the domains that are code."""
-_TOP = frozenset({"name", "kind", "segments", "time", "target", "entity", "numbers", "categories"})
+_TOP = frozenset({"name", "kind", "segments", "daily", "time", "target", "entity", "numbers", "categories"})
 
 
 def read_spec(path: Path) -> Declared:
@@ -68,6 +68,7 @@ class _Reader:
             numbers=numbers,
             categories=categories,
             segments=self._segments(categories),
+            daily=self._daily(),
         )
 
     def _name(self, folder: str) -> str:
@@ -148,6 +149,12 @@ class _Reader:
         if segments is not None and segments not in {one.name for one in categories}:
             raise self._fault("", "segments", f"segments is {segments!r}: it must be one of the categories, or be left out")
         return segments
+
+    def _daily(self) -> bool:
+        daily = self._said.get("daily", False)
+        if not isinstance(daily, bool):
+            raise self._fault("", "daily", "daily says whether rows come every day: write true or false")
+        return daily
 
     def _told_apart(self, time: Column, target: Column, entity: Column, features: list[Number | Category]) -> None:
         if not features:

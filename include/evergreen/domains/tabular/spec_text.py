@@ -37,6 +37,7 @@ class SpecText:
     entity: str | None
     numbers: dict[str, NumberLines] = field(default_factory=dict)
     categories: dict[str, CategoryLines] = field(default_factory=dict)
+    daily: bool = False
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """(column, why)."""
 
@@ -52,6 +53,7 @@ class SpecText:
         yield f"# What {self.name} is made of. Every line may be changed; `evergreen new-model {self.name} --check` says whether it still fits."
         yield f"name = {_text(self.name)}"
         yield f"kind = {_text(self.kind)}"
+        yield f"daily = {'true' if self.daily else 'false'}   # whether a day without rows is worth a word"
         yield '# segments = "CATEGORY"   # no group of rows may become worse than the others'
         yield from self._section("time", self.time)
         if self.time_format:

@@ -67,6 +67,11 @@ def test_a_format_that_only_one_reading_fits_is_found() -> None:
     assert inspect(frame(when=[f"{day}/02/2025" for day in range(1, 21)]), "m", ASKED).time_format == "%d/%m/%Y"
 
 
+def test_rows_of_every_day_are_expected_every_day() -> None:
+    assert inspect(frame(), "m", ASKED).daily
+    assert not inspect(frame(when=[f"2025-{1 + at // 10:02d}-{1 + at % 10:02d}" for at in range(20)]), "m", ASKED).daily
+
+
 def test_headers_and_values_of_any_kind_are_written_as_toml() -> None:
     rows = frame(**{'a "b" \\ c': ['say "hi"\\', "=1+1"] * 10, "Ümläut €": ["x", "y"] * 10, "day": ["1", "2"] * 10, "Day!": ["3", "4"] * 10})
     declared = parse_spec(inspect(rows, "m", ASKED).render(), folder="m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evergreen.contracts.events import DataIngested, Window
 from evergreen.core.severity import Severity
 from evergreen.domains.tabular.quality import validate
 from evergreen.domains.tabular.row import silver_columns
+from evergreen.domains.tabular.spec import tabular_dataset
 from evergreen.domains.tabular.spec_file import parse_spec
+from evergreen.services.batch_checks import check_batch
 
 FLATS = parse_spec(
     """name = "flats"
@@ -77,7 +81,7 @@ def test_good_rows_enter_with_silvers_types() -> None:
         ("id", "L1", "duplicate", "already holds"),
         ("id", None, "missing", "id: missing"),
         ("id", "a b", "malformed", "without a space"),
-        ("id", "x" * 200, "malformed", "1 to 128"),
+        ("id", "x" * 200, "malformed", "1 to 100"),
     ],
 )
 def test_a_broken_row_goes_aside_with_its_reason(column: str, value: Any, kind: str, reason: str) -> None:
@@ -119,7 +123,17 @@ def test_rows_without_a_name_are_known_by_their_cells() -> None:
     assert set(first.clean["entity"]) == set(again.clean["entity"])
 
 
-CELLS = st.one_of(st.none(), st.text(max_size=8), st.integers(), st.floats(), st.booleans(), st.dates(), st.sampled_from(["2025-03-02", "80", "north", "L1"]))
+CELLS = st.one_of(
+    st.none(),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.none(), max_size=1),
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.dates(),
+    st.sampled_from(["2025-03-02", "80", "north", "L1"]),
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,3 +144,12 @@ def test_every_row_is_in_exactly_one_place_and_nothing_raises(rows: list[dict[st
     assert len(checked.clean) + len(checked.quarantined) == len(received)
     assert checked.clean["area"].between(0, 500).all()
     assert np.isfinite(checked.clean["price"].dropna()).all()
+
+
+@pytest.mark.parametrize("daily", [True, False])
+def test_a_day_without_rows_is_said_only_where_every_day_has_some(daily: bool) -> None:
+    dataset = tabular_dataset(replace(FLATS, daily=daily))
+    window = Window(first_day=date(2025, 3, 1), last_day=date(2025, 3, 4))
+    announced = DataIngested(batch_id="b", dataset="flats.rows", path="b.parquet", rows=20, window=window, sha256="0" * 64)
+    found = check_batch(batch(), dataset, announced, date(2025, 3, 4)).findings
+    assert [finding.kind for finding in found] == (["empty_day"] if daily else [])

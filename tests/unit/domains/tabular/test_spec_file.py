@@ -75,6 +75,7 @@ MISTAKES = {
     "values": ('values = ["north", "south"]', "values = []", 23, "write values"),
     "values twice": ('values = ["north", "south"]', 'values = ["north", "north"]', 23, "different texts"),
     "segments": ('segments = "district"', 'segments = "area"', 3, "one of the categories"),
+    "daily": ('segments = "district"', 'daily = "yes"', 3, "true or false"),
     "classes of a number": ('column = "price"', 'column = "price"\nclasses = ["a", "b"]', 11, "has no classes"),
 }
 
