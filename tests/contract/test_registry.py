@@ -102,6 +102,12 @@ def test_what_has_no_compiled_form_says_so(registry: ModelRegistry, spec: ModelS
 def test_a_version_that_does_not_exist_is_not_found(registry: ModelRegistry, spec: ModelSpec) -> None:
     with pytest.raises(NotFound):
         registry.load(spec, 99)
+    with pytest.raises(NotFound):
+        registry.verify(spec.name, 99)
+
+
+def test_what_was_registered_is_what_was_signed(registry: ModelRegistry, spec: ModelSpec) -> None:
+    registry.verify(spec.name, registry.register(_new(spec)).version)
 
 
 def test_aliases_are_set_moved_and_removed(registry: ModelRegistry, spec: ModelSpec) -> None:
@@ -186,6 +192,9 @@ class TestMlflow:
         logged.write_text(logged.read_text().replace("skops", "cloudpickle"))
         (logged.parent / "model.skops").write_bytes(pickle.dumps(Evil()))
         assert mlflow_registry.load(spec, version.version).card == CANDIDATE.fitted.card
+        for refuses in (lambda: mlflow_registry.verify(spec.name, version.version), lambda: mlflow_registry.probe(spec, version.version)):
+            with pytest.raises(ArtifactRefused, match="MLmodel is not what was signed"):
+                refuses()
         assert not touched.exists()
 
     @pytest.mark.parametrize("name", ["primary.skops", "card.json", "manifest.json", "manifest.sig"])

@@ -44,6 +44,7 @@ def _alerts(bench: Bench) -> list[AlertRow]:
 
 
 def _served(bench: Bench) -> None:
+    bench.registered(3)
     bench.version(1, stable=True)
     bench.promote(1)
     bench.version(2, against=1, stable=True)
@@ -186,6 +187,7 @@ class TestMlflow:
         with projecting(parts):
             wanted = {"challenger": 3}
             self._until(lambda: parts.registry.aliases(name) == wanted)
+            moves: list[dict[str, int | None]] = [{"champion": 1}, {"challenger": 2}, {"challenger": None}]
             taken = []
             moves: list[dict[str, int | None]] = [{"champion": 1}, {"challenger": 2}, {"challenger": None}]
             for number in range(10):

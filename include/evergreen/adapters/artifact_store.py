@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-from evergreen.adapters import artifacts
+from evergreen.adapters import artifacts, logged_model
 from evergreen.adapters.mlflow_rest import MlflowRest
+from evergreen.adapters.mlflow_trees import MlflowTrees, Tree
 from evergreen.core.errors import ArtifactRefused, EvergreenError, NotFound
 
 _REMOTE = "evergreen"
@@ -19,6 +21,7 @@ _REMOTE = "evergreen"
 class ArtifactStore:
     def __init__(self, rest: MlflowRest, root: Path, key: bytes) -> None:
         self._rest = rest
+        self._trees = MlflowTrees(rest)
         self._root = root
         self._key = key
 
@@ -35,10 +38,32 @@ class ArtifactStore:
                 return folder
             except ArtifactRefused:
                 shutil.rmtree(folder)
-        return self._download(folder, model, version, identity)
+        return self._download(folder, model, version)
 
-    def _download(self, folder: Path, model: str, version: int, identity: str) -> Path:
+    def check(self, model: str, version: int) -> Path:
+        """As `fetch`, of what the registry holds now, whatever is cached; and the MLflow model beside it must be what was signed with it."""
+        found = self._rest.get("model-versions/get", name=model, version=str(version))["model_version"]
+        folder = self.folder(model, version)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{version}-", dir=folder.parent) as temporary:
+            now = self._download(Path(temporary) / "version", model, version)
+            listed = {file.name for file in now.iterdir()}
+            odd = sorted(set(self._trees.files(Tree("run", str(found["run_id"]), _REMOTE))) ^ listed)
+            if odd:
+                raise ArtifactRefused(f"the version's folder in the registry and its manifest differ in {', '.join(odd)}")
+            signed = artifacts.signed_logged_model(now)
+            if signed is not None:
+                logged_model.check(self._trees, signed, str(found["source"]))
+            if not folder.is_dir():
+                with suppress(OSError):  # another process was first
+                    now.rename(folder)
+        return self.fetch(model, version)
+
+    def _download(self, folder: Path, model: str, version: int) -> Path:
+        identity = f"{model}@{version}"
         run_id = str(self._rest.get("model-versions/get", name=model, version=str(version))["model_version"]["run_id"])
+        if not run_id:
+            raise ArtifactRefused(f"{identity} was registered without a run: it has no signed version")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{version}-", dir=folder.parent) as temporary:
             partial = Path(temporary) / "version"

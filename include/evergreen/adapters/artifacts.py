@@ -54,8 +54,11 @@ def signing_key(hex_key: str) -> bytes:
     return key
 
 
-def save(folder: Path, fitted: FittedModel, *, identity: str, key: bytes, golden: GoldenRows | None = None) -> None:
-    """Write the version `identity` (`name@N`) into `folder` (made if missing). The signature comes last: without it the folder is incomplete."""
+def save(
+    folder: Path, fitted: FittedModel, *, identity: str, key: bytes, golden: GoldenRows | None = None, logged_model: Mapping[str, Any] | None = None
+) -> None:
+    """Write the version `identity` (`name@N`) into `folder` (made if missing). The signature comes last: without it the folder is incomplete.
+    `logged_model`: what is signed of the MLflow model beside it."""
     from skops.io import dumps
 
     contents = {f"{head}.skops": dumps(estimator) for head, estimator in fitted.estimators.items()}
@@ -67,7 +70,8 @@ def save(folder: Path, fitted: FittedModel, *, identity: str, key: bytes, golden
         if len(body) > MAX_FILE_BYTES:
             raise ArtifactRefused(f"{name} would have {len(body)} bytes, the limit is {MAX_FILE_BYTES}")
     files = {name: {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)} for name, body in contents.items()}
-    manifest = _json({"format": _FORMAT, "identity": identity, "files": files})
+    about = {} if logged_model is None else {"logged_model": dict(logged_model)}
+    manifest = _json({"format": _FORMAT, "identity": identity, "files": files, **about})
     folder.mkdir(parents=True, exist_ok=True)
     for name, body in contents.items():
         (folder / name).write_bytes(body)
@@ -82,7 +86,7 @@ def load_verified(folder: Path, trusted_types: Collection[str], key: bytes, *, i
     heads = {name.removesuffix(".skops"): body for name, body in contents.items() if name.endswith(".skops")}
     if "primary" not in heads:
         raise ArtifactRefused("there is no primary.skops")
-    return VerifiedArtifact({head: _build(head, body, trusted_types) for head, body in heads.items()}, card)
+    return VerifiedArtifact({head: build(head, body, trusted_types) for head, body in heads.items()}, card)
 
 
 def read_described(folder: Path, key: bytes) -> tuple[Mapping[str, Any], GoldenRows | None]:
@@ -116,6 +120,12 @@ def _golden(contents: Mapping[str, bytes]) -> GoldenRows | None:
 def manifest_files(manifest: bytes, signature: str, key: bytes) -> dict[str, int]:
     """What a signed manifest lists: file name -> bytes. For a download that fetches nothing else. Raises ArtifactRefused."""
     return {name: int(entry["bytes"]) for name, entry in _checked_manifest(manifest, signature, key, None).items()}
+
+
+def signed_logged_model(folder: Path) -> Mapping[str, Any] | None:
+    """What a folder that was verified says of the MLflow model beside it; None: it is older than that."""
+    said: Mapping[str, Any] | None = _parse(MANIFEST, _read(folder / MANIFEST, MAX_MANIFEST_BYTES)).get("logged_model")
+    return said
 
 
 def read_verified(folder: Path, key: bytes, *, identity: str | None = None) -> dict[str, bytes]:
@@ -180,7 +190,7 @@ def _check_name(name: str) -> None:
         raise ArtifactRefused(f"{name!r} is not a file of a version")
 
 
-def _build(head: str, body: bytes, trusted_types: Collection[str]) -> Any:
+def build(head: str, body: bytes, trusted_types: Collection[str]) -> Any:
     """The estimator. Types beyond skops' own defaults are compared with *our* list first; the list inside the archive decides nothing."""
     from skops.io import get_untrusted_types, loads
 

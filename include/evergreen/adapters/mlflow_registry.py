@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from evergreen.adapters import artifacts, compiled
+from evergreen.adapters import artifacts, compiled, logged_model
 from evergreen.adapters.artifact_probe import Probed, probe_in_child
 from evergreen.adapters.artifact_store import ArtifactStore
 from evergreen.adapters.golden import golden_rows
 from evergreen.adapters.mlflow_log import log_primary
 from evergreen.adapters.mlflow_rest import MlflowRest
+from evergreen.adapters.mlflow_trees import MlflowTrees
 from evergreen.core.errors import ArtifactRefused, NotFound
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion
@@ -54,7 +55,7 @@ class MlflowRegistry:
             self._tag_run(run_id, _MODEL_TAG, tags[_MODEL_TAG])
         version = self._version_of(model, run_id) or self._create_version(new, run_id, *tags[_MODEL_TAG].split(" "))
         if _COMPLETE_TAG not in tags:
-            self._upload(new, run, version)
+            self._upload(new, run, version, tags[_MODEL_TAG].split(" ")[1])
             self._tag_run(run_id, _COMPLETE_TAG, "true")
             self._rest.post("runs/update", {"run_id": run_id, "status": "FINISHED"})
         return version
@@ -77,7 +78,10 @@ class MlflowRegistry:
         return compiled.version_of(forest, *artifacts.read_described(folder, self._key))
 
     def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
-        return self._probe(spec, version, self._store.fetch(spec.name, version)).figures
+        return self._probe(spec, version, self._store.check(spec.name, version)).figures
+
+    def verify(self, model: str, version: int) -> None:
+        self._store.check(model, version)
 
     def _probe(self, spec: ModelSpec, version: int, folder: Path) -> Probed:
         probed = probe_in_child(folder, spec, self._key, identity=f"{spec.name}@{version}")
@@ -165,10 +169,11 @@ class MlflowRegistry:
         body = {"name": model, "source": uri, "run_id": run_id, "model_id": model_id, "tags": _pairs(tags)}
         return _registered(self._rest.post("model-versions/create", body)["model_version"])
 
-    def _upload(self, new: NewVersion, run: dict[str, Any], version: RegisteredVersion) -> None:
+    def _upload(self, new: NewVersion, run: dict[str, Any], version: RegisteredVersion, model_id: str) -> None:
+        beside = logged_model.describe(MlflowTrees(self._rest), model_id, version.uri)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / FOLDER
-            artifacts.save(folder, new.fitted, identity=version.name, key=self._key, golden=golden_rows(new))
+            artifacts.save(folder, new.fitted, identity=version.name, key=self._key, golden=golden_rows(new), logged_model=beside)
             last_first = sorted(folder.iterdir(), key=lambda file: file.name == artifacts.SIGNATURE)
             proxied = all(
                 self._rest.upload(run["info"]["artifact_uri"], f"{FOLDER}/{file.name}", file.read_bytes(), "application/octet-stream") for file in last_first

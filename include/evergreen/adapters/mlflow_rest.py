@@ -44,9 +44,17 @@ class MlflowRest:
     def download(self, run_id: str, path: str, limit: int) -> bytes:
         """A run's artifact through the server, whatever store is behind it. Raises NotFound, Unavailable, and EvergreenError above `limit` bytes."""
         query = urllib.parse.urlencode({"run_uuid": run_id, "path": path})
-        body = self._send("GET", f"/get-artifact?{query}", None, None, limit)
+        return self._read(f"/get-artifact?{query}", limit, f"{path} of run {run_id}")
+
+    def download_logged(self, model_id: str, path: str, limit: int) -> bytes:
+        """A logged model's file; raises like `download`."""
+        query = urllib.parse.urlencode({"artifact_file_path": path})
+        return self._read(f"/ajax-api/2.0/mlflow/logged-models/{urllib.parse.quote(model_id, safe='')}/artifacts/files?{query}", limit, f"{path} of {model_id}")
+
+    def _read(self, path: str, limit: int, what: str) -> bytes:
+        body = self._send("GET", path, None, None, limit)
         if len(body) > limit:
-            raise EvergreenError(f"{path} of run {run_id} has more than {limit} bytes")
+            raise EvergreenError(f"{what} has more than {limit} bytes")
         return body
 
     def upload(self, artifact_uri: str, path: str, body: bytes, content_type: str) -> bool:

@@ -87,8 +87,12 @@ class ModelRegistry(Protocol):
         """Compiled in a child process the first time, from this disk ever after. Raises NotCompilable, and like `probe`."""
 
     def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
-        """Load and compile it in a child process with bounded memory and time. Returns `seconds`, `peak_mb` and, where there is a compiled form,
-        `parity`: its largest difference to the pipeline. Raises like `load`; a child that dies or overruns its bounds is ArtifactRefused."""
+        """Verify it, then load and compile it in a child process with bounded memory and time. Returns `seconds`, `peak_mb` and, where there is a
+        compiled form, `parity`: its largest difference to the pipeline. Raises like `load`; a child that dies or overruns its bounds is ArtifactRefused."""
+
+    def verify(self, model: str, version: int) -> None:
+        """Compare what the registry holds now with what was signed, the MLflow model beside it too; builds nothing. Raises NotFound, Unavailable,
+        ArtifactRefused."""
 
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Tags on the registered version; the same again changes nothing."""

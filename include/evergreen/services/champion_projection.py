@@ -13,7 +13,7 @@ import structlog
 
 from evergreen.core.champion import ALIASES, ProjectedAliases, alias_changes, moved_by_hand, wanted_aliases
 from evergreen.core.clock import wall_now
-from evergreen.core.errors import EvergreenError, NotFound
+from evergreen.core.errors import ArtifactRefused, EvergreenError, NotFound
 from evergreen.ports.model_store import DeployStore, DeployTransaction
 from evergreen.ports.registry import ModelRegistry
 from evergreen.services.alias_alerts import alias_moved
@@ -61,12 +61,29 @@ class ChampionProjection:
     def _announce(self, model: str, present: Mapping[str, int], ours: ProjectedAliases | None, wanted: Mapping[str, int]) -> None:
         """Committed before anything is written: the alert, what was seen, and what comes."""
         moved, now = moved_by_hand(present, ours, wanted), self._now()
+        against = {found: self._against(model, found) for _, found in moved.values()}
         with self._store.transaction() as tx:
-            rows = [alias_moved(model, alias, before, found, wanted.get(alias), _about(tx, model, found), now) for alias, (before, found) in moved.items()]
+            rows = [alias_moved(model, alias, before, found, wanted.get(alias), against[found], now) for alias, (before, found) in moved.items()]
             raise_alerts(tx, rows)
             tx.projected_aliases.put(model, ProjectedAliases(_ours(present).shown, {alias: wanted.get(alias) for alias in ALIASES}))
         for alias, (before, found) in moved.items():
             log.warning("alias_moved_by_hand", model=model, alias=alias, before=before, found=found)
+
+    def _against(self, model: str, version: int | None) -> str:
+        """What is known against a version an alias was moved to; empty: nothing."""
+        if version is None:
+            return ""
+        with self._store.transaction() as tx:
+            row = tx.versions.get(model, version)
+        if row is not None and row.quarantined is not None:
+            return f"quarantined ({row.quarantined})"
+        try:
+            self._registry.verify(model, version)
+        except (ArtifactRefused, NotFound) as error:
+            return f"not a version of ours ({error})" if row is None else f"refused ({error})"
+        except EvergreenError as error:  # the alias is put back all the same
+            log.warning("moved_to_an_unchecked_version", model=model, version=version, error=str(error))
+        return "" if row is not None else "not a version of ours"
 
     def _apply(self, model: str, changes: Changes) -> bool:
         """False: one of the versions is not in the registry any more; its alias stays away."""
@@ -82,16 +99,6 @@ class ChampionProjection:
 
 def _ours(aliases: Mapping[str, int]) -> ProjectedAliases:
     return ProjectedAliases({alias: aliases[alias] for alias in ALIASES if alias in aliases})
-
-
-def _about(tx: DeployTransaction, model: str, version: int | None) -> str:
-    """What is known of the version an alias was moved to; empty: nothing against it."""
-    if version is None:
-        return ""
-    row = tx.versions.get(model, version)
-    if row is None:
-        return "not a version of ours"
-    return "" if row.quarantined is None else f"quarantined ({row.quarantined})"
 
 
 def _wanted(tx: DeployTransaction, model: str) -> dict[str, int]:

@@ -68,6 +68,12 @@ class MemoryRegistry:
             return {"seconds": 0.0, "peak_mb": 0.0}
         return {"seconds": 0.0, "peak_mb": 0.0, "parity": 0.0}
 
+    def verify(self, model: str, version: int) -> None:
+        folder = self._version_folder(model, version)
+        if not folder.is_dir():
+            raise NotFound(f"there is no version {model}@{version}")
+        artifacts.read_verified(folder, self._key, identity=f"{model}@{version}")
+
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         self.tags.setdefault(f"{model}@{version}", {}).update(tags)
 
