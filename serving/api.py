@@ -13,6 +13,7 @@ from serving.routes.auth import auth_routes
 from serving.routes.batch import batch_routes
 from serving.routes.bloom import bloom_routes
 from serving.routes.cache import cache_routes
+from serving.routes.candidates import candidate_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.jobs import job_routes
 from serving.routes.open_inference import inference_routes
@@ -46,7 +47,8 @@ def create_api(serving: Serving) -> Api:
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
     shelf = cold.catalogue
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen))
-    others = (feedback_routes(serving, cold), records_routes(cold), cache_routes(cold), probe_routes(serving), auth_routes(serving, cold))
-    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *others):
+    records = (feedback_routes(serving, cold), records_routes(cold))
+    others = (cache_routes(cold), candidate_routes(cold), probe_routes(serving), auth_routes(serving, cold))
+    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *others):
         api.include_router(router)
     return api

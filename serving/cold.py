@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+from uuid import UUID
 
 from evergreen.adapters.access_rows import AccountRows
 from evergreen.adapters.cache_generations import PostgresGenerations
@@ -37,7 +38,9 @@ from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
+from evergreen.services.submissions import Submission
 from evergreen.settings import Settings
+from serving.candidates import Candidates
 from serving.catalogue import Catalogue, build_catalogue
 from serving.dependencies import Joined, Links, video_model
 from serving.job_starter import JobStarter
@@ -56,6 +59,10 @@ class Records(Protocol):
     async def explain(self, name: str, about: About | None = None) -> Explanation: ...
 
 
+class Submissions(Protocol):
+    async def submit(self, asked: Submission) -> UUID: ...
+
+
 @dataclass(frozen=True)
 class Cold:
     feedback: TakeFeedback
@@ -68,6 +75,7 @@ class Cold:
     tokens: TokenMint
     token_seconds: int
     tickets: Tickets
+    candidates: Submissions
 
     async def mint(self, subject: str, roles: Collection[Role]) -> str:
         return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
@@ -92,6 +100,7 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         tokens=TokenMint(settings.auth, access.keys),
         token_seconds=settings.auth.token_minutes * 60,
         tickets=RedisTickets(links.redis),
+        candidates=Candidates(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
     )
 
 

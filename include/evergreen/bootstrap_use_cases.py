@@ -43,7 +43,16 @@ def _maintenance(parts: Parts) -> UseCase:
 def _retrain(parts: Parts) -> UseCase:
     from evergreen.services.retrain import Retrain
 
-    return Retrain(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec).run
+    train = Retrain(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec).run
+    return lambda claimed: (_adopt(parts) if "candidate" in claimed.action.params else train)(claimed)
+
+
+def _adopt(parts: Parts) -> UseCase:
+    from evergreen.adapters.submitted_models import MlflowSubmittedModels
+    from evergreen.services.adopt import Adopt
+
+    submitted = MlflowSubmittedModels(parts.settings.mlflow.tracking_uri, parts.settings.home)
+    return Adopt(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, submitted).run
 
 
 def _evaluate(parts: Parts) -> UseCase:

@@ -20,6 +20,7 @@ from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDays, MemoryVideos
 from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
+from evergreen.adapters.memory.store import MemoryStore
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
     ActionFilter,
@@ -50,6 +51,7 @@ from evergreen.services.search import Search
 from evergreen.services.show_seen import ShowSeen
 from evergreen.services.show_spread import ShowSpread
 from evergreen.services.show_video import ShowVideo
+from evergreen.services.submissions import RequestSubmission, Submission
 from evergreen.settings import Settings
 from evergreen.settings_auth import AuthSettings
 from serving.app import create_app
@@ -109,6 +111,17 @@ class Plain:
         }
 
 
+class Submitted:
+    """What was asked for, in a store in memory."""
+
+    def __init__(self, clock: PlatformTime) -> None:
+        self.store = MemoryStore()
+        self._clock = clock
+
+    async def submit(self, asked: Submission) -> UUID:
+        return RequestSubmission(self.store, self._clock, {SPEC.name: SPEC}).run(asked).id
+
+
 class NoRecords:
     """The loop's records are read from real tables in the connected tests."""
 
@@ -164,6 +177,7 @@ class Bench:
         self.hold.set()
         self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
+        self.submitted = Submitted(self.clock)
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")
         self.serving = self._serving()
@@ -188,6 +202,7 @@ class Bench:
                 tokens=self.door.mint,
                 token_seconds=self.settings.auth.token_minutes * 60,
                 tickets=self.door.tickets,
+                candidates=self.submitted,
                 catalogue=self.catalogue(),
             ),
             access=self.door.access,

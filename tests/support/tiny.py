@@ -44,6 +44,10 @@ def _fit(table: pd.DataFrame, seed: int) -> FittedModel:
     return FittedModel({"primary": model}, {"width": float(np.quantile(errors, 0.85)), "seed": seed})
 
 
+def _adopt(estimator: Any, table: pd.DataFrame, seed: int) -> FittedModel:
+    return FittedModel({"primary": estimator}, _fit(table, seed).card)
+
+
 def _label(outcome: Mapping[str, Any]) -> float:
     if not isinstance(outcome.get("y"), int | float):
         raise ValueError("no y")
@@ -65,6 +69,7 @@ def tiny_spec(name: str = NAME) -> ModelSpec:
         label_of=_label,
         build_features=lambda silver: silver.sort_values(["day", "entity"]).drop_duplicates("entity").reset_index(drop=True),
         fit=_fit,
+        adopt=_adopt,
         predictor=TinyPredictor,
         baseline=lambda table: float(table["y"].median()),
         trusted_types=frozenset({"numpy.dtype"}),

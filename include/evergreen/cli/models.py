@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergreen.cli.submit import submit
 from evergreen.contracts.actions import ActionKind
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from evergreen.services.show_models import ShowModels
 
 app = typer.Typer(no_args_is_help=True, help="Versions, champions and their history; train, promote and roll back by hand.")
+app.command()(submit)
 
 Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
 Model = Annotated[str | None, typer.Argument(help="Default: the home's first model.")]

@@ -76,7 +76,8 @@ class Cause(BaseModel):
 
 class Action(BaseModel):
     """One unit of work. `target` is the model for retrain, drift_check, performance_check and rollback, the candidate version for
-    evaluate and promote, the batch id for ingest, the service for scale, `-` for maintenance."""
+    evaluate and promote, the batch id for ingest, the service for scale, `-` for maintenance; `MODEL/submitted` where a retrain is of a model
+    trained elsewhere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -149,6 +149,9 @@ class ModelSpec:
     """Types skops may load beyond its own defaults: fixed in our code, never read from the artifact."""
     windows: Windows = field(default_factory=Windows)
     gates: GateThresholds = field(default_factory=GateThresholds)
+    adopt: Callable[[Any, pd.DataFrame, int], FittedModel] | None = None
+    """(estimator trained elsewhere, feature table of the training window, seed) -> a whole version around it: what else it needs is fitted here.
+    None: the model takes none. Raises ArtifactRefused."""
     columns: tuple[str, ...] = ()
     """Of a row as all heads see it; starts with the features. Empty: the features."""
     answers: Callable[[Heads, Mapping[str, Any]], Answering] | None = None

@@ -43,6 +43,7 @@ def video_spec(region: str = DEFAULT_REGION) -> ModelSpec:
         trusted_types=TRUSTED_TYPES,
         windows=Windows(),
         gates=GateThresholds(segment_column="category_id"),
+        adopt=_adopt,
         columns=COLUMNS,
         answers=partial(VideoAnswers, region=region),
         request_facts=(*FACTS, *COUNT_FEATURES),
@@ -87,6 +88,12 @@ def _fit(table: pd.DataFrame, seed: int) -> FittedModel:
     from evergreen.domains.videos.model import fit
 
     return fit(table, seed)
+
+
+def _adopt(estimator: Any, table: pd.DataFrame, seed: int) -> FittedModel:
+    from evergreen.domains.videos.adopt import adopt
+
+    return adopt(estimator, table, seed)
 
 
 def _predictor(estimators: Mapping[str, Any], card: Mapping[str, Any], region: str) -> Predictor:

@@ -102,7 +102,7 @@ def _fit_head(head: Head, rows: pd.DataFrame, target: Floats, seed: int) -> _Fit
         model = _train(head, rows.iloc[earlier], target[earlier], seed)
         forward[blocks[number]] = predict_head(model, rows.iloc[blocks[number]])
         if head is PRIMARY and number == _BLOCKS - 1:
-            importances = _permutation(model, rows.iloc[blocks[number]], target[blocks[number]], seed)
+            importances = permutation(model, rows.iloc[blocks[number]], target[blocks[number]], seed)
     return _FittedHead(_train(head, rows.iloc[at], target[at], seed, columns), columns, forward, importances)
 
 
@@ -129,7 +129,7 @@ def predict_head(pipeline: Pipeline, rows: pd.DataFrame) -> Floats:
     return np.asarray(pipeline.predict(rows), dtype=np.float64)
 
 
-def _permutation(model: Pipeline, rows: pd.DataFrame, target: Floats, seed: int) -> dict[str, float]:
+def permutation(model: Pipeline, rows: pd.DataFrame, target: Floats, seed: int) -> dict[str, float]:
     """How much a feature's shuffling on the last, unseen block costs, as a share of all: sums to 1, none below 0."""
     base = float(np.abs(predict_head(model, rows) - target).mean())
     order = np.random.default_rng(seed).permutation(len(rows))

@@ -1,0 +1,40 @@
+"""`evergreen models submit`: a model trained elsewhere asks to be let in."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+
+def submit(
+    uri: Annotated[str, typer.Argument(help="models:/NAME/VERSION, models:/NAME@ALIAS, models:/m-ID or runs:/RUN_ID/PATH, of this stack's MLflow.")],
+    trained_to: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The last day whose outcomes its author may have seen.")],
+    reason: Annotated[str, typer.Option(help="Why; recorded with the version.")],
+    model: Annotated[str | None, typer.Option(help="Default: the home's first model.")] = None,
+    key: Annotated[str | None, typer.Option(help="The same key again is the same submission.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait; the action goes on without us.")] = 900.0,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Ask and return.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Let a model trained elsewhere into the gates: it is taken apart, signed and judged like any candidate."""
+    from evergreen.cli.context import parts, whoever
+    from evergreen.contracts.envelope import new_id
+    from evergreen.services.await_action import AwaitAction
+    from evergreen.services.submissions import RequestSubmission, Submission
+
+    made = parts()
+    asked = Submission(model or next(iter(made.specs)), uri, trained_to.date(), reason, whoever(), key or new_id())
+    action = RequestSubmission(made.store, made.clock, made.specs).run(asked)
+    if no_wait:
+        typer.echo(json.dumps({"action_id": str(action.id)}) if as_json else f"action {action.id} asked for; Airflow's DAG `{action.kind}` carries it out")
+        return
+    result = dict(AwaitAction(made.store).run(action.id, timeout, lambda words: typer.echo(words, err=True)))
+    if as_json:
+        typer.echo(json.dumps({"action_id": str(action.id), "result": result}, indent=2))
+        return
+    for name, value in result.items():
+        typer.echo(f"{name:>18}  {value}")
+    typer.echo(f"The gates judge it next: `evergreen models report {result['model_version']}`")
