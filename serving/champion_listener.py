@@ -10,31 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from typing import Protocol
 
 import structlog
 
 from evergreen.core.errors import Unavailable
 from evergreen.core.generations import Generations
-from evergreen.ports.serving import Champion, ChampionNow, Fleet, FleetRegistry, LoadedModel
+from evergreen.ports.serving import Fleet, FleetRegistry, LoadedModel
+from serving.canary import Canaries
 from serving.clock import PlatformTime
-from serving.model_slot import Key, ModelSlots
+from serving.following import Following, Memory
+from serving.model_slot import ModelSlots
 from serving.version_loads import VersionLoads
 from serving.voice import State, Voice
 
 POLL_SECONDS = 1.0
 FROZEN_SECONDS = 3.0
 log = structlog.get_logger(__name__)
-
-
-class Memory(Protocol):
-    """Who served last, kept across restarts."""
-
-    def read(self) -> Sequence[ChampionNow]: ...
-    def keep(self, champions: Sequence[ChampionNow]) -> None: ...
 
 
 class ChampionListener:
@@ -49,6 +42,7 @@ class ChampionListener:
         worker_id: str,
         pid: int,
         on_swap: Callable[[str, float], None] | None = None,
+        on_canary_fault: Callable[[str, int], None] | None = None,
         generations: Generations | None = None,
     ) -> None:
         self.worker_id = worker_id
@@ -56,12 +50,12 @@ class ChampionListener:
         self._slots = slots
         self._memory = memory
         self._clock = clock
-        self._on_swap = on_swap
         self._generations = generations or Generations()
         self._loads = VersionLoads(slots, load, self.poke)
+        self._canaries = Canaries(on_canary_fault)
+        self._following = Following(slots, self._loads, memory, self._canaries, on_swap)
         self._voice = Voice(fleet, worker_id, pid, slots.serving)
         self._known: Fleet | None = None
-        self._learned: dict[tuple[str, int], float] = {}
         self._poked = asyncio.Event()
         self._round_over = asyncio.Event()
         self._looks = self._looked = 0  # begun, and the newest that is over
@@ -75,13 +69,13 @@ class ChampionListener:
     @property
     def ready(self) -> bool:
         """It knows who serves and has every one of them; with no champion at all there is nothing to have."""
-        return self._known is not None and all(self._serves(champion) for champion in self._known.champions)
+        return self._known is not None and all(self._following.serves(champion) for champion in self._known.champions)
 
     def missing(self) -> str:
         """Why it is not ready."""
         if self._known is None:
             return "Postgres has not answered yet and no champion is remembered on this disk"
-        waiting = [champion for champion in self._known.champions if not self._serves(champion)]
+        waiting = [champion for champion in self._known.champions if not self._following.serves(champion)]
         reasons = {f"{c.model}@{c.version}": self._loads.failure(c.model, c.version) for c in waiting}
         return "; ".join(f"{name}: {failure.reason if failure else 'loading'}" for name, failure in reasons.items())
 
@@ -184,61 +178,21 @@ class ChampionListener:
             log.warning("champions_from_disk", error=str(error), champions=[f"{c.model}@{c.version}" for c in remembered])
             self._known = Fleet(remembered)
         if self._known is not None:
-            self._follow(self._known)
+            self._following.follow(self._known)
 
     async def _look(self) -> None:
         await self._fleet.listen(self.poke)
         self._known = await self._fleet.look()
         self._clock.follow(self._known.clock)
         self._generations.follow(self._known.generations)
-        self._follow(self._known)
+        self._following.follow(self._known)
         if self._takes_part and not self._draining:
             await self._speak(self._known)
-
-    def _follow(self, fleet: Fleet) -> None:
-        wanted: list[Key] = [(c.model, c.version) for c in fleet.champions]
-        wanted += [(p.model, p.version) for p in fleet.preparing]
-        wanted += [(c.model, c.shadow_version) for c in fleet.champions if c.shadow_version is not None]
-        self._loads.ensure(wanted)
-        swapped = [self._swap(champion) for champion in fleet.champions]
-        if any(swapped):
-            self._keep(fleet)
-        self._slots.retire(wanted)
-
-    def _serves(self, champion: ChampionNow) -> bool:
-        current = self._slots.current(champion.model)
-        return current is not None and current.epoch == champion.epoch and current.loaded.version == champion.version
-
-    def _swap(self, champion: ChampionNow) -> bool:
-        """True when another version or epoch answers from now on."""
-        shadow = None if champion.shadow_version is None else self._slots.held(champion.model, champion.shadow_version)
-        current = self._slots.current(champion.model)
-        if current is not None and self._serves(champion):
-            if current.shadow is not shadow:
-                self._slots.swap(replace(current, shadow=shadow))
-            return False
-        learned = self._learned.setdefault((champion.model, champion.epoch), time.monotonic())
-        loaded = self._slots.held(champion.model, champion.version)
-        if loaded is None:
-            return False
-        self._slots.swap(Champion(loaded, champion.epoch, shadow))
-        del self._learned[(champion.model, champion.epoch)]
-        seconds = time.monotonic() - learned
-        log.info("champion_swapped", version=loaded.name, epoch=champion.epoch, seconds=round(seconds, 3), shadow=shadow.name if shadow else None)
-        if self._on_swap is not None:
-            self._on_swap(champion.model, seconds)
-        return True
-
-    def _keep(self, fleet: Fleet) -> None:
-        try:
-            self._memory.keep(fleet.champions)
-        except OSError as error:
-            log.warning("champions_not_remembered", error=str(error))
 
     async def _speak(self, fleet: Fleet) -> None:
         for champion in fleet.champions:
             failure = self._loads.failure(champion.model, champion.version)
-            if self._serves(champion):
+            if self._following.serves(champion):
                 await self._voice.serving(champion, self._state())
             elif failure is not None and failure.refused:
                 await self._voice.refused(champion.deployment_id, failure.reason)
@@ -248,3 +202,5 @@ class ChampionListener:
                 await self._voice.prepared(preparing.deployment_id)
             elif failure is not None and failure.refused:
                 await self._voice.refused(preparing.deployment_id, failure.reason)
+            if (tally := self._canaries.tally(preparing)) is not None:
+                await self._voice.canary(preparing.deployment_id, tally)

@@ -225,6 +225,7 @@ def _listener(parts: Parts, links: Links, slots: ModelSlots, clock: PlatformTime
         worker_id=f"{service_name('serving')}:{os.getpid()}:{secrets.token_hex(3)}",
         pid=os.getpid(),
         on_swap=metrics.swapped,
+        on_canary_fault=metrics.canary_failed,
         generations=links.generations,
     )
 

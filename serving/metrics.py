@@ -57,10 +57,11 @@ class Metrics:
         # Processor time and memory of all workers together.
         self.cpu_seconds = Counter("worker_cpu_seconds", "Processor time of all workers", registry=own)
         self.memory = Gauge("worker_memory_bytes", "Resident memory of all workers", multiprocess_mode="livesum", registry=own)
-        self._in_flight = 0
-        self._cpu_told = 0.0
+        self._in_flight, self._cpu_told = 0, 0.0
         # From hearing of an epoch to answering with it; a prepared version takes milliseconds.
         self.swap_seconds = Histogram("model_swap_seconds", "Time of a champion swap", ["model_name"], buckets=_LATENCY, registry=own)
+        # Answers a canary could not give, the champion gave them: its promotion is cancelled when they are more than chance.
+        self.canary_failures = Counter("canary_failures", "Answers a canary could not give", ["model_name", "version"], registry=own)
         # 1 while a part is missing that answers would use: see `degraded_reasons` in the answers.
         self.degraded = Gauge("degraded", "Answers are degraded", multiprocess_mode="livemax", registry=own)
         self.breaker_open = Gauge("breaker_open", "Calls to this part fail at once", ["part"], multiprocess_mode="livemax", registry=own)
@@ -70,7 +71,6 @@ class Metrics:
         self.limiter_degraded = Gauge("limiter_degraded", "Limits are counted without Redis", multiprocess_mode="livemax", registry=own)
         # Telemetry lost: Kafka is away or too slow; drift and performance checks see less than was served.
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
-
         self._degraded: bool | None = None
         self._looked_up = {(layer, hit): self._lookups(layer, hit) for layer in get_args(Layer) for hit in (True, False)}
 
@@ -108,6 +108,10 @@ class Metrics:
 
     def refused(self, why: str) -> None:
         self.requests_refused.labels(why).inc()
+
+    def canary_failed(self, model: str, version: int) -> None:
+        """Called by the pool's threads."""
+        self.canary_failures.labels(model, str(version)).inc()
 
     def predicted(self, answer: Answer) -> None:
         self.scored(answer.model, answer.version, 1, answer.seconds)

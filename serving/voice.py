@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from evergreen.core.canary import CanaryTally
 from evergreen.core.errors import Unavailable
 from evergreen.ports.serving import Beat, ChampionNow, FleetRegistry
 
@@ -22,6 +23,8 @@ class Voice:
         self._pid = pid
         self._serving = serving
         self._said: set[tuple[str, UUID]] = set()
+        self._counted: dict[UUID, CanaryTally] = {}
+        """As it was told last."""
 
     async def beat(self, state: State) -> None:
         try:
@@ -40,6 +43,10 @@ class Voice:
         if ("prepared", deployment) not in self._said:
             await self._fleet.acknowledge_prepared(self._worker_id, deployment)
             self._said.add(("prepared", deployment))
+
+    async def canary(self, deployment: UUID, tally: CanaryTally) -> None:
+        if self._counted.get(deployment) != tally and await self._fleet.report_canary(self._worker_id, deployment, tally):
+            self._counted = {deployment: tally}
 
     async def refused(self, deployment: UUID | None, reason: str) -> None:
         if deployment is not None and ("refused", deployment) not in self._said:

@@ -188,11 +188,15 @@ class Parts:
 
     @cached_property
     def deploy(self) -> Deploy:
+        from evergreen.core.canary import CanaryRules
+        from evergreen.services.canary_step import CanaryStep
         from evergreen.services.deploy import Deploy
 
-        serving = self.settings.serving
+        serving, rollout = self.settings.serving, self.settings.rollout
+        rules = CanaryRules(rollout.canary_share, rollout.canary_seconds, rollout.canary_requests)
+        canary = CanaryStep(self.store, self.registry, rules, self.clock.is_replaying)
         confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
-        return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds)
+        return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds, canary=canary)
 
     @cached_property
     def notifier(self) -> NotifierParts:

@@ -19,6 +19,7 @@ from evergreen.settings_jobs import JobsSettings
 from evergreen.settings_monitor import MonitorSettings
 from evergreen.settings_notify import ChannelSettings, NotifySettings
 from evergreen.settings_pool import PoolSettings
+from evergreen.settings_rollout import RolloutSettings
 
 
 class KafkaSettings(BaseModel):
@@ -125,6 +126,7 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     jobs: JobsSettings = JobsSettings()
     auth: AuthSettings = AuthSettings()
+    rollout: RolloutSettings = RolloutSettings()
 
     @property
     def data_dir(self) -> Path:

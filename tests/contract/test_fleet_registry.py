@@ -16,6 +16,7 @@ from evergreen.adapters.fleet_registry import PostgresFleet
 from evergreen.adapters.memory.serving import MemoryFleet
 from evergreen.adapters.postgres.clock import PlatformClock
 from evergreen.adapters.postgres.store import PostgresStore
+from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.ports.champions import DeploymentRow
@@ -49,6 +50,16 @@ class Tables:
             tx.deployments.confirmed(deployment)
             if not shadow:
                 tx.deployments.mark_stable(deployment, wall_now())
+
+    def begin_canary(self, deployment: UUID, share: float) -> None:
+        with self.store.transaction() as tx:
+            tx.deployments.begin_canary(deployment, share)
+
+    @property
+    def tallies(self) -> dict[UUID, CanaryTally]:
+        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
+            cursor.execute("SELECT DISTINCT deployment_id FROM canary_tallies")
+            return {UUID(str(one)): tx.deployments.canary_tally(one) for (one,) in cursor.fetchall()}
 
     def close(self, deployment: UUID) -> None:
         with self.store.transaction() as tx:
@@ -155,6 +166,21 @@ async def test_a_refusal_carries_its_reason_and_ends_with_the_deployment(both: B
     both.promoter.close(FIRST)
     assert not await both.worker.refuse(WORKER, FIRST, "again")
     assert both.acks == [("refused", FIRST, "its SHA-256 is not the manifest's")]
+
+
+async def test_a_canary_is_seen_with_its_share_and_counted_while_it_lasts(both: Both) -> None:
+    await started(both)
+    both.promoter.prepare(FIRST, MODEL, 1)
+    assert not await both.worker.report_canary(WORKER, FIRST, CanaryTally(1))
+    both.promoter.begin_canary(FIRST, 0.2)
+    assert (await looked(both))[1] == [Preparing(FIRST, MODEL, 1, 0.2)]
+    assert await both.worker.acknowledge_prepared(WORKER, FIRST)
+    for tally in (CanaryTally(10, 1, 0), CanaryTally(20, 2, 1)):
+        assert await both.worker.report_canary(WORKER, FIRST, tally)
+    assert both.promoter.tallies == {FIRST: CanaryTally(20, 2, 1)}
+    both.promoter.flip(FIRST)
+    assert not await both.worker.report_canary(WORKER, FIRST, CanaryTally(30))
+    assert both.promoter.tallies == {FIRST: CanaryTally(20, 2, 1)}
 
 
 async def test_every_change_is_heard(both: Both) -> None:

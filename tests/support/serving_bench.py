@@ -240,6 +240,7 @@ class Bench:
             worker_id="serving-00:1:abc",
             pid=1,
             on_swap=self.metrics.swapped,
+            on_canary_fault=self.metrics.canary_failed,
             generations=self.generations,
         )
 

@@ -1,4 +1,4 @@
-"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`, `cache_generations` as one serving worker reads and writes them.
+"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`, `canary_tallies`, `cache_generations` as one serving worker reads and writes them.
 
 Guarantee: an acknowledgement is written only while what it speaks of is still so: condition and insert are one statement. Failure: a worker
 that was stopped for a minute wakes up and goes on where it was. Remedy: its statement finds a closed deployment or another epoch and
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import ClockReading
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing
 
@@ -21,14 +22,17 @@ SELECT c.model, c.version, c.epoch, c.deployment_id,
 FROM champions c LEFT JOIN deployments d ON d.id = c.deployment_id
 WHERE c.model = ANY($1)
 """
-_PREPARING = "SELECT id, model, version FROM deployments WHERE status = 'preparing' AND model = ANY($1)"
+_PREPARING = """
+SELECT id, model, version, CASE WHEN status = 'canary' THEN canary_share ELSE 0 END AS share
+FROM deployments WHERE status IN ('preparing', 'canary') AND model = ANY($1)
+"""
 _BEAT = """
 INSERT INTO serving_workers (worker_id, pid, state, serving) VALUES ($1, $2, $3, $4)
 ON CONFLICT (worker_id) DO UPDATE SET heartbeat_at = clock_timestamp(), state = excluded.state, serving = excluded.serving
 """
 _PREPARED = """
 INSERT INTO worker_acks (worker_id, deployment_id, phase) SELECT $1, $2, 'prepared'
-WHERE EXISTS (SELECT FROM deployments WHERE id = $2 AND status = 'preparing') ON CONFLICT DO NOTHING
+WHERE EXISTS (SELECT FROM deployments WHERE id = $2 AND status IN ('preparing', 'canary')) ON CONFLICT DO NOTHING
 """
 _SERVING = """
 INSERT INTO worker_acks (worker_id, deployment_id, phase) SELECT $1, $2, 'serving'
@@ -36,7 +40,12 @@ WHERE EXISTS (SELECT FROM champions WHERE model = $3 AND epoch = $4 AND deployme
 """
 _REFUSED = """
 INSERT INTO worker_acks (worker_id, deployment_id, phase, detail) SELECT $1, $2, 'refused', $3
-WHERE EXISTS (SELECT FROM deployments WHERE id = $2 AND status IN ('preparing', 'flipped')) ON CONFLICT DO NOTHING
+WHERE EXISTS (SELECT FROM deployments WHERE id = $2 AND status IN ('preparing', 'canary', 'flipped')) ON CONFLICT DO NOTHING
+"""
+_CANARY = """
+INSERT INTO canary_tallies (deployment_id, worker_id, asked, failed, late) SELECT $1, $2, $3, $4, $5
+WHERE EXISTS (SELECT FROM deployments WHERE id = $1 AND status = 'canary')
+ON CONFLICT (deployment_id, worker_id) DO UPDATE SET asked = excluded.asked, failed = excluded.failed, late = excluded.late
 """
 
 
@@ -52,7 +61,7 @@ class PostgresFleet:
         generations = await self._postgres.fetch("SELECT kind, generation FROM cache_generations")
         return Fleet(
             champions=[ChampionNow(**row) for row in champions],
-            preparing=[Preparing(row["id"], row["model"], row["version"]) for row in preparing],
+            preparing=[Preparing(row["id"], row["model"], row["version"], row["share"]) for row in preparing],
             clock=None if clock is None else ClockReading(**clock),
             generations={row["kind"]: row["generation"] for row in generations},
         )
@@ -71,6 +80,9 @@ class PostgresFleet:
 
     async def refuse(self, worker_id: str, deployment_id: UUID, reason: str) -> bool:
         return await self._postgres.execute(_REFUSED, worker_id, deployment_id, reason[:500]) == 1
+
+    async def report_canary(self, worker_id: str, deployment_id: UUID, tally: CanaryTally) -> bool:
+        return await self._postgres.execute(_CANARY, deployment_id, worker_id, tally.asked, tally.failed, tally.late) == 1
 
     async def listen(self, heard: Callable[[], None]) -> None:
         await self._postgres.listen(CHANNEL, heard)

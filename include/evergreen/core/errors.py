@@ -6,6 +6,7 @@ from evergreen.contracts.errors import EvergreenError, InvalidEvent
 
 __all__ = [
     "ArtifactRefused",
+    "CanaryFailed",
     "ChampionConflict",
     "DataRejected",
     "DeploymentRefused",
@@ -35,6 +36,10 @@ __all__ = [
 
 class UnsafeSettings(EvergreenError, ValueError):
     """A setting that is not safe outside development."""
+
+
+class CanaryFailed(EvergreenError):
+    """A candidate that is tried out has no answer; the champion's is given instead."""
 
 
 class InvalidPolicy(EvergreenError):

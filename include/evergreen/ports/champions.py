@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import ProjectedAliases, WorkerView
 
 DeploymentKind = Literal["promote", "rollback", "revert"]
-DeploymentStatus = Literal["preparing", "flipped", "confirmed", "cancelled", "reverted"]
+DeploymentStatus = Literal["preparing", "canary", "flipped", "confirmed", "cancelled", "reverted"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class DeploymentRow:
     served_to: datetime | None = None
     stable_from: datetime | None = None
     error: str | None = None
+    canary_share: float | None = None
+    """None: it took over without a canary."""
+    canary_from: datetime | None = None
+    """Wall time."""
+    canary_verdict: str | None = None
 
     @property
     def name(self) -> str:
@@ -67,7 +73,7 @@ class Champions(Protocol):
 
 class Deployments(Protocol):
     def open_of(self, model: str) -> DeploymentRow | None:
-        """The one that is preparing or flipped: at most one per model."""
+        """The one that is preparing, a canary or flipped: at most one per model."""
 
     def get(self, deployment_id: UUID) -> DeploymentRow | None: ...
 
@@ -75,6 +81,15 @@ class Deployments(Protocol):
         """Newest first."""
 
     def start(self, row: DeploymentRow) -> None: ...
+
+    def begin_canary(self, deployment_id: UUID, share: float) -> None:
+        """Status canary, from now on."""
+
+    def canary_tally(self, deployment_id: UUID) -> CanaryTally:
+        """Of all workers that answered, dead ones included."""
+
+    def end_canary(self, deployment_id: UUID, verdict: str) -> None:
+        """The verdict; the status stays."""
 
     def flipped(self, deployment_id: UUID, workers: Sequence[str], served_from: datetime) -> None:
         """Status flipped; the one that served before served until `served_from`."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from evergreen.core.canary import CanaryTally, is_asked
 from evergreen.core.clock import ClockReading
 from evergreen.ports.model import Answering, ModelSpec, Scoring
 
@@ -44,6 +45,22 @@ class Champion:
     epoch: int
     shadow: LoadedModel | None = None
     """The previous champion while this one is in bake: scored alongside, in the log only."""
+    canary: Canary | None = None
+
+    def of(self, entity: str) -> Champion:
+        """Who answers this entity."""
+        canary = self.canary
+        return self if canary is None or not is_asked(canary.champion.loaded.name, entity, canary.share) else canary.champion
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A candidate that answers a share of the entities before it may take over."""
+
+    champion: Champion
+    """The candidate, under the champion's epoch. Raises CanaryFailed where it has no answer."""
+    share: float
+    deployment_id: UUID
 
 
 class ServedModels(Protocol):
@@ -120,11 +137,13 @@ class IdempotencyKeys(Protocol):
 
 @dataclass(frozen=True)
 class Preparing:
-    """A deployment that wants to be loaded and warmed."""
+    """A deployment that wants to be loaded and warmed; as a canary it answers a share too."""
 
     deployment_id: UUID
     model: str
     version: int
+    share: float = 0.0
+    """Of entities it answers already."""
 
 
 @dataclass(frozen=True)
@@ -176,3 +195,6 @@ class FleetRegistry(Protocol):
 
     async def refuse(self, worker_id: str, deployment_id: UUID, reason: str) -> bool:
         """False, and nothing written, when the deployment is closed."""
+
+    async def report_canary(self, worker_id: str, deployment_id: UUID, tally: CanaryTally) -> bool:
+        """All this worker has counted since it began. False, and nothing written, when the deployment is no canary (any more)."""

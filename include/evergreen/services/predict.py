@@ -1,6 +1,7 @@
 """One prediction: the champion's answer on given or stored features, cached by version, with what the seen index says.
 
-Guarantee: an answer comes from one version (the reference is taken once), and is the same with and without cache and Redis but for
+Guarantee: an answer comes from one version (the reference is taken once; while there is a canary, its share of the entities is answered by it, and by
+the champion where it cannot), and is the same with and without cache and Redis but for
 `cached`, `processing_time`, `prediction_id` and what is said about degradation. Failure: Redis or Postgres does not answer in time, or the
 model breaks. Remedy: the answer says `degraded` and why; what was computed without something it would have used is not cached; where
 nothing can be computed, what this version and epoch said a while ago answers."""
@@ -15,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evergreen.core.errors import Unavailable
+from evergreen.core.errors import CanaryFailed, Unavailable
 from evergreen.core.generations import Generations, predictions
 from evergreen.core.lru import Lru
 from evergreen.ports.cache import Asked, CachedAnswer, Layer, Nothing, PredictionCache
@@ -106,7 +107,7 @@ class Predict:
         champion, seen = self._models.at_once(kept.champion.loaded.spec.name), self._seen.known(kept.entity, now)
         if champion is None or seen is None or not self._holds(raw, kept, champion):
             return None
-        return self._tell(self._repeat(kept, champion, traceparent), STATUS[seen], [], now, started)
+        return self._tell(self._repeat(kept, traceparent), STATUS[seen], [], now, started)
 
     async def again(self, raw: bytes, traceparent: str = "") -> Answer | None:
         """The answer to a question that came with the same bytes before, while nothing it rests on has changed. Raises NoChampion."""
@@ -119,23 +120,22 @@ class Predict:
             return None
         now = self._now()
         status, reasons = await self._status(kept.entity, now, [])
-        return self._tell(self._repeat(kept, champion, traceparent), status, reasons, now, started)
+        return self._tell(self._repeat(kept, traceparent), status, reasons, now, started)
 
     def _holds(self, raw: bytes, kept: Repeated, champion: Champion) -> bool:
-        same = champion.loaded is kept.champion.loaded and champion.epoch == kept.champion.epoch
-        if same and kept.changes == self._generations.changes and kept.until > time.monotonic():
+        if champion is kept.champion and kept.changes == self._generations.changes and kept.until > time.monotonic():
             return True
         self._repeated.drop(raw)
         return False
 
-    def _repeat(self, kept: Repeated, champion: Champion, traceparent: str) -> _Said:
+    def _repeat(self, kept: Repeated, traceparent: str) -> _Said:
         self._observe("l1", True)
-        return _Said(champion, kept.entity, kept.given, kept.answer, "l1", kept.ready, kept.as_of, traceparent)
+        return _Said(kept.by, kept.entity, kept.given, kept.answer, "l1", kept.ready, kept.as_of, traceparent)
 
     def soon(self, question: Question) -> Soon | None:
         """As `run`, where the shared cache's answer is all that has to be waited for. None: `run` it."""
         champion = self._models.at_once(question.model)
-        if champion is None or question.features is None:
+        if champion is None or champion.canary is not None or question.features is None:
             return None
         started, spec = time.perf_counter(), champion.loaded.spec
         given, ignored = known(spec, question.features)
@@ -159,7 +159,7 @@ class Predict:
             answer = replace(answer, features_as_of=None)
         head = ready(champion, question.entity, ignored, answer)
         said = _Said(champion, question.entity, given, answer, "l2", head, None, question.traceparent)
-        self._keep(question.raw, said, changes, answer.seconds_left)
+        self._keep(question.raw, champion, said, changes, answer.seconds_left)
         return self._tell(said, STATUS[seen], [], now, started)
 
     async def run(self, question: Question) -> Answer:
@@ -168,11 +168,18 @@ class Predict:
         champion = await self._models.champion(question.model)
         changes, found = self._generations.changes, Round()
         given, ignored = known(champion.loaded.spec, question.features)
-        answer, layer = await self._answer(champion, question, given, found)
-        head = ready(champion, question.entity, ignored, answer)
-        said = _Said(champion, question.entity, encode(given or {}), answer, layer, head, answer.features_as_of, question.traceparent)
+        by = champion if champion.canary is None else champion.of(question.entity)
+        try:
+            answer, layer = await self._answer(by, question, given, found)
+        except (CanaryFailed, Unavailable):
+            if by is champion:
+                raise
+            by = champion
+            answer, layer = await self._answer(by, question, given, found)
+        head = ready(by, question.entity, ignored, answer)
+        said = _Said(by, question.entity, encode(given or {}), answer, layer, head, answer.features_as_of, question.traceparent)
         if found.whole and not found.reasons:
-            self._keep(question.raw, said, changes, min(answer.seconds_left, found.seconds_left))
+            self._keep(question.raw, champion, said, changes, min(answer.seconds_left, found.seconds_left))
         now = self._now()
         status, reasons = await self._status(question.entity, now, found.reasons)
         return self._tell(said, status, reasons, now, started)
@@ -185,12 +192,13 @@ class Predict:
             return await self._source.last_answer(champion, generation, entity, found)
         return await self._source.answer(champion, generation, entity, asked, found, question.shared)
 
-    def _keep(self, raw: bytes, said: _Said, changes: int, seconds: float) -> None:
+    def _keep(self, raw: bytes, champion: Champion, said: _Said, changes: int, seconds: float) -> None:
         if not 0 < len(raw) <= LONGEST_REPEATED or seconds <= 0:
             return
         size = len(raw) + len(said.ready.head) + len(said.answer.body) + len(said.answer.features)
         until = time.monotonic() + seconds
-        self._repeated.put(raw, Repeated(said.champion, changes, until, said.entity, said.given, said.answer, said.ready, said.as_of), size)
+        kept = Repeated(champion, said.champion, changes, until, said.entity, said.given, said.answer, said.ready, said.as_of)
+        self._repeated.put(raw, kept, size)
 
     async def _status(self, entity: str, now: datetime, reasons: list[str]) -> tuple[BloomStatus, list[str]]:
         try:

@@ -64,6 +64,8 @@ class Repeated:
     """A question by its bytes, and everything its answer needs while nothing changes."""
 
     champion: Champion
+    by: Champion
+    """Who answered: the champion or its canary."""
     changes: int
     """Of the generations then."""
     until: float

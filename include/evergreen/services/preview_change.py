@@ -71,7 +71,7 @@ class PreviewChange:
 
     def _checks(self, tx: DeployTransaction, kind: ActionKind, model: str) -> list[Check]:
         history = tx.deployments.history(model)
-        under_way = next((one for one in history if one.status in ("preparing", "flipped")), None)
+        under_way = next((one for one in history if one.status in ("preparing", "canary", "flipped")), None)
         busy = (kind, model) in tx.actions.out()
         live = agreement(tx.deployments.workers(_NOBODY, LIVE_SECONDS), "serving", 0).missing
         enough = len(live) >= self._at_least

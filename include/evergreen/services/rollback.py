@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from evergreen.contracts.actions import Action
 from evergreen.core.champion import rollback_refused, rollback_targets
-from evergreen.core.errors import ArtifactRefused, DeploymentRefused, EvergreenError, NotFound
+from evergreen.core.errors import ArtifactRefused, DeploymentRefused, NotFound
 from evergreen.ports.champions import ChampionRow
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import DeployStore, DeployTransaction
@@ -18,9 +16,8 @@ from evergreen.ports.storage import ClaimedAction
 from evergreen.services.deploy import Deploy
 from evergreen.services.deployment_plan import NothingToDo, Plan
 from evergreen.services.promote import facts_of
+from evergreen.services.show_quarantine import show_quarantine
 from evergreen.services.version_names import parse_version
-
-log = structlog.get_logger(__name__)
 
 
 class Rollback:
@@ -35,7 +32,7 @@ class Rollback:
         refused = self._not_loadable(action)
         result = self._deploy.run(claimed, lambda tx, champion: _plan(tx, champion, action, refused))
         if result.get("previous_version"):
-            self._mark(str(result["previous_version"]), str(result["reason"]))
+            show_quarantine(self._registry, *parse_version(str(result["previous_version"])), str(result["reason"]))
         return result
 
     def planned(self, action: Action) -> Plan | NothingToDo:
@@ -43,13 +40,6 @@ class Rollback:
         refused = self._not_loadable(action)
         with self._store.transaction() as tx:
             return _plan(tx, tx.champions.get(action.model), action, refused)
-
-    def _mark(self, version: str, reason: str) -> None:
-        """The quarantine as the registry's UI shows it; what counts is the table's, so a registry that is away stops nothing."""
-        try:
-            self._registry.annotate(*parse_version(version), {"evergreen.quarantined": reason})
-        except EvergreenError as error:
-            log.warning("quarantine_not_shown", version=version, error=str(error))
 
     def _not_loadable(self, action: Action) -> Mapping[int, str]:
         """Versions that would be tried before the first one that loads, with the reason; found out before the champion's row is locked."""

@@ -111,5 +111,6 @@ def _deployment(row: DeploymentRow) -> dict[str, Any]:
         "served_to": None if row.served_to is None else row.served_to.isoformat(),
         "stable_from": None if row.stable_from is None else row.stable_from.isoformat(),
         "workers": list(row.required_workers),
+        "canary": row.canary_verdict,
         "error": row.error,
     }

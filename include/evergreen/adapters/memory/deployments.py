@@ -9,12 +9,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from evergreen.adapters.memory.tables import Tables
+from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import ProjectedAliases, WorkerView
 from evergreen.core.clock import wall_now
 from evergreen.ports.champions import ChampionRow, DeploymentRow
 from evergreen.ports.versions import VersionRow, VersionStatus
 
-OPEN_DEPLOYMENTS = ("preparing", "flipped")
+OPEN_DEPLOYMENTS = ("preparing", "canary", "flipped")
 
 
 class MemoryVersions:
@@ -97,6 +98,15 @@ class MemoryDeployments:
         if self.open_of(row.model) is not None:
             raise ValueError(f"{row.model} has an open deployment already")
         self._rows[row.id] = replace(row, created_at=wall_now())
+
+    def begin_canary(self, deployment_id: UUID, share: float) -> None:
+        self._change(deployment_id, status="canary", canary_share=share, canary_from=wall_now())
+
+    def canary_tally(self, deployment_id: UUID) -> CanaryTally:
+        return sum((tally for (about, _), tally in self._tables.canary_tallies.items() if about == deployment_id), CanaryTally())
+
+    def end_canary(self, deployment_id: UUID, verdict: str) -> None:
+        self._change(deployment_id, canary_verdict=verdict)
 
     def flipped(self, deployment_id: UUID, workers: Sequence[str], served_from: datetime) -> None:
         model = self._rows[deployment_id].model

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from evergreen.contracts.envelope import Event, decode, encode
 from evergreen.contracts.topics import TOPIC_OF
+from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import PublishFailed, Unavailable
 from evergreen.ports.cache import Asked, CachedAnswer, Layer
@@ -162,11 +163,16 @@ class MemoryFleet(Part):
     acks: list[tuple[str, UUID, str]] = field(default_factory=list)
     """(phase, deployment, detail), each once."""
     clock: ClockReading | None = None
+    tallies: dict[UUID, CanaryTally] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
     heard: Callable[[], None] = lambda: None
 
     def prepare(self, deployment: UUID, model: str, version: int) -> None:
         self.preparing[deployment] = Preparing(deployment, model, version)
+        self.heard()
+
+    def begin_canary(self, deployment: UUID, share: float) -> None:
+        self.preparing[deployment] = replace(self.preparing[deployment], share=share)
         self.heard()
 
     def flip(self, deployment: UUID, *, shadow: bool = False) -> None:
@@ -212,6 +218,13 @@ class MemoryFleet(Part):
 
     async def refuse(self, worker_id: str, deployment_id: UUID, reason: str) -> bool:
         return self._ack("refused", deployment_id, reason, deployment_id in self.preparing or deployment_id in self.flipped)
+
+    async def report_canary(self, worker_id: str, deployment_id: UUID, tally: CanaryTally) -> bool:
+        self._answer()
+        still_so = deployment_id in self.preparing and self.preparing[deployment_id].share > 0
+        if still_so:
+            self.tallies[deployment_id] = tally
+        return still_so
 
     def _ack(self, phase: str, deployment: UUID, detail: str, still_so: bool) -> bool:
         self._answer()

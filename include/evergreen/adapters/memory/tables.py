@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
+from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import ProjectedAliases
 from evergreen.ports.access import Account
 from evergreen.ports.approvals import ApprovalRow
@@ -88,6 +89,8 @@ class Tables:
     """Serving worker -> its last heartbeat, wall time. Set by a test, as what they say is."""
     acks: dict[tuple[str, UUID, str], str] = field(default_factory=dict)
     """(worker, deployment, phase) -> detail."""
+    canary_tallies: dict[tuple[UUID, str], CanaryTally] = field(default_factory=dict)
+    """By deployment and worker."""
     pauses: dict[int, Pause] = field(default_factory=dict)
     shadow_policies: dict[str, tuple[Mapping[str, Any], bool]] = field(default_factory=dict)
     """Body, and whether it decides now."""

@@ -1,4 +1,4 @@
-"""Tables `deployments`, `serving_workers` and `worker_acks`, as a promotion or rollback sees them."""
+"""Tables `deployments`, `serving_workers`, `worker_acks` and `canary_tallies`, as a promotion or rollback sees them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from uuid import UUID
 import psycopg2.extensions
 import psycopg2.extras
 
+from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import WorkerView
 from evergreen.ports.champions import DeploymentRow
 
 _PLANNED = "id, model, version, previous_version, kind, status, epoch, action_id, forced, reason"
-_COLUMNS = f"{_PLANNED}, required_workers, created_at, served_from, served_to, stable_from, error"
+_COLUMNS = f"{_PLANNED}, required_workers, created_at, served_from, served_to, stable_from, error, canary_share, canary_from, canary_verdict"
 
 
 class PostgresDeployments:
@@ -23,7 +24,7 @@ class PostgresDeployments:
         self._connection = connection
 
     def open_of(self, model: str) -> DeploymentRow | None:
-        rows = self._select("WHERE model = %s AND status IN ('preparing', 'flipped') FOR UPDATE", (model,))
+        rows = self._select("WHERE model = %s AND status IN ('preparing', 'canary', 'flipped') FOR UPDATE", (model,))
         return rows[0] if rows else None
 
     def get(self, deployment_id: UUID) -> DeploymentRow | None:
@@ -37,6 +38,22 @@ class PostgresDeployments:
         values = {name: getattr(row, name) for name in _PLANNED.split(", ")}
         with self._connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO deployments ({_PLANNED}) VALUES ({', '.join(f'%({name})s' for name in values)})", values)
+
+    def begin_canary(self, deployment_id: UUID, share: float) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE deployments SET status = 'canary', canary_share = %s, canary_from = clock_timestamp() WHERE id = %s AND status = 'preparing'",
+                (share, deployment_id),
+            )
+
+    def canary_tally(self, deployment_id: UUID) -> CanaryTally:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT asked, failed, late FROM canary_tallies WHERE deployment_id = %s", (deployment_id,))
+            return sum((CanaryTally(*row) for row in cursor.fetchall()), CanaryTally())
+
+    def end_canary(self, deployment_id: UUID, verdict: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute("UPDATE deployments SET canary_verdict = %s WHERE id = %s", (verdict, deployment_id))
 
     def flipped(self, deployment_id: UUID, workers: Sequence[str], served_from: datetime) -> None:
         with self._connection.cursor() as cursor:
