@@ -187,7 +187,6 @@ class TestMlflow:
         with projecting(parts):
             wanted = {"challenger": 3}
             self._until(lambda: parts.registry.aliases(name) == wanted)
-            moves: list[dict[str, int | None]] = [{"champion": 1}, {"challenger": 2}, {"challenger": None}]
             taken = []
             moves: list[dict[str, int | None]] = [{"champion": 1}, {"challenger": 2}, {"challenger": None}]
             for number in range(10):

@@ -18,6 +18,7 @@ from evergreen.contracts.actions import ActionKind
 from evergreen.core.clock import FixedClock
 from evergreen.core.errors import EvergreenError
 from evergreen.core.release import released_at
+from evergreen.ports.experiments import NoExperiments
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.storage import ActionRow
 from evergreen.services.adopt import Adopt
@@ -83,7 +84,7 @@ class Bench:
     def evaluate(self, version: int) -> dict[str, Any]:
         claim = claimed(self.store, self.clock, ActionKind.EVALUATE, {}, model=self.spec.name, target=f"{self.spec.name}@{version}")
         lake = FrameLake(tiny_rows(59))
-        return dict(Evaluate(self.store, self.clock, self.carry_out, self.registry, lake, lambda _: self.spec).run(claim))
+        return dict(Evaluate(self.store, self.clock, self.carry_out, self.registry, lake, lambda _: self.spec, NoExperiments()).run(claim))
 
     def promote(self, version: int) -> None:
         deploy = Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=1, confirm_seconds=20)
