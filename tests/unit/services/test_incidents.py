@@ -126,3 +126,35 @@ def test_before_the_cut_the_next_row_stood_in_for_the_first() -> None:
     assert len(both) >= 20
     assert (uncut.loc[both, "age_hours"] - clean.loc[both, "age_hours"]).min() > 23.9
     assert (uncut.loc[both, "log_views"] - clean.loc[both, "log_views"]).mean() > 0.05
+
+
+def spoil(rows: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """A list as a bad day sends it: lost and impossible values, no names, unreadable days, rows twice, in any order."""
+    bad = rows.astype(object)
+    for column, value in (("view_count", None), ("view_count", -1), ("like_count", "many"), ("video_id", None), ("list_date", "soon"), ("title", None)):
+        bad.loc[random.random(len(bad)) < random.choice([0.0, 0.05, 0.4]), column] = value
+    return pd.concat([bad, bad[random.random(len(bad)) < 0.1]]).sample(frac=1.0, random_state=int(random.integers(2**31)), ignore_index=True)
+
+
+@pytest.mark.slow
+def test_every_row_is_in_one_place_and_no_key_that_was_lost_is_trained_on() -> None:
+    """Bad batches, by brute force."""
+    first, last = date(2025, 3, 3), date(2025, 3, 6)
+    rows = simulate(first, last, 8).groupby("list_date").head(12)
+    for seed in range(50):
+        received = spoil(rows, np.random.default_rng(seed))
+        lake = MemoryLake({DATASET.name: DATASET})
+        checked = DATASET.validate(received, last)
+        assert len(checked.clean) + len(checked.quarantined) == len(received)
+        lake.keep_bronze(DATASET.name, "b", received, checked.quarantined)
+        lake.merge_silver(DATASET.name, checked.clean)
+        silver = lake.silver(DATASET.name)
+        if silver.empty:
+            continue
+        keys = set(zip(silver["video_id"], silver["list_date"], strict=True))
+        aside = checked.quarantined.dropna(subset=["video_id", "list_date"])
+        lost = set(zip(aside["video_id"], aside["list_date"], strict=True)) - keys
+        table = feature_table(SPEC, read_silver(lake, SPEC, released_at(last)), released_at(last))
+        trained = set(zip(table["video_id"], table["list_date"], strict=True))
+        assert trained <= keys
+        assert not [video for video, day in trained for other, earlier in lost if video == other and silver["list_date"].min() <= earlier < day]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.contracts.events import QualityFinding
+from evergreen.core.quality import INCIDENT_SHARE
 from evergreen.core.severity import Severity
 from evergreen.domains.tabular.coerce import coerced, is_given
 from evergreen.domains.tabular.declared import Declared, Number
@@ -21,8 +22,6 @@ from evergreen.domains.tabular.row import AT, DAY, silver_columns
 from evergreen.ports.dataset import Checked
 
 REASON = "reason"
-INCIDENT_SHARE = 0.3
-"""Nulls of a day and column beyond the usual share: the rows without go aside."""
 _INCIDENT_ROWS = 10
 """A day of fewer rows loses a third of them by chance."""
 _MEDIUM_SHARE, _HIGH_SHARE = 0.05, 0.2
@@ -49,7 +48,8 @@ def validate(received: pd.DataFrame, last_known: date, declared: Declared) -> Ch
     again = rows[good].duplicated([declared.entity.name, DAY], keep="first").reindex(rows.index, fill_value=False).astype(bool)
     findings.append(_Finding("duplicate", declared.entity.name, again, "the day already holds a row of this name"))
     good &= ~again
-    quarantined = given.loc[~good].assign(**{REASON: _reasons(findings, rows)[~good.to_numpy()]})
+    keys = {name: rows.loc[~good, name] for name in (declared.entity.name, DAY) if name not in given.columns}  # of whom and when it was lost
+    quarantined = given.loc[~good].assign(**keys, **{REASON: _reasons(findings, rows)[~good.to_numpy()]})
     graded = sorted((_graded(one, len(rows)) for one in findings if one.rows.any() or one.severity is not None), key=lambda one: -one[0])
     return Checked(
         clean=rows.loc[good, list(silver_columns(declared))].reset_index(drop=True),
@@ -93,7 +93,7 @@ def _rows(rows: pd.DataFrame, last_known: date, declared: Declared) -> Iterator[
 
 
 def _incidents(rows: pd.DataFrame, declared: Declared) -> Iterator[_Finding]:
-    """Columns that lose a large part of a day's values: the rows without go aside, the others stay."""
+    """Columns that lose a large part of a day's values beyond the usual share: the rows without go aside, the others stay."""
     size = rows.groupby(DAY)[AT].transform("size").fillna(0)
     for one in declared.inputs:
         empty = rows[one.name].isna()

@@ -153,3 +153,9 @@ def test_a_day_without_rows_is_said_only_where_every_day_has_some(daily: bool) -
     announced = DataIngested(batch_id="b", dataset="flats.rows", path="b.parquet", rows=20, window=window, sha256="0" * 64)
     found = check_batch(batch(), dataset, announced, date(2025, 3, 4)).findings
     assert [finding.kind for finding in found] == (["empty_day"] if daily else [])
+
+
+def test_a_row_set_aside_says_of_whom_and_when_it_was() -> None:
+    """Silver's key beside what was received: the next row of that name is not its first."""
+    quarantined = validate(with_cell("area", None), KNOWN, FLATS).quarantined
+    assert quarantined[["id", "day"]].to_numpy().tolist() == [["L0", pd.Timestamp(2025, 3, 2)]]
