@@ -5,157 +5,36 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
 
 from evergreen.adapters import artifact_probe
-from evergreen.adapters.memory.registry import MemoryRegistry
-from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind, ActionStatus
-from evergreen.core.clock import FixedClock
 from evergreen.core.errors import ArtifactRefused, Unavailable
-from evergreen.core.release import released_at
 from evergreen.core.served_form import ExperimentOutcome
-from evergreen.ports.index import PredictionRow
-from evergreen.ports.model import Chances, ModelSpec
-from evergreen.ports.registry import CompiledVersion, GoldenRows, LoadedVersion
+from evergreen.ports.model import Chances
+from evergreen.ports.registry import GoldenRows, LoadedVersion
 from evergreen.ports.storage import MAX_ATTEMPTS
-from evergreen.services.candidates import Origin, new_version, version_row
 from evergreen.services.carry_out import CarryOut
-from evergreen.services.evaluate import Evaluate
-from evergreen.services.training import train_candidate
 from evergreen.settings import Settings
-from tests.support.claims import claimed, emptied, said
-from tests.support.tiny import BREAK, FEATURES, NAME, FrameLake, TinyPredictor, tiny_rows, tiny_spec
+from tests.support.claims import said
+from tests.support.gates_bench import ROWS, Asked, Bench, Spoil, chances, gates_bench
+from tests.support.tiny import BREAK, NAME, FrameLake, TinyPredictor
 
 pytestmark = pytest.mark.connected
-AS_OF = released_at(BREAK + timedelta(days=25))
-ROWS = tiny_rows(90)
-
-
-def _chances(predictor: Any, rows: pd.DataFrame) -> dict[str, Chances]:
-    chance = norm.cdf((predictor.predict(rows) + 0.5) / 0.1)
-    return {"high": Chances(chance, np.asarray(rows["y"] > -0.5, dtype=np.float64))}
-
-
-class HeadAnswers:
-    def __init__(self, heads: Any, card: Mapping[str, Any]) -> None:
-        self._heads = heads
-
-    def answer(self, requests: Any) -> list[dict[str, Any]]:
-        return [{"prediction": self._heads.one([request.get(name, math.nan) for name in FEATURES])["primary"]} for request in requests]
-
-
-class OneHead:
-    def __init__(self, predictor: Any) -> None:
-        self._predictor = predictor
-
-    def one(self, row: Any) -> dict[str, float]:
-        return {"primary": float(self.many([row])["primary"][0])}
-
-    def many(self, rows: Any) -> dict[str, Any]:
-        return {"primary": self._predictor.predict(pd.DataFrame(rows, columns=list(FEATURES)))}
-
-
-Spoil = Callable[[Any], Any]
-
-
-class SpoiltRegistry(MemoryRegistry):
-    """Version 2 as a test wants it."""
-
-    loads: Spoil = staticmethod(lambda loaded: loaded)
-    loads_champion: Spoil = staticmethod(lambda loaded: loaded)
-    compiles: Spoil = staticmethod(lambda compiled: compiled)
-    probes: Spoil = staticmethod(lambda figures: figures)
-
-    def load(self, spec: ModelSpec, version: int) -> LoadedVersion:
-        loaded: LoadedVersion = (self.loads if version == 2 else self.loads_champion)(super().load(spec, version))
-        return loaded
-
-    def compiled(self, spec: ModelSpec, version: int) -> CompiledVersion:
-        heads = OneHead(super().load(spec, version).predictor)
-        made: CompiledVersion = self.compiles(CompiledVersion(heads, lambda matrix: heads.many(matrix)["primary"], {}, None))
-        return made
-
-    def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
-        super().load(spec, version)
-        figures: Mapping[str, float] = self.probes({"seconds": 0.1, "peak_mb": 100.0, "parity": 1e-15})
-        return figures
-
-    def probe_in_child(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
-        return artifact_probe.probe_in_child(self._version_folder(NAME, version), spec, bytes(32), identity=f"{NAME}@{version}").figures
-
-
-@dataclass
-class Asked:
-    outcome: Callable[[str, int], ExperimentOutcome | None] = field(default=lambda model, version: None)
-
-
-@dataclass
-class Bench:
-    store: PostgresStore
-    registry: SpoiltRegistry
-    spec: ModelSpec
-    lake: FrameLake
-    clock: FixedClock
-    experiments: Asked = field(default_factory=Asked)
-
-    @property
-    def evaluate(self) -> Evaluate:
-        carry_out = CarryOut(self.store, self.clock)
-        return Evaluate(self.store, self.clock, carry_out, self.registry, self.lake, lambda _: self.spec, self.experiments)
-
-    def claim(self) -> Any:
-        return claimed(self.store, self.clock, ActionKind.EVALUATE, {}, model=NAME, target=f"{NAME}@2", as_of=AS_OF)
-
-    def judge(self) -> dict[str, dict[str, Any]]:
-        """The failed gates by name, after checking that event, version and registry agree and that the champion stays."""
-        self.evaluate.run(self.claim())
-        (event,) = said(self.store, "/airflow/evaluate")
-        with self.store.transaction() as tx:
-            row, champion = tx.versions.get(NAME, 2), tx.champions.get(NAME)
-        assert row is not None
-        assert row.scorecard is not None
-        assert champion is not None
-        assert (champion.version, champion.epoch) == (1, 1)
-        assert event.data["gates"] == row.scorecard["gates"]
-        failed = {gate["name"]: gate for gate in event.data["gates"] if not gate["passed"]}
-        assert (event.data["approved"], row.status) == ((False, "refused") if failed else (True, "approved"))
-        tags = self.registry.tags[f"{NAME}@2"]
-        assert {name for name, value in tags.items() if value.startswith("failed: ")} == {f"evergreen.gate.{name}" for name in failed}
-        return failed
-
-    def ask_champion(self, **features: Any) -> None:
-        asked = {"x": 0.5, "group": 1.0} | features
-        rest: dict[str, Any] = {"answer": {}, "latency_seconds": 0.001, "cached": False, "shadow_version": None, "shadow_predicted": None}
-        row = PredictionRow("/serving/x", "e1", AS_OF, "asked-1", NAME, 1, "video", asked, -0.5, -1.0, 0.0, **rest)
-        with self.store.transaction() as tx:
-            tx.stream.predictions([row])
 
 
 @pytest.fixture
 def bench(postgres_settings: Settings, tmp_path: Path) -> Iterator[Bench]:
-    spec = replace(tiny_spec(), chances=_chances, answers=HeadAnswers)
-    store = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
-    made = Bench(store, SpoiltRegistry(tmp_path), spec, FrameLake(ROWS), FixedClock(AS_OF))
-    with store.transaction() as tx, tx.connection.cursor() as cursor:
-        for number, (as_of, change) in enumerate([(released_at(BREAK - timedelta(days=1)), None), (AS_OF, BREAK)], 1):
-            origin = Origin(action_id=f"00000000-0000-4000-8000-00000000000{number}", cause="test", as_of=as_of)  # type: ignore[arg-type]
-            registered = made.registry.register(new_version(spec, train_candidate(spec, ROWS, as_of, change), origin, 0.1))
-            tx.versions.insert(version_row(registered, origin))
-        cursor.execute(
-            "INSERT INTO champions (model, version, epoch, deployment_id, since) VALUES (%s, 1, 1, gen_random_uuid(), %s)", (NAME, AS_OF.astimezone(UTC))
-        )
-    yield made
-    store.close()
+    with gates_bench(postgres_settings, tmp_path) as made:
+        yield made
 
 
 def _raises(*_: Any, **__: Any) -> Any:
@@ -215,6 +94,25 @@ def _trained_on_the_window(bench: Bench) -> None:
         cursor.execute("UPDATE model_versions SET trained_to = %s WHERE version = 2", (BREAK + timedelta(days=24),))
 
 
+def _trained_shorter(spoil: Spoil) -> Callable[[Bench], None]:
+    """So that its baseline goes further back than the evaluation window: 200 rows instead of 140."""
+
+    def apply(bench: Bench) -> None:
+        with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
+            cursor.execute("UPDATE model_versions SET trained_to = %s WHERE version = 2", (BREAK + timedelta(days=10),))
+        _predicts(spoil)(bench)
+
+    return apply
+
+
+def _nan_for_the_longer(values: Any) -> Any:
+    return values * np.nan if len(values) == 200 else values
+
+
+def _raises_for_the_longer(values: Any) -> Any:
+    return _raises() if len(values) == 200 else values
+
+
 def _golden(rows: int) -> Callable[[Bench], None]:
     def cut(loaded: LoadedVersion) -> LoadedVersion:
         assert loaded.golden is not None
@@ -232,7 +130,7 @@ def _twice(values: Any) -> Any:
 
 
 def _late(predictor: Any, rows: pd.DataFrame) -> dict[str, Chances]:
-    known = _chances(predictor, rows)["high"]
+    known = chances(predictor, rows)["high"]
     return {"high": Chances(known.probability, np.where(np.arange(len(rows)) < 20, known.outcome, np.nan))}
 
 
@@ -241,11 +139,10 @@ def _not_finite(predictor: Any, rows: pd.DataFrame) -> dict[str, Chances]:
 
 
 def _turned_round(predictor: Any, rows: pd.DataFrame) -> dict[str, Chances]:
-    known = _chances(predictor, rows)["high"]
+    known = chances(predictor, rows)["high"]
     return {"high": Chances(1 - known.probability, known.outcome)} if predictor.predict(rows).mean() < 0 else {"high": known}
 
 
-_LAST_WEEK = pd.Timestamp(BREAK + timedelta(days=19))
 _OFF = 1e-6
 _WORSE = ExperimentOutcome("titles", 900, -0.1, -0.2, -0.01, True)
 MATRIX = [
@@ -254,6 +151,7 @@ MATRIX = [
     pytest.param("artifact", _registry(probes=_raises), "ZeroDivisionError", id="artifact-raises"),
     pytest.param("artifact", _registry(probes=lambda figures: {**figures, "peak_mb": math.nan}), "not a number: peak_mb", id="artifact-nan"),
     pytest.param("artifact", _registry(probes=lambda figures: {}), "KeyError", id="artifact-no-figures"),
+    pytest.param("artifact", _registry(loads=_raises), "ZeroDivisionError", id="artifact-raises-when-loaded-here"),
     pytest.param("rows", _lake(lambda rows: rows.iloc[:0]), "holds nothing", id="rows-no-data"),
     pytest.param("rows", _lake(lambda rows: rows[rows["entity"].str.endswith("-1")]), "7 labelled rows", id="rows-starved"),
     pytest.param("rows", _lake(lambda rows: rows.assign(y=np.nan)), "0 list days", id="rows-no-outcome"),
@@ -304,6 +202,8 @@ MATRIX = [
     pytest.param("experiment", _found(lambda *_: _WORSE), "worse than the champion", id="experiment-worse"),
     pytest.param("experiment", _found(lambda *_: replace(_WORSE, high=math.nan)), "not a number", id="experiment-nan"),
     pytest.param("experiment", _found(lambda *_: replace(_WORSE, high=0.1, groups_as_planned=False)), "not divided as planned", id="experiment-groups"),
+    pytest.param("baseline", _trained_shorter(_nan_for_the_longer), "not all numbers", id="baseline-nan"),
+    pytest.param("baseline", _trained_shorter(_raises_for_the_longer), "ZeroDivisionError", id="baseline-raises"),
 ]
 
 
@@ -333,7 +233,7 @@ def test_the_matrix_holds_every_gate() -> None:
     named = {case.values[0] for case in MATRIX}
     assert named == {
         *("quarantine", "artifact", "rows", "held_out", "schema", "predictions", "improvement", "segments", "coverage", "calibration", "size"),
-        *("parity", "latency", "traffic", "experiment"),
+        *("parity", "latency", "traffic", "experiment", "baseline"),
     }
 
 

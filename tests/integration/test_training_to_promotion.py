@@ -193,7 +193,7 @@ def _assert_said(bench: Bench, first: str, second: str) -> None:
     names = [gate["name"] for gate in evaluated[1]["gates"]]
     assert names == [
         *("quarantine", "artifact", "rows", "held_out", "schema", "predictions", "improvement", "segments", "coverage"),
-        *("calibration", "size", "parity", "latency", "traffic", "experiment"),
+        *("calibration", "size", "parity", "latency", "traffic", "experiment", "baseline"),
     ]
     assert all(gate["numbers"] for gate in evaluated[1]["gates"] if gate["name"] not in {"quarantine", "held_out", "schema", "traffic", "experiment"})
     assert [event.data["model_version"] for event in said(bench.store, "/airflow/promote")] == [first, second]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -13,13 +14,13 @@ from evergreen.contracts.actions import Action
 from evergreen.contracts.events import GateResult, ModelEvaluationCompleted, Window
 from evergreen.core import evaluation as verdict
 from evergreen.core.clock import Clock
-from evergreen.core.errors import ArtifactRefused, NotEnoughData, NotFound
+from evergreen.core.errors import NotEnoughData, NotFound
 from evergreen.core.evaluation import Scorecard
 from evergreen.core.served_form import experiment
 from evergreen.ports.experiments import Experiments
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
-from evergreen.ports.registry import ModelRegistry
+from evergreen.ports.registry import LoadedVersion, ModelRegistry
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.traffic import RecordedRequest
 from evergreen.ports.versions import VersionRow
@@ -81,26 +82,28 @@ class Evaluate:
 
     def _judge(self, spec: ModelSpec, row: VersionRow, champion: VersionRow | None, as_of: datetime) -> Scorecard:
         reference_name = MEDIAN if champion is None else champion.name
-        safe = run_gates([("quarantine", partial(_not_quarantined, row)), ("artifact", lambda: self._probed(spec, row))])
+        loaded: list[LoadedVersion] = []
+        safe = run_gates([("quarantine", partial(_not_quarantined, row)), ("artifact", lambda: self._probed(spec, row, loaded))])
         if not all(result.passed for result in safe):
             return Scorecard(row.name, reference_name, tuple(safe))
+        (candidate,), errors = loaded, list[float]()
         try:
-            candidate = self._registry.load(spec, row.version)
             table = feature_table(spec, read_silver(self._lake, spec, as_of), as_of)
             first, last = evaluation_days(spec, table)
-        except (ArtifactRefused, NotEnoughData) as error:
+        except NotEnoughData as error:
             return Scorecard(row.name, reference_name, (*safe, verdict.gate("rows", False, str(error))))
         rows = rows_between(spec, table, first, last)
         trial = Trial(spec, candidate, row.name, row.trained_to, rows, lambda: self._reference(spec, row, champion, table))
         asked, explained = partial(self._asked, spec, champion, as_of), partial(self._explained, champion)
         form = ServedForm(spec, candidate, rows, partial(self._registry.compiled, spec, row.version), safe[-1].numbers, asked, explained)
         gates = (*safe, *run_gates([*trial.gates(), *form.gates(), ("experiment", partial(self._experiment, row))]))
-        sane = next(result for result in gates if result.name == "predictions").passed
-        errors = own_errors(spec, candidate, row, table) if sane else ()
-        return Scorecard(row.name, reference_name, gates, first, last, len(rows), errors, younger(spec, row, rows, table, as_of))
+        gates = (*gates, *run_gates([("baseline", lambda: _baseline(own_errors(spec, candidate, row, table), errors))]))
+        return Scorecard(row.name, reference_name, gates, first, last, len(rows), tuple(errors), younger(spec, row, rows, table, as_of))
 
-    def _probed(self, spec: ModelSpec, row: VersionRow) -> GateResult:
+    def _probed(self, spec: ModelSpec, row: VersionRow, loaded: list[LoadedVersion]) -> GateResult:
+        """Loaded here, too, into `loaded`, once the child survived it."""
         measured = self._registry.probe(spec, row.version)
+        loaded.append(self._registry.load(spec, row.version))
         detail = f"verified and loaded in a child process in {measured['seconds']:.1f} s with {measured['peak_mb']:.0f} MB"
         return verdict.gate("artifact", True, detail, **measured)
 
@@ -144,6 +147,15 @@ class Evaluate:
         gates = {f"evergreen.gate.{result.name}": ("passed: " if result.passed else "failed: ") + result.detail for result in card.gates}
         summary = {"evergreen.verdict": "approved" if card.approved else "refused", "evergreen.compared_with": card.reference}
         self._registry.annotate(row.model, row.version, {**summary, **gates})
+
+
+def _baseline(measured: Sequence[float], errors: list[float]) -> GateResult:
+    """What the version's performance is compared with later: kept in `errors` when every one is a number."""
+    finite = all(map(math.isfinite, measured))
+    if finite:
+        errors += measured
+    detail = f"{len(measured)} own errors on rows it has not seen" if finite else "its errors on rows it has not seen are not all numbers"
+    return verdict.gate("baseline", finite and len(measured) > 0, detail, n=len(measured))
 
 
 def _not_quarantined(row: VersionRow) -> GateResult:
