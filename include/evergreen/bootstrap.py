@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from evergreen.services.record_stream import RecordStream
     from evergreen.services.retrain_report import RetrainReports
     from evergreen.services.scale import ScaleService
+    from evergreen.services.shadow_trial import ShadowTrialStep
     from evergreen.settings import Settings
 
 
@@ -197,6 +198,14 @@ class Parts:
         canary = CanaryStep(self.store, self.registry, rules, self.clock.is_replaying)
         confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
         return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds, canary=canary)
+
+    @cached_property
+    def shadow_trials(self) -> ShadowTrialStep:
+        from evergreen.services.shadow_trial import ShadowRules, ShadowTrialStep
+
+        rollout = self.settings.rollout
+        rules = ShadowRules(rollout.shadow_rows, rollout.shadow_hours)
+        return ShadowTrialStep(self.store, self.clock, self.carry_out, rules, self.spec, self.clock.is_replaying)
 
     @cached_property
     def notifier(self) -> NotifierParts:

@@ -59,7 +59,7 @@ def _evaluate(parts: Parts) -> UseCase:
     from evergreen.ports.experiments import NoExperiments
     from evergreen.services.evaluate import Evaluate
 
-    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, NoExperiments()).run
+    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, NoExperiments(), parts.shadow_trials).run
 
 
 def _promote(parts: Parts) -> UseCase:

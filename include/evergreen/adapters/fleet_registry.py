@@ -18,7 +18,10 @@ CHANNEL = "champion"
 FORGET_AFTER = "1 day"
 _CHAMPIONS = """
 SELECT c.model, c.version, c.epoch, c.deployment_id,
-       CASE WHEN d.kind = 'promote' AND d.status IN ('flipped', 'confirmed') AND d.stable_from IS NULL THEN d.previous_version END AS shadow_version
+       coalesce((SELECT t.version FROM shadow_trials t WHERE t.model = c.model AND t.champion = c.version AND t.ended_time IS NULL
+                 ORDER BY t.started_time DESC, t.version DESC LIMIT 1),
+                CASE WHEN d.kind = 'promote' AND d.status IN ('flipped', 'confirmed') AND d.stable_from IS NULL THEN d.previous_version END
+       ) AS shadow_version
 FROM champions c LEFT JOIN deployments d ON d.id = c.deployment_id
 WHERE c.model = ANY($1)
 """

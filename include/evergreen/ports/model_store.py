@@ -8,6 +8,7 @@ from typing import Protocol
 from evergreen.ports.alerts import Alerts
 from evergreen.ports.champions import AliasProjections, Champions, Deployments
 from evergreen.ports.performance import Performance
+from evergreen.ports.shadow_trials import ShadowTrials
 from evergreen.ports.storage import Lease, Transaction
 from evergreen.ports.traffic import RecordedTraffic
 from evergreen.ports.versions import ChangePoints, Versions
@@ -31,6 +32,8 @@ class DeployTransaction(Transaction, Protocol):
 class ModelTransaction(DeployTransaction, Protocol):
     @property
     def change_points(self) -> ChangePoints: ...
+    @property
+    def shadow_trials(self) -> ShadowTrials: ...
     @property
     def performance(self) -> Performance: ...
     @property

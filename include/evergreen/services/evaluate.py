@@ -1,5 +1,5 @@
-"""Action `evaluate`: a candidate against the champion on the same held-out rows, through the gates; always ends in
-`model_evaluation_completed` with every gate's numbers."""
+"""Action `evaluate`: a candidate against the champion on the same held-out rows, through the gates; ends in
+`model_evaluation_completed` with every gate's numbers, or, where one is asked for, in a shadow trial whose end asks again."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
 from evergreen.services.gates_served import ServedForm
 from evergreen.services.held_out import own_errors, younger
+from evergreen.services.shadow_trial import ShadowTrialStep
 from evergreen.services.training import Silver, evaluation_days, feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
 
@@ -49,6 +50,7 @@ class Evaluate:
         lake: Silver,
         spec_of: Callable[[str], ModelSpec],
         experiments: Experiments,
+        trials: ShadowTrialStep | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -57,6 +59,7 @@ class Evaluate:
         self._lake = lake
         self._spec_of = spec_of
         self._experiments = experiments
+        self._trials = trials
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
         action = claimed.action
@@ -70,7 +73,11 @@ class Evaluate:
             raise NotFound(f"there is no version {action.target}")
         if serving is not None and champion is None:
             raise NotFound(f"{serving.name} serves, but no version of that number is recorded: nothing to compare with")
-        card = self._judge(spec, row, champion, action.as_of)
+        judged = self._judge(spec, row, champion, action.as_of)
+        card = judged if self._trials is None else self._trials.judged(row, champion, judged)
+        if card is None and self._trials is not None and champion is not None:
+            return self._trials.begin(claimed, row, champion)
+        card = card or judged
         self._show(row, card)
         payload = _payload(card, model, champion)
         result = {"model_version": row.name, "approved": card.approved, "failed_gates": list(card.failed), "n": card.n}

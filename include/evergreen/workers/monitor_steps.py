@@ -114,7 +114,7 @@ class WatchStep:
 
 
 class ChecksStep:
-    """What needs the records: absent batches and the models' performance. Apart from the watching, since a check may take seconds."""
+    """What needs the records: absent batches, shadow trials and the models' performance. Apart from the watching, since a check may take seconds."""
 
     def __init__(self, parts: Parts, stop: threading.Event) -> None:
         self._stop = stop
@@ -122,12 +122,14 @@ class ChecksStep:
         self._record = parts.monitor.record()
         self._batches = parts.monitor.watch_batches(self._record)
         self._models = parts.monitor.check_models
+        self._trials = parts.shadow_trials
         self._look_for_batches = Pulse(BATCHES_EVERY)
 
     def __call__(self) -> None:
         if self._look_for_batches():
             self._batches.run()
             self._record.flush()
+            self._trials.end()
         self._models.run()
         self._snapshot.every = self._models.every
         self._stop.wait(CHECKS_POLL)

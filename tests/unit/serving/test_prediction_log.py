@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from evergreen.contracts.events import PredictionCompleted, PredictionRequest
 from evergreen.contracts.topics import payload_of
+from evergreen.ports.serving import LoadedModel
+from serving.shadow import shadow_predictions
 from tests.support.serving_bench import NOW, SPEC, Bench, Plain
 
 pytestmark = pytest.mark.anyio
@@ -59,13 +63,26 @@ async def test_during_the_bake_the_shadows_word_stands_beside(client: httpx.Asyn
     assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, f"{SPEC.name}@1", 1.0)
 
 
-async def test_a_shadow_that_breaks_is_silent(client: httpx.AsyncClient, running: Bench) -> None:
+async def test_of_many_requests_only_those_a_shadow_cannot_answer_go_without_its_word() -> None:
+    class Picky(Plain):
+        def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+            if any(request["title"] == "odd" for request in requests):
+                raise KeyError("odd")
+            return [{"prediction": float("nan") if request["title"] == "empty" else 7.0} for request in requests]
+
+    loaded = LoadedModel(SPEC, 7, Picky(7), "0" * 16, lambda matrix: matrix[:, 0])
+    asked: list[tuple[LoadedModel | None, dict[str, Any]]] = [(loaded, {"title": title}) for title in ("a", "odd", "b", "empty")]
+    assert shadow_predictions([*asked, (None, {})]) == [7.0, None, 7.0, None, None]
+    assert shadow_predictions([asked[0], asked[3]]) == [7.0, None]
+
+
+async def test_a_shadow_that_breaks_is_named_without_a_word(client: httpx.AsyncClient, running: Bench) -> None:
     await running.deployed(2, shadow=True)
     shadow = running.versions[1]
     assert isinstance(shadow, Plain)
     shadow.breaks = True
     told = (await asked(client, running))[-1]
-    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, None, None)
+    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, f"{SPEC.name}@1", None)
 
 
 async def test_a_full_buffer_drops_and_counts_and_answers_go_on(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from evergreen.adapters.postgres.policy_tables import PolicyTables
 from evergreen.adapters.postgres.projected_aliases import PostgresProjectedAliases
 from evergreen.adapters.postgres.redriven import PostgresRedriven
 from evergreen.adapters.postgres.scalings import PostgresScalings
+from evergreen.adapters.postgres.shadow_trials import PostgresShadowTrials
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
 from evergreen.adapters.postgres.traffic import TrafficTable
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
@@ -140,6 +141,10 @@ class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPe
     @cached_property
     def projected_aliases(self) -> PostgresProjectedAliases:
         return PostgresProjectedAliases(self.connection)
+
+    @cached_property
+    def shadow_trials(self) -> PostgresShadowTrials:
+        return PostgresShadowTrials(self.connection)
 
     @cached_property
     def performance(self) -> PostgresPerformance:
