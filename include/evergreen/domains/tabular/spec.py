@@ -40,6 +40,7 @@ def tabular_spec(declared: Declared) -> ModelSpec:
         baseline=partial(_baseline, declared=declared),
         trusted_types=TRUSTED_TYPES,
         gates=GateThresholds(segment_column=declared.segments),
+        adopt=partial(_adopt, declared=declared),
         answers=partial(TabularAnswers, declared=declared),
         request_facts=(declared.time.name,),
         request_texts=(declared.time.name, *(one.name for one in declared.categories if not one.whole)),
@@ -88,6 +89,12 @@ def _fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
     from evergreen.domains.tabular.train import fit
 
     return fit(table, seed, declared)
+
+
+def _adopt(estimator: Any, table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
+    from evergreen.domains.tabular.adopt import adopt
+
+    return adopt(estimator, table, seed, declared)
 
 
 def _predictor(estimators: Mapping[str, Any], card: Mapping[str, Any], declared: Declared) -> Predictor:

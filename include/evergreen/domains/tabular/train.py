@@ -85,11 +85,11 @@ def _forward(declared: Declared, rows: pd.DataFrame, target: Floats, seed: int) 
         matrix = rows[list(declared.features)].to_numpy(dtype=np.float64)[block]
         forward[block] = head.many(matrix)["primary"]
         if number == _BLOCKS - 1:
-            importances = _permutation(head, matrix, target[block], declared.features, seed)
+            importances = permutation(head, matrix, target[block], declared.features, seed)
     return forward, importances
 
 
-def _permutation(head: PipelineHead, matrix: Floats, target: Floats, names: tuple[str, ...], seed: int) -> dict[str, float]:
+def permutation(head: PipelineHead, matrix: Floats, target: Floats, names: tuple[str, ...], seed: int) -> dict[str, float]:
     """How much a feature's shuffling on the last, unseen block costs, as a share of all: sums to 1, none below 0."""
     base = float(np.abs(head.many(matrix)["primary"] - target).mean())
     order = np.random.default_rng(seed).permutation(len(matrix))
