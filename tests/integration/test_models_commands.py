@@ -199,3 +199,29 @@ def test_one_may_ask_without_waiting_and_waiting_ends(bench: Bench) -> None:
     result = bench.run("train", "--timeout", "1")
     assert isinstance(result.exception, ActionNotDone)
     assert "is pending after 1 s and goes on" in str(result.exception)
+
+
+def test_a_model_trained_elsewhere_is_asked_in_by_whom_and_why(bench: Bench) -> None:
+    arguments = ("submit", "models:/elsewhere/3", "--trained-to", "2025-02-01", "--reason", "deeper trees", "--key", "once", "--no-wait")
+    asked = bench.said(*arguments)
+    assert bench.said(*arguments) == asked
+    with bench.parts.store.transaction() as tx:
+        (row,) = tx.actions.due(NOW, ActionKind.RETRAIN)
+    action = row.action
+    assert (str(action.id), action.target, action.reason) == (asked["action_id"], f"{NAME}/submitted", "submitted")
+    assert action.params["candidate"] == "models:/elsewhere/3"
+    assert action.params["requested_by"].startswith("cli:")
+    assert action.params["reason"] == "deeper trees"
+
+
+@pytest.mark.parametrize(
+    ("uri", "day", "words"),
+    [
+        pytest.param("https://evil.example/model", "2025-02-01", "comes from this stack's MLflow", id="address"),
+        pytest.param("models:/elsewhere/3", "2999-01-01", "lies in the future", id="future"),
+    ],
+)
+def test_what_is_no_submission_is_refused_at_once(bench: Bench, uri: str, day: str, words: str) -> None:
+    result = bench.run("submit", uri, "--trained-to", day, "--reason", "x")
+    assert isinstance(result.exception, EvergreenError)
+    assert words in str(result.exception)
