@@ -19,6 +19,7 @@ class Asked:
     predicted: float
     features: Mapping[str, Any] = field(default_factory=dict)
     shadow: tuple[int, float] | None = None
+    bounds: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def record(store: PostgresStore, model: str, version: int, asked: Sequence[Asked
             shadow_version, shadow_predicted = row.shadow or (None, None)
             cursor.execute(
                 """INSERT INTO predictions (source, id, time, prediction_id, model, version, entity, features, predicted, latency_seconds, cached,
-                       shadow_version, shadow_predicted) VALUES ('/serving/x', %s, %s, %s, %s, %s, %s, %s, %s, 0.001, false, %s, %s)""",
+                       shadow_version, shadow_predicted, lower, upper)
+                   VALUES ('/serving/x', %s, %s, %s, %s, %s, %s, %s, %s, 0.001, false, %s, %s, %s, %s)""",
                 (
                     str(uuid4()),
                     row.time,
@@ -50,6 +52,7 @@ def record(store: PostgresStore, model: str, version: int, asked: Sequence[Asked
                     row.predicted,
                     shadow_version,
                     shadow_predicted,
+                    *row.bounds,
                 ),
             )
         for outcome in told:

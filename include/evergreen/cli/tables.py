@@ -52,6 +52,11 @@ def report_text(report: Mapping[str, Any]) -> None:
         window = f"{performance['n']} outcomes of {' … '.join(performance['window'])}"
         console.print(f"{found}: error {performance['current']:.4f} on {window}, against {performance['baseline']:.4f} ({performance['against']})")
         console.print(f"relative drop between {low:+.1%} and {high:+.1%}; outcomes known of {performance['coverage']:.0%} of what it predicted in that window")
+    guess = report["estimate"]
+    if guess is not None:
+        window = f"{guess['n']} predictions of {' … '.join(guess['window'])}, {guess['coverage']:.0%} of their outcomes known"
+        console.print(f"[bold]estimated[/bold]: error {guess['estimated']:.4f}, between {guess['low']:.4f} and {guess['high']:.4f}, on {window}")
+        console.print(guess["caveat"])
     if report["deployments"]:
         history_table(report["deployments"])
     console.print(report["url"], soft_wrap=True)

@@ -113,6 +113,8 @@ class Scorecard:
     errors: tuple[float, ...] = ()
     """The candidate's own on held-out rows: the baseline its performance is compared with later."""
     rows_after_as_of: int = 0
+    expected: float = 0.0
+    """What the candidate's intervals let one expect of it on those rows, before any outcome; 0: not known."""
 
     @property
     def approved(self) -> bool:
@@ -132,5 +134,6 @@ class Scorecard:
             "n": self.n,
             "gates": [result.model_dump(mode="json") for result in self.gates],
             "baseline_errors": [round(error, 6) for error in self.errors],
+            "baseline_expected": round(self.expected, 6) if math.isfinite(self.expected) else 0.0,
             "rows_after_as_of": self.rows_after_as_of,
         }

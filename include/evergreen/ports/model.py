@@ -168,6 +168,8 @@ class ModelSpec:
     """A request -> another entry of the feature store it builds on (a video's channel); None when it says all of that itself."""
     losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
     """(predicted (n,), outcomes (n,)) -> (n,) whose mean is the metric, in the metric's direction. None: absolute errors."""
+    expected_losses: Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
+    """(predicted, lower, upper; each (n,)) -> (n,) in proportion to the loss to expect while the outcome is not known. None: the interval's half width."""
     stale_after: timedelta = timedelta(days=7)
     """Stored features older than this (platform time) degrade an answer."""
     codes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

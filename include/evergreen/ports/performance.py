@@ -44,6 +44,38 @@ class PerformanceReport:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class AskedPrediction:
+    """A prediction whose interval is known; of an entity the newest."""
+
+    entity: str
+    time: datetime
+    predicted: float
+    lower: float
+    upper: float
+    told: bool
+    """An outcome came since."""
+
+
+@dataclass(frozen=True)
+class PerformanceEstimate:
+    """What the metric can be expected to be on predictions of which few outcomes are known. Never a reason to act."""
+
+    model: str
+    version: int
+    first_day: date
+    last_day: date
+    n: int
+    coverage: float
+    estimated: float
+    low: float
+    high: float
+    baseline: float
+    """Measured on its held-out rows."""
+    time: datetime
+    action_id: UUID | None = None
+
+
 class Performance(Protocol):
     def labelled(
         self, model: str, version: int, *, since: datetime, until: datetime, limit: int, before: datetime | None = None, oldest: bool = False
@@ -52,6 +84,14 @@ class Performance(Protocol):
 
     def counts(self, model: str, version: int, *, since: datetime, until: datetime, before: datetime | None = None) -> tuple[int, int]:
         """(entities predicted, entities of them with an outcome told until then); of predictions made `before` then only."""
+
+    def asked(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> Sequence[AskedPrediction]:
+        """Newest first, of the newest `limit` predictions with an interval; told or not by `until`."""
+
+    def record_estimate(self, estimate: PerformanceEstimate) -> bool:
+        """False when the version has one with this newest day."""
+
+    def last_estimate(self, model: str, version: int) -> PerformanceEstimate | None: ...
 
     def record(self, report: PerformanceReport) -> bool:
         """False when this window was reported before, by whoever."""

@@ -24,6 +24,7 @@ from evergreen.ports.performance import PerformanceReport
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.carry_out import CarryOut, resulting_event
+from evergreen.services.estimate_performance import estimate, told_estimate
 from evergreen.services.performance_comparison import Comparison, Serving
 from evergreen.services.performance_findings import DEGRADED, Finding, Found, degraded_payload, seen_event, told
 from evergreen.services.serving_now import serving_now
@@ -72,7 +73,7 @@ class CheckPerformance:
         if serving is None:
             return Found("no_champion", None, None)
         outcome, finding = self._judge(spec, serving, action_id)
-        return Found(outcome, serving, finding)
+        return Found(outcome, serving, finding, estimate(spec, serving.version, serving.asked, self._zone, self._clock.now(), action_id))
 
     def _settle(self, tx: ModelTransaction, found: Found, as_of: datetime) -> tuple[list[ModelPerformanceDegraded], dict[str, Any]]:
         """Write what was found. Returns what is to be said (nothing where another was first) and the result."""
@@ -84,7 +85,11 @@ class CheckPerformance:
             outcome, finding = "already_reported", None
         stable = self._becomes_stable(tx, serving, finding, as_of)
         degraded = [degraded_payload(finding)] if finding is not None and finding.report.degraded else []
-        return degraded, told(outcome, serving, finding, stable=stable)
+        result = told(outcome, serving, finding, stable=stable)
+        if found.estimate is not None:
+            tx.performance.record_estimate(found.estimate)
+            result["estimated"] = told_estimate(found.estimate)
+        return degraded, result
 
     def _is_first(self, tx: ModelTransaction, serving: Serving, finding: Finding) -> bool:
         model, version = serving.version.model, serving.version.version

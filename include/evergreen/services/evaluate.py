@@ -27,7 +27,7 @@ from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
 from evergreen.services.gates_served import ServedForm
-from evergreen.services.held_out import own_errors, younger
+from evergreen.services.held_out import Own, own_errors, younger
 from evergreen.services.shadow_trial import ShadowTrialStep
 from evergreen.services.training import Silver, evaluation_days, feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
@@ -93,7 +93,7 @@ class Evaluate:
         safe = run_gates([("quarantine", partial(_not_quarantined, row)), ("artifact", lambda: self._probed(spec, row, loaded))])
         if not all(result.passed for result in safe):
             return Scorecard(row.name, reference_name, tuple(safe))
-        (candidate,), errors = loaded, list[float]()
+        (candidate,) = loaded
         try:
             table = feature_table(spec, read_silver(self._lake, spec, as_of), as_of)
             first, last = evaluation_days(spec, table)
@@ -104,8 +104,10 @@ class Evaluate:
         asked, explained = partial(self._asked, spec, champion, as_of), partial(self._explained, champion)
         form = ServedForm(spec, candidate, rows, partial(self._registry.compiled, spec, row.version), safe[-1].numbers, asked, explained)
         gates = (*safe, *run_gates([*trial.gates(), *form.gates(), ("experiment", partial(self._experiment, row))]))
-        gates = (*gates, *run_gates([("baseline", lambda: _baseline(own_errors(spec, candidate, row, table), errors))]))
-        return Scorecard(row.name, reference_name, gates, first, last, len(rows), tuple(errors), younger(spec, row, rows, table, as_of))
+        own: list[Own] = []
+        gates = (*gates, *run_gates([("baseline", lambda: _baseline(own_errors(spec, candidate, row, table), own))]))
+        errors, expected = own[0] if own else ((), 0.0)
+        return Scorecard(row.name, reference_name, gates, first, last, len(rows), errors, younger(spec, row, rows, table, as_of), expected)
 
     def _probed(self, spec: ModelSpec, row: VersionRow, loaded: list[LoadedVersion]) -> GateResult:
         """Loaded here, too, into `loaded`, once the child survived it."""
@@ -156,13 +158,14 @@ class Evaluate:
         self._registry.annotate(row.model, row.version, {**summary, **gates})
 
 
-def _baseline(measured: Sequence[float], errors: list[float]) -> GateResult:
-    """What the version's performance is compared with later: kept in `errors` when every one is a number."""
-    finite = all(map(math.isfinite, measured))
+def _baseline(measured: Own, own: list[Own]) -> GateResult:
+    """What the version's performance is compared with later: kept in `own` when every one is a number."""
+    errors, expected = measured
+    finite = all(map(math.isfinite, errors))
     if finite:
-        errors += measured
-    detail = f"{len(measured)} own errors on rows it has not seen" if finite else "its errors on rows it has not seen are not all numbers"
-    return verdict.gate("baseline", finite and len(measured) > 0, detail, n=len(measured))
+        own.append((errors, expected if math.isfinite(expected) else 0.0))
+    detail = f"{len(errors)} own errors on rows it has not seen" if finite else "its errors on rows it has not seen are not all numbers"
+    return verdict.gate("baseline", finite and len(errors) > 0, detail, n=len(errors))
 
 
 def _not_quarantined(row: VersionRow) -> GateResult:

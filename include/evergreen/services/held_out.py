@@ -9,20 +9,27 @@ from evergreen.core.release import last_released_day
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.versions import VersionRow
-from evergreen.services.row_losses import losses_on
+from evergreen.services.row_losses import expected_losses, losses_on
 from evergreen.services.training import rows_between
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def own_errors(spec: ModelSpec, candidate: LoadedVersion, row: VersionRow, table: pd.DataFrame) -> tuple[float, ...]:
-    """On held-out rows, newest days first until there are enough; every row after its training is held out. Its performance baseline."""
+Own = tuple[tuple[float, ...], float]
+"""Errors by row, and what was to be expected of their mean."""
+
+
+def own_errors(spec: ModelSpec, candidate: LoadedVersion, row: VersionRow, table: pd.DataFrame) -> Own:
+    """On held-out rows, newest days first until there are enough; every row after its training is held out. Its performance baseline, and what
+    its intervals let one expect on the same rows: later estimates are in proportion to that."""
     days = table[spec.time_column].dt.date
     unseen = table[(days > row.trained_to) & table[spec.target].notna()].sort_values(spec.time_column, kind="stable")
     kept = unseen[unseen[spec.time_column] >= _from_day(spec, unseen)]
-    predicted = candidate.predictor.predict(kept[list(spec.feature_names)])
-    return tuple(float(error) for error in losses_on(spec, predicted, kept))
+    features = kept[list(spec.feature_names)]
+    predicted, bounds = candidate.predictor.predict(features), candidate.predictor.interval(features)
+    expected = float(expected_losses(spec, predicted, *bounds).mean())
+    return tuple(float(error) for error in losses_on(spec, predicted, kept)), expected
 
 
 def _from_day(spec: ModelSpec, rows: pd.DataFrame) -> pd.Timestamp:

@@ -14,7 +14,7 @@ from evergreen.core.performance import MIN_ROWS, sure_drop
 from evergreen.core.relative_drop import relative_drop
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.performance import LabelledPrediction, PerformanceReport
+from evergreen.ports.performance import AskedPrediction, LabelledPrediction, PerformanceReport
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.versions import VersionRow
 from evergreen.services.bootstrap_interval import paired, unpaired
@@ -53,6 +53,8 @@ class Serving:
     first: Sequence[Labelled]
     """The oldest since it serves, none of the window's days, none from a degraded window on: how it did in calm days."""
     breached: bool
+    asked: Sequence[AskedPrediction] = ()
+    """Its newest predictions, whether outcomes are known or not; newest first."""
 
 
 @dataclass(frozen=True)

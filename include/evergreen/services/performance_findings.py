@@ -9,7 +9,7 @@ from typing import Any
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import ModelPerformanceDegraded, Window
 from evergreen.core.evaluation import Interval
-from evergreen.ports.performance import PerformanceReport
+from evergreen.ports.performance import PerformanceEstimate, PerformanceReport
 from evergreen.services.performance_comparison import Serving
 from evergreen.services.version_names import version_name
 
@@ -31,6 +31,7 @@ class Found:
     outcome: str
     serving: Serving | None
     finding: Finding | None
+    estimate: PerformanceEstimate | None = None
 
 
 def degraded_payload(finding: Finding) -> ModelPerformanceDegraded:

@@ -30,3 +30,11 @@ def losses_on(spec: ModelSpec, predicted: NDArray[np.float64], rows: pd.DataFram
     import numpy as np
 
     return row_losses(spec, predicted, rows[spec.target].to_numpy(dtype=np.float64))
+
+
+def expected_losses(spec: ModelSpec, predicted: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.float64]:
+    """In proportion to the loss each prediction lets one expect: half its interval unless the spec says otherwise; (n,)."""
+    import numpy as np
+
+    found = (upper - lower) / 2.0 if spec.expected_losses is None else spec.expected_losses(predicted, lower, upper)
+    return np.asarray(found, dtype=np.float64)

@@ -19,6 +19,9 @@ from evergreen.services.promote import facts_of
 MAX_ROWS = 5000
 """Newest labelled predictions read at most; a busy day is judged on these."""
 
+MAX_ASKED = 1000
+"""Newest predictions an estimate looks at."""
+
 
 def serving_now(tx: ModelTransaction, spec: ModelSpec, as_of: datetime, zone: ZoneInfo) -> Serving | None:
     """None: nothing serves."""
@@ -48,6 +51,7 @@ def serving_now(tx: ModelTransaction, spec: ModelSpec, as_of: datetime, zone: Zo
         last=tx.performance.last(spec.name, version.version, since=since),
         first=[] if first_day is None else _first(tx, spec, version, since, as_of, _start_of(min(first_day, worse_from or first_day), zone)),
         breached=worse_from is not None,
+        asked=tx.performance.asked(spec.name, version.version, since=since, until=as_of, limit=MAX_ASKED),
     )
 
 

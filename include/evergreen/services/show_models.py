@@ -11,6 +11,7 @@ from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.versions import VersionRow
+from evergreen.services.estimate_performance import told_estimate
 from evergreen.services.version_names import parse_version, version_name
 
 
@@ -43,13 +44,16 @@ class ShowModels:
                 raise NotFound(f"there is no version {version}" if number else f"{model} has no version yet: `evergreen models train {model}`")
             served = [deployment for deployment in tx.deployments.history(model) if deployment.version == wanted]
             last = tx.performance.last(model, wanted, since=row.as_of)
+            estimated = tx.performance.last_estimate(model, wanted)
         return {
             **_version(row, champion, self._specs[model].metric),
             "scorecard": row.scorecard,
             "deployments": [_deployment(deployment) for deployment in served],
+            "estimate": None if estimated is None or (last is not None and last.time > estimated.time) else told_estimate(estimated),
             "performance": None
             if last is None
             else {
+                "kind": "measured",
                 "window": [str(last.first_day), str(last.last_day)],
                 "n": last.n,
                 "current": last.current,

@@ -1,4 +1,4 @@
-"""Tables `predictions` ⋈ `feedback`, and `performance_reports`."""
+"""Tables `predictions` ⋈ `feedback`, `performance_reports` and `performance_estimates`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from uuid import uuid4
 import psycopg2.extensions
 import psycopg2.extras
 
-from evergreen.ports.performance import LabelledPrediction, PerformanceReport
+from evergreen.ports.performance import AskedPrediction, LabelledPrediction, PerformanceEstimate, PerformanceReport
 
 _REPORT = "model, version, first_day, last_day, n, coverage, current, baseline, drop_low, drop_high, degraded, time, action_id, detail"
+_ESTIMATE = "model, version, first_day, last_day, n, coverage, estimated, low, high, baseline, time, action_id"
+_ASKED = """
+    SELECT DISTINCT ON (entity) * FROM (
+        SELECT p.entity, p.time, p.predicted, p.lower, p.upper, EXISTS (
+            SELECT FROM feedback f WHERE f.model = p.model AND f.entity = p.entity AND f.time >= p.time AND f.time <= %(until)s) AS told
+        FROM predictions p
+        WHERE p.model = %(model)s AND p.version = %(version)s AND p.entity IS NOT NULL AND p.lower IS NOT NULL AND p.upper IS NOT NULL
+            AND p.time >= %(since)s AND p.time <= %(until)s
+        ORDER BY p.time DESC LIMIT %(limit)s) newest
+    ORDER BY entity, time DESC"""
 _JOINED = """
     SELECT DISTINCT ON (p.entity) p.entity, p.time, p.predicted, f.label, f.outcome, p.features, p.shadow_version, p.shadow_predicted
     FROM predictions p JOIN LATERAL (
@@ -48,6 +58,28 @@ class PostgresPerformance:
             )
             row = cursor.fetchone()
         return (0, 0) if row is None else (row[0], row[1])
+
+    def asked(self, model: str, version: int, *, since: datetime, until: datetime, limit: int) -> list[AskedPrediction]:
+        values = {"model": model, "version": version, "since": since, "until": until, "limit": limit}
+        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(f"SELECT * FROM ({_ASKED}) j ORDER BY time DESC, entity", values)
+            return [AskedPrediction(**found) for found in cursor.fetchall()]
+
+    def record_estimate(self, estimate: PerformanceEstimate) -> bool:
+        values = {name: getattr(estimate, name) for name in _ESTIMATE.split(", ")} | {"id": uuid4()}
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO performance_estimates (id, {_ESTIMATE}) VALUES (%(id)s, {", ".join(f"%({name})s" for name in _ESTIMATE.split(", "))})
+                    ON CONFLICT (model, version, last_day) DO NOTHING""",
+                values,
+            )
+            return cursor.rowcount == 1
+
+    def last_estimate(self, model: str, version: int) -> PerformanceEstimate | None:
+        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(f"SELECT {_ESTIMATE} FROM performance_estimates WHERE model = %s AND version = %s ORDER BY time DESC LIMIT 1", (model, version))
+            found = cursor.fetchone()
+        return None if found is None else PerformanceEstimate(**found)
 
     def record(self, report: PerformanceReport) -> bool:
         values = {name: getattr(report, name) for name in _REPORT.split(", ")} | {"detail": json.dumps(dict(report.detail)), "id": uuid4()}
