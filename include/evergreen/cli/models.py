@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergreen.cli.ledger import ledger
 from evergreen.cli.submit import submit
 from evergreen.contracts.actions import ActionKind
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Versions, champions and their history; train, promote and roll back by hand.")
 app.command()(submit)
+app.command()(ledger)
 
 Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
 Model = Annotated[str | None, typer.Argument(help="Default: the home's first model.")]

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from evergreen.ports.alerts import Alerts
 from evergreen.ports.champions import AliasProjections, Champions, Deployments
+from evergreen.ports.ledger import Ledger
 from evergreen.ports.performance import Performance
 from evergreen.ports.shadow_trials import ShadowTrials
 from evergreen.ports.storage import Lease, Transaction
@@ -38,6 +39,8 @@ class ModelTransaction(DeployTransaction, Protocol):
     def performance(self) -> Performance: ...
     @property
     def traffic(self) -> RecordedTraffic: ...
+    @property
+    def ledger(self) -> Ledger: ...
 
 
 class DeployStore(Protocol):

@@ -2,8 +2,8 @@
 
 Asked by an action's run (the DAG) or by the monitor, which looks without one. Guarantee: a window is tested once, whoever asks (unique row),
 on outcomes known at `as_of`; luck on either side, and the luck of looking often, is taken off before anything is called degraded. The same
-transaction writes the report, `model_performance_degraded` and, when the bake is over, `stable`. Failure: two look at once. Remedy: the one
-that writes second holds the champion's lock, sees the other's report and says nothing."""
+transaction writes the report, `model_performance_degraded`, `stable` when the bake is over, and ledger entries that have ended. Failure: two
+look at once. Remedy: the one that writes second holds the champion's lock, sees the other's report and says nothing."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.estimate_performance import estimate, told_estimate
+from evergreen.services.ledger import close_ended
 from evergreen.services.performance_comparison import Comparison, Serving
 from evergreen.services.performance_findings import DEGRADED, Finding, Found, degraded_payload, seen_event, told
 from evergreen.services.serving_now import serving_now
@@ -89,6 +90,7 @@ class CheckPerformance:
         if found.estimate is not None:
             tx.performance.record_estimate(found.estimate)
             result["estimated"] = told_estimate(found.estimate)
+        close_ended(tx, self._spec_of(serving.version.model), as_of)
         return degraded, result
 
     def _is_first(self, tx: ModelTransaction, serving: Serving, finding: Finding) -> bool:

@@ -24,6 +24,7 @@ from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.generations import PostgresGenerations
 from evergreen.adapters.postgres.jobs import PostgresJobs
+from evergreen.adapters.postgres.ledger import PostgresLedger
 from evergreen.adapters.postgres.monitoring import MonitorRepositories
 from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
@@ -149,6 +150,10 @@ class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPe
     @cached_property
     def performance(self) -> PostgresPerformance:
         return PostgresPerformance(self.connection)
+
+    @cached_property
+    def ledger(self) -> PostgresLedger:
+        return PostgresLedger(self.connection)
 
     @cached_property
     def jobs(self) -> PostgresJobs:

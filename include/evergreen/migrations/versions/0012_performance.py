@@ -1,4 +1,4 @@
-"""What is estimated of a model's performance while outcomes are not known."""
+"""What is estimated of a model's performance while outcomes are not known, and what retrains were worth."""
 
 from __future__ import annotations
 

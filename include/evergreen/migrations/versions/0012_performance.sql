@@ -16,12 +16,25 @@ CREATE TABLE performance_estimates (
     UNIQUE (model, version, last_day)
 );
 
+-- What a retrain was worth: one row per version, written when nothing about it can change any more. Everything else about it is elsewhere.
+CREATE TABLE ledger (
+    model         text NOT NULL,
+    version       integer NOT NULL,
+    rows          integer NOT NULL,
+    realised      double precision,
+    realised_low  double precision,
+    realised_high double precision,
+    avoided       double precision,
+    closed        timestamptz NOT NULL,
+    PRIMARY KEY (model, version)
+);
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_rw') THEN
-        GRANT SELECT, INSERT, UPDATE, DELETE ON performance_estimates TO app_rw;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON performance_estimates, ledger TO app_rw;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_ro') THEN
-        GRANT SELECT ON performance_estimates TO app_ro;
+        GRANT SELECT ON performance_estimates, ledger TO app_ro;
     END IF;
 END $$;
