@@ -35,8 +35,9 @@ def sure_drop(drop: Interval, direction: Direction = "lower") -> float:
     """What is left of the drop after LOOK_ERRORS standard errors. Those of an error ratio grow with it, so they are taken off its logarithm."""
     if direction == "higher":
         return drop.point - LOOK_ERRORS * drop.spread
-    ratio = 1.0 + drop.point
-    return ratio * math.exp(-LOOK_ERRORS * drop.spread / ratio) - 1.0 if ratio > 0.0 else -1.0
+    if drop.point <= -1.0:
+        return -1.0
+    return math.expm1(math.log1p(drop.point) - LOOK_ERRORS * drop.spread / (1.0 + drop.point))
 
 
 def is_degraded(drop: Interval, direction: Direction = "lower") -> bool:

@@ -60,7 +60,7 @@ def measured(tx: ModelTransaction, spec: ModelSpec, row: VersionRow, history: Se
 
 def outcome_of(row: VersionRow, history: Sequence[DeploymentRow]) -> str:
     """How it ended, or how far it has come; `history` newest first."""
-    if any(one.kind == "rollback" and one.previous_version == row.version and one.served_from is not None for one in history):
+    if any(one.kind == "rollback" and one.previous_version == row.version and one.status in ("flipped", "confirmed") for one in history):
         return "rolled back"
     own = [one for one in history if one.version == row.version]
     serves = next((one for one in own if one.served_from is not None and one.served_to is None), None)
