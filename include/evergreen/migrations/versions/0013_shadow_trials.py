@@ -6,8 +6,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0013"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
