@@ -1,7 +1,8 @@
 """A folder of a declared model as batches.
 
-Guarantee: every row of the asked days is announced, whatever is wrong with it; a row without a readable time goes with the last batch, where
-quality sets it aside with a reason, and a file nobody can read is announced as it is and refused with an event."""
+Guarantee: every row of the asked days is announced, whatever is wrong with it; a row without a readable time, or of a day that cannot be known
+yet, goes with the last batch, where quality sets it aside with a reason, and a file nobody can read is announced as it is and refused with an
+event."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def row_batches(path: Path, declared: Declared, *, first: date | None, last: dat
     refused: dict[Path, DataRejected] = {}
     rows = load_rows(path, declared, on_rejected=refused.__setitem__)
     low, high = pd.Timestamp(first or date.min.replace(year=1900)), pd.Timestamp(last or today + timedelta(days=1))
-    kept, lost = rows[(rows[DAY] >= low) & (rows[DAY] <= high)], rows[rows[DAY].isna()]
+    kept, lost = rows[(rows[DAY] >= low) & (rows[DAY] <= high)], rows[rows[DAY].isna() | ((rows[DAY] > high) & (last is None))]
     if kept.empty:
         if refused:
             raise next(iter(refused.values()))

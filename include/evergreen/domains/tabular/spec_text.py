@@ -111,7 +111,8 @@ def readme(name: str, target: str, entity: str, source: str) -> str:
 `evergreen up`); a running stack knows the models it was started with.
 
     evergreen load rows {name} {source}       # announce its days; what is in already changes nothing
-    evergreen replay-data {source} --model {name}   # or play them on the replay clock
+    evergreen models train {name}             # the first version; the gates judge it
+    evergreen replay-data {source} --model {name}   # or play the past on the replay clock
     evergreen models report {name}
 
 Ask `POST /models/{name}/invocations` for predictions, with the column `{entity}` so that the outcome can be joined; tell the outcome with

@@ -85,6 +85,12 @@ def test_a_byte_order_mark_quotes_and_semicolons_are_read(tmp_path: Path) -> Non
     assert sample(tmp_path).to_dict("list") == {"when": ["2025-03-01", "2025-03-02"], "y": ["1", "2"], "x": ["a;b", "c"]}
 
 
+def test_a_header_alone_is_a_file_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("when,y,x\n")
+    (tmp_path / "b.csv").write_text("when,y,x\n2025-03-01,1,2\n")
+    assert len(sample(tmp_path)) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -113,7 +119,7 @@ def test_a_file_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "huge.csv").open("wb") as file:
         file.write(b"when,y,x\n")
         file.truncate(2 * 2**30)
-    with pytest.raises(DataRejected, match="2048 MiB, at most 256"):
+    with pytest.raises(DataRejected, match="2048 MiB, at most 192"):
         readers.header_of(tmp_path / "huge.csv")
 
 
