@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 def offers(settings: Settings) -> Sequence[Offer]:
     """Each name once. Light: no domain imports pandas or scikit-learn to say what it offers."""
     found: dict[str, Offer] = {}
-    for package in sorted((one.name for one in pkgutil.iter_modules(domains.__path__)), key=lambda name: (name == _LAST, name)):
+    for package in sorted((one.name for one in pkgutil.iter_modules(domains.__path__) if one.ispkg), key=lambda name: (name == _LAST, name)):
         module = f"{domains.__name__}.{package}.offers"
         for offer in import_module(module).offers(settings) if find_spec(module) else ():
             if offer.spec.name in found:
