@@ -16,29 +16,25 @@ import psycopg2.pool
 from evergreen.adapters.postgres.actions import PostgresActions
 from evergreen.adapters.postgres.alerts import PostgresAlerts
 from evergreen.adapters.postgres.batches import PostgresBatches
-from evergreen.adapters.postgres.champions import PostgresChampions
-from evergreen.adapters.postgres.change_points import PostgresChangePoints
-from evergreen.adapters.postgres.deployments import PostgresDeployments
 from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.generations import PostgresGenerations
 from evergreen.adapters.postgres.jobs import PostgresJobs
 from evergreen.adapters.postgres.ledger import PostgresLedger
+from evergreen.adapters.postgres.model_tables import ModelTables
 from evergreen.adapters.postgres.monitoring import MonitorRepositories
 from evergreen.adapters.postgres.notify_tables import NotifyTables
 from evergreen.adapters.postgres.outbox import PostgresOutbox
 from evergreen.adapters.postgres.people import ForPeople
 from evergreen.adapters.postgres.performance import PostgresPerformance
 from evergreen.adapters.postgres.policy_tables import PolicyTables
-from evergreen.adapters.postgres.projected_aliases import PostgresProjectedAliases
 from evergreen.adapters.postgres.redriven import PostgresRedriven
 from evergreen.adapters.postgres.scalings import PostgresScalings
 from evergreen.adapters.postgres.shadow_trials import PostgresShadowTrials
 from evergreen.adapters.postgres.stream_records import PostgresStreamRecords
 from evergreen.adapters.postgres.traffic import TrafficTable
 from evergreen.adapters.postgres.upkeep import PostgresUpkeep
-from evergreen.adapters.postgres.versions import PostgresVersions
 from evergreen.adapters.postgres.videos import PostgresIndexedBatches, PostgresVideos
 from evergreen.adapters.postgres.work import PostgresWork
 from evergreen.core.errors import Fenced, Unavailable
@@ -47,7 +43,7 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPeople, TrafficTable):
+class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorRepositories, ForPeople, TrafficTable):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
 
     @cached_property
@@ -122,26 +118,6 @@ class PostgresTransaction(PolicyTables, NotifyTables, MonitorRepositories, ForPe
     @cached_property
     def stream(self) -> PostgresStreamRecords:
         return PostgresStreamRecords(self.connection)
-
-    @cached_property
-    def versions(self) -> PostgresVersions:
-        return PostgresVersions(self.connection)
-
-    @cached_property
-    def change_points(self) -> PostgresChangePoints:
-        return PostgresChangePoints(self.connection)
-
-    @cached_property
-    def champions(self) -> PostgresChampions:
-        return PostgresChampions(self.connection)
-
-    @cached_property
-    def deployments(self) -> PostgresDeployments:
-        return PostgresDeployments(self.connection)
-
-    @cached_property
-    def projected_aliases(self) -> PostgresProjectedAliases:
-        return PostgresProjectedAliases(self.connection)
 
     @cached_property
     def shadow_trials(self) -> PostgresShadowTrials:
