@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.adapters import artifact_probe
+from evergreen.adapters import artifact_probe, limited_child
 from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.core.errors import ArtifactRefused, Unavailable
 from evergreen.core.served_form import ExperimentOutcome
@@ -241,7 +241,7 @@ def test_the_matrix_holds_every_gate() -> None:
     ("body", "words"),
     [
         pytest.param("kill -9 $$", "died with status -9", id="killed"),
-        pytest.param("exec {python} -c 'import {probe} as p; p.MEMORY_BYTES = 150 * 2**20; p.main()'", "", id="out-of-memory"),
+        pytest.param("exec {python} -c 'import {child} as c, {probe} as p; c.MEMORY_BYTES = 150 * 2**20; c.answer(p._probe)'", "", id="out-of-memory"),
         pytest.param("ulimit -t 1; while :; do :; done", "died with status", id="out-of-cpu-time"),
         pytest.param("sleep 60", "did not load within", id="hangs"),
         pytest.param("echo nonsense", "died with status 0", id="says-nonsense"),
@@ -251,9 +251,9 @@ def test_a_loading_process_that_is_killed_or_starved_refuses_the_artifact(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
 ) -> None:
     starved = tmp_path / "python"
-    starved.write_text("#!/bin/bash\n" + body.format(python=sys.executable, probe=artifact_probe.__name__) + "\n")
+    starved.write_text("#!/bin/bash\n" + body.format(python=sys.executable, child=limited_child.__name__, probe=artifact_probe.__name__) + "\n")
     starved.chmod(0o755)
-    monkeypatch.setattr(artifact_probe, "WALL_SECONDS", 5.0)
+    monkeypatch.setattr(limited_child, "WALL_SECONDS", 5.0)
     monkeypatch.setattr(sys, "executable", str(starved))
     monkeypatch.setattr(bench.registry, "probe", bench.registry.probe_in_child)
     failed = bench.judge()
