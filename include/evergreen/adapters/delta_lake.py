@@ -9,7 +9,7 @@ Reads go through the engine's own query path: pyarrow's reader over Delta's file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -79,8 +79,10 @@ class DeltaLake:
         return _pandas(found.cast(_schema(about.columns))).astype(dict(about.columns))
 
     def set_aside(self, dataset: str) -> pd.DataFrame:
-        about = self._dataset(dataset)
-        return keys_of((rows for _, rows in self._bronze.quarantined(dataset)), about)
+        return keys_of((rows for _, rows in self.quarantined(dataset)), self._dataset(dataset))
+
+    def quarantined(self, dataset: str) -> Iterator[tuple[str, pd.DataFrame]]:
+        return self._bronze.quarantined(self._dataset(dataset).name)
 
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
         about = self._dataset(dataset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,6 +50,9 @@ class Lake(Protocol):
     def set_aside(self, dataset: str) -> pd.DataFrame:
         """Keys of the rows ever set aside, as silver would have them: the scope's columns, entity and day, each key once. Rows whose key
         cannot be read are not among them; a key may have come to silver since."""
+
+    def quarantined(self, dataset: str) -> Iterator[tuple[str, pd.DataFrame]]:
+        """(batch, its rows set aside with their `reason`), by the batch's name."""
 
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
         """Replace the dataset's days of the window in each gold table; rows of other days in the frames are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +64,11 @@ class MemoryLake:
         return there[_chosen(about, there, first_day, last_day)].reset_index(drop=True)
 
     def set_aside(self, dataset: str) -> pd.DataFrame:
-        about = self._dataset(dataset)
-        return keys_of((rows for (name, _), rows in self.quarantine.items() if name == dataset), about)
+        return keys_of((rows for _, rows in self.quarantined(dataset)), self._dataset(dataset))
+
+    def quarantined(self, dataset: str) -> Iterator[tuple[str, pd.DataFrame]]:
+        name = self._dataset(dataset).name
+        return iter([(batch_id, rows) for (about, batch_id), rows in sorted(self.quarantine.items(), key=lambda one: one[0]) if about == name])
 
     def write_gold(self, dataset: str, tables: Mapping[str, pd.DataFrame], *, first_day: date, last_day: date) -> None:
         import pandas as pd
