@@ -36,6 +36,11 @@ pytestmark = pytest.mark.connected
 NOW = released_at(date(2025, 2, 9))
 
 
+class StandingClock(FixedClock):
+    def is_replaying(self) -> bool:
+        return False
+
+
 class TinyParts(Parts):
     """The process's parts around the tiny model."""
 
@@ -92,7 +97,7 @@ class Bench:
 def bench(postgres_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     parts = TinyParts(postgres_settings)
     store = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value(), max_connections=10))
-    for name, part in {"store": store, "clock": FixedClock(NOW), "registry": MemoryRegistry(tmp_path), "lake": FrameLake(tiny_rows(60))}.items():
+    for name, part in {"store": store, "clock": StandingClock(NOW), "registry": MemoryRegistry(tmp_path), "lake": FrameLake(tiny_rows(60))}.items():
         monkeypatch.setitem(parts.__dict__, name, part)
     monkeypatch.setattr(context, "parts", lambda: parts)
     with ServingWorkers(store, [Worker("a"), Worker("b")]):
