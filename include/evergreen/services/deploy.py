@@ -96,7 +96,8 @@ class Deploy:
             champion = tx.champions.lock(row.model)
             current = tx.deployments.get(row.id)
             now = self._clock.now()
-            if current is None or current.status != row.status:
+            if current is None or current.status not in ("preparing", "canary"):
+                fault = ""  # another run went first: its end counts, not ours
                 error = ChampionConflict(f"the deployment of {row.name} was closed: {current.error if current else 'it is gone'}")
             elif error is None and not tx.champions.compare_and_set(row.model, row.version, seen_epoch=row.epoch - 1, deployment_id=row.id, since=now):
                 serving = "nothing" if champion is None else f"{champion.name} at epoch {champion.epoch}"

@@ -1,10 +1,10 @@
 """One prediction: the champion's answer on given or stored features, cached by version, with what the seen index says.
 
-Guarantee: an answer comes from one version (the reference is taken once; while there is a canary, its share of the entities is answered by it, and by
-the champion where it cannot), and is the same with and without cache and Redis but for
-`cached`, `processing_time`, `prediction_id` and what is said about degradation. Failure: Redis or Postgres does not answer in time, or the
-model breaks. Remedy: the answer says `degraded` and why; what was computed without something it would have used is not cached; where
-nothing can be computed, what this version and epoch said a while ago answers."""
+Guarantee: an answer comes from one version (the reference is taken once; a canary answers its share of the entities, the champion where it
+cannot), and is the same with and without cache and Redis but for `cached`, `processing_time`, `prediction_id` and what is said about
+degradation. Failure: Redis or Postgres does not answer in time, or the model breaks. Remedy: the answer says `degraded` and why; what was
+computed without something it would have used is not cached; where nothing can be computed, what this version and epoch said a while ago
+answers."""
 
 from __future__ import annotations
 
