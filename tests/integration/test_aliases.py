@@ -27,6 +27,7 @@ from evergreen.settings import Settings
 from evergreen.workers.intake_leader import LeaderThread, ProjectionStep
 from tests.support.claims import emptied
 from tests.support.deploying import NOW, Bench, deploy_bench
+from tests.support.meanwhile import repeatedly
 from tests.support.tiny import NAME, tiny_rows, tiny_spec
 
 pytestmark = pytest.mark.connected
@@ -89,18 +90,7 @@ def test_an_alert_is_said_on_the_stream_too(bench: Bench) -> None:
 def test_over_promotions_and_rollbacks_of_ours_nobody_is_told_anything(bench: Bench) -> None:
     """While another process projects all the time."""
     bench.registered(24)
-    stop, failures = threading.Event(), list[BaseException]()
-
-    def project() -> None:
-        try:
-            while not stop.wait(0.001):
-                bench.projection.reconcile()
-        except BaseException as error:  # noqa: BLE001 - told below
-            failures.append(error)
-
-    thread = threading.Thread(target=project)
-    thread.start()
-    try:
+    with repeatedly(bench.projection.reconcile, 0.001):
         bench.version(1, stable=True)
         bench.promote(1)
         for number in range(2, 22):
@@ -108,10 +98,6 @@ def test_over_promotions_and_rollbacks_of_ours_nobody_is_told_anything(bench: Be
             bench.promote(number, forced=True)
             if number % 2:
                 bench.roll_back()
-    finally:
-        stop.set()
-        thread.join()
-    assert failures == []
     assert _alerts(bench) == []
 
 

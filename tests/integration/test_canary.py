@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from evergreen.services.promote import Promote
 from evergreen.settings import Settings
 from tests.support.claims import said
 from tests.support.deploying import Bench, deploy_bench
+from tests.support.meanwhile import repeatedly
 from tests.support.tiny import NAME
 from tests.support.worker_processes import until
 
@@ -44,24 +44,17 @@ def deploying(bench: Bench, *, seconds: float = 1.0, share: float = 0.2, replayi
 @contextmanager
 def counted(bench: Bench, tally: CanaryTally) -> Iterator[None]:
     """Both workers count so much as soon as there is a canary."""
-    stop = threading.Event()
 
     def count() -> None:
-        while not stop.wait(0.02):
-            with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
-                for worker in ("a", "b"):
-                    cursor.execute(
-                        """INSERT INTO canary_tallies SELECT id, %s, %s, %s, %s FROM deployments WHERE status = 'canary' ON CONFLICT DO NOTHING""",
-                        (worker, tally.asked, tally.failed, tally.late),
-                    )
+        with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
+            for worker in ("a", "b"):
+                cursor.execute(
+                    """INSERT INTO canary_tallies SELECT id, %s, %s, %s, %s FROM deployments WHERE status = 'canary' ON CONFLICT DO NOTHING""",
+                    (worker, tally.asked, tally.failed, tally.late),
+                )
 
-    thread = threading.Thread(target=count)
-    thread.start()
-    try:
+    with repeatedly(count, 0.02):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def canary_of(bench: Bench) -> DeploymentRow | None:

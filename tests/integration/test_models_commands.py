@@ -29,6 +29,7 @@ from evergreen.ports.model import ModelSpec
 from evergreen.services.await_action import ActionNotDone
 from evergreen.settings import Settings
 from tests.support.claims import emptied
+from tests.support.meanwhile import repeatedly
 from tests.support.serving_workers import ServingWorkers, Worker
 from tests.support.tiny import NAME, FrameLake, tiny_rows, tiny_spec
 
@@ -64,26 +65,19 @@ class Bench:
     @contextmanager
     def dags(self) -> Iterator[None]:
         """Claim and carry out whatever is pending until the block ends."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._carry_out, args=(stop,))
-        thread.start()
-        try:
+        with repeatedly(self._carry_out, 0.05):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
-    def _carry_out(self, stop: threading.Event) -> None:
-        while not stop.wait(0.05):
-            for kind in (ActionKind.RETRAIN, ActionKind.EVALUATE, ActionKind.PROMOTE, ActionKind.ROLLBACK):
-                claim = self.parts.carry_out.claim(kind, f"run-{uuid4()}")
-                if claim is None:
-                    continue
-                try:
-                    with self.parts.carry_out.working(claim.lease):
-                        self.parts.use_case(kind)(claim)
-                except EvergreenError as error:
-                    self.parts.carry_out.fail(claim.lease, str(error))
+    def _carry_out(self) -> None:
+        for kind in (ActionKind.RETRAIN, ActionKind.EVALUATE, ActionKind.PROMOTE, ActionKind.ROLLBACK):
+            claim = self.parts.carry_out.claim(kind, f"run-{uuid4()}")
+            if claim is None:
+                continue
+            try:
+                with self.parts.carry_out.working(claim.lease):
+                    self.parts.use_case(kind)(claim)
+            except EvergreenError as error:
+                self.parts.carry_out.fail(claim.lease, str(error))
 
     def evaluated(self, version: str) -> None:
         self.parts.carry_out.request(ActionKind.EVALUATE, model=NAME, target=version, reason="test", who="test", key=str(uuid4()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.promote import Promote
 from evergreen.services.rollback import Rollback
+from tests.support.meanwhile import repeatedly
 from tests.support.serving_workers import ServingWorkers, Worker
 from tests.support.tiny import NAME, tiny_spec
 
@@ -138,16 +138,6 @@ def track(store: AnyStore, folder: Path) -> Iterator[Track]:
 @contextmanager
 def sampled(measure: Callable[[], int], every_seconds: float) -> Iterator[list[int]]:
     """What it was, again and again, until the block ends."""
-    found, stop = [measure()], threading.Event()
-
-    def sample() -> None:
-        while not stop.wait(every_seconds):
-            found.append(measure())
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
+    found = [measure()]
+    with repeatedly(lambda: found.append(measure()), every_seconds):
         yield found
-    finally:
-        stop.set()
-        thread.join()

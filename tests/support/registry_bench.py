@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from evergreen.services.submissions import RequestSubmission, Submission
 from evergreen.settings import Settings
 from serving.loader import VersionLoader
 from tests.support.claims import claimed, emptied
+from tests.support.meanwhile import repeatedly
 from tests.support.serving_workers import ServingWorkers, Worker
 from tests.support.tiny import BREAK, FrameLake, tiny_rows, tiny_spec
 
@@ -138,23 +138,9 @@ def registry_bench(settings: Settings, folder: Path) -> Iterator[Bench]:
 def answering(bench: Bench) -> Iterator[None]:
     """The champion, as serving loads it, is asked every 50 ms."""
     loaded = VersionLoader(bench.registry, {bench.spec.name: bench.spec}).load(bench.spec.name, 1)
-    stop, failures, answers = threading.Event(), list[BaseException](), list[float]()
-
-    def ask() -> None:
-        try:
-            while not stop.wait(0.05):
-                answers.append(loaded.answering.answer([{"x": 0.5, "group": 1.0}])[0]["prediction"])
-        except BaseException as error:  # noqa: BLE001 - told below
-            failures.append(error)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    answers: list[float] = []
+    with repeatedly(lambda: answers.append(loaded.answering.answer([{"x": 0.5, "group": 1.0}])[0]["prediction"]), 0.05):
         yield
-    finally:
-        stop.set()
-        thread.join()
-    assert failures == []
     assert answers
     assert max(answers) - min(answers) == 0
     with bench.store.transaction() as tx:
