@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergreen.cli.following import follow
 from evergreen.cli.ledger import ledger
 from evergreen.cli.submit import submit
 from evergreen.contracts.actions import ActionKind
@@ -141,23 +142,12 @@ def rollback(
 
 
 def _ask(made: Parts, kind: ActionKind, model: str, target: str, reason: str, params: dict[str, Any], timeout: float, no_wait: bool, as_json: bool) -> None:
-    """Record the action and watch the DAG carry it out. Progress goes to stderr, the result to stdout."""
+    """Record the action and watch the DAG carry it out."""
     from evergreen.cli.context import whoever
     from evergreen.contracts.envelope import new_id
-    from evergreen.services.await_action import AwaitAction
 
     action = made.carry_out.request(kind, model=model, target=target, reason=reason, who=whoever(), key=new_id(), params=params)
-    if no_wait:
-        typer.echo(json.dumps({"action_id": str(action.id)}) if as_json else f"action {action.id} asked for; Airflow's DAG `{kind}` carries it out")
-        return
-    result = dict(AwaitAction(made.store).run(action.id, timeout, lambda words: typer.echo(words, err=True)))
-    if as_json:
-        typer.echo(json.dumps({"action_id": str(action.id), "result": result}, indent=2))
-        return
-    for name, value in result.items():
-        typer.echo(f"{name:>18}  {value}")
-    if kind is ActionKind.RETRAIN:
-        typer.echo(f"The gates judge it next: `evergreen models report {result['model_version']}`")
+    follow(made, action, timeout, no_wait, as_json)
 
 
 def _preview(made: Parts, kind: ActionKind, model: str, target: str, params: dict[str, Any], as_json: bool) -> None:

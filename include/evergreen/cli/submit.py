@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated
 
 import typer
+
+from evergreen.cli.following import follow
 
 
 def submit(
@@ -22,19 +23,9 @@ def submit(
     """Let a model trained elsewhere into the gates: it is taken apart, signed and judged like any candidate."""
     from evergreen.cli.context import parts, whoever
     from evergreen.contracts.envelope import new_id
-    from evergreen.services.await_action import AwaitAction
     from evergreen.services.submissions import RequestSubmission, Submission
 
     made = parts()
     asked = Submission(model or next(iter(made.specs)), uri, trained_to.date(), reason, whoever(), key or new_id())
     action = RequestSubmission(made.store, made.clock, made.specs).run(asked)
-    if no_wait:
-        typer.echo(json.dumps({"action_id": str(action.id)}) if as_json else f"action {action.id} asked for; Airflow's DAG `{action.kind}` carries it out")
-        return
-    result = dict(AwaitAction(made.store).run(action.id, timeout, lambda words: typer.echo(words, err=True)))
-    if as_json:
-        typer.echo(json.dumps({"action_id": str(action.id), "result": result}, indent=2))
-        return
-    for name, value in result.items():
-        typer.echo(f"{name:>18}  {value}")
-    typer.echo(f"The gates judge it next: `evergreen models report {result['model_version']}`")
+    follow(made, action, timeout, no_wait, as_json)
