@@ -6,7 +6,6 @@ cell, or holds a value outside what is declared; nothing in a batch raises. A ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -16,6 +15,7 @@ import pandas as pd
 from evergreen.contracts.events import QualityFinding
 from evergreen.core.quality import INCIDENT_SHARE
 from evergreen.core.severity import Severity
+from evergreen.domains.findings import Finding, set_aside
 from evergreen.domains.tabular.coerce import coerced, is_given
 from evergreen.domains.tabular.declared import Declared, Number
 from evergreen.domains.tabular.row import AT, DAY, silver_columns
@@ -24,29 +24,17 @@ from evergreen.ports.dataset import Checked
 REASON = "reason"
 _INCIDENT_ROWS = 10
 """A day of fewer rows loses a third of them by chance."""
-_MEDIUM_SHARE, _HIGH_SHARE = 0.05, 0.2
 _MAX_NAME = 100
 """An idempotency key of 128 characters holds it."""
-
-
-@dataclass(frozen=True)
-class _Finding:
-    kind: str
-    column: str | None
-    rows: pd.Series[bool]
-    why: str
-    severity: Severity | None = None
-    """None: by the share of the batch it concerns."""
-    share: float | None = None
 
 
 def validate(received: pd.DataFrame, last_known: date, declared: Declared) -> Checked:
     given = received.loc[:, ~received.columns.duplicated()].reset_index(drop=True)
     rows = coerced(given, declared)
     findings = [*_schema(given, rows, declared), *_unreadable(given, rows, declared), *_rows(rows, last_known, declared), *_incidents(rows, declared)]
-    good = ~_any(findings, rows)
+    good = ~set_aside(findings, rows)
     again = rows[good].duplicated([declared.entity.name, DAY], keep="first").reindex(rows.index, fill_value=False).astype(bool)
-    findings.append(_Finding("duplicate", declared.entity.name, again, "the day already holds a row of this name"))
+    findings.append(Finding("duplicate", declared.entity.name, again, "the day already holds a row of this name"))
     good &= ~again
     keys = {name: rows.loc[~good, name] for name in (declared.entity.name, DAY) if name not in given.columns}  # of whom and when it was lost
     quarantined = given.loc[~good].assign(**keys, **{REASON: _reasons(findings, rows)[~good.to_numpy()]})
@@ -59,40 +47,40 @@ def validate(received: pd.DataFrame, last_known: date, declared: Declared) -> Ch
     )
 
 
-def _schema(given: pd.DataFrame, rows: pd.DataFrame, declared: Declared) -> Iterator[_Finding]:
+def _schema(given: pd.DataFrame, rows: pd.DataFrame, declared: Declared) -> Iterator[Finding]:
     for one in declared.columns if len(given) else ():
         if one.name not in given.columns:
-            yield _Finding("schema", one.name, pd.Series(False, index=rows.index), "the batch has no such column", Severity.HIGH, share=1.0)
+            yield Finding("schema", one.name, pd.Series(False, index=rows.index), "the batch has no such column", Severity.HIGH, share=1.0)
 
 
-def _unreadable(given: pd.DataFrame, rows: pd.DataFrame, declared: Declared) -> Iterator[_Finding]:
+def _unreadable(given: pd.DataFrame, rows: pd.DataFrame, declared: Declared) -> Iterator[Finding]:
     what = {one.name: "no finite number" for one in declared.numbers}
     what[declared.target.name] = f"none of {', '.join(declared.classes)}" if declared.classes else "no finite number"
     for name, why in what.items():
         if name in given.columns:
-            yield _Finding("unreadable", name, is_given(given[name]) & rows[name].isna(), why)
+            yield Finding("unreadable", name, is_given(given[name]) & rows[name].isna(), why)
     if declared.time.name in given.columns:
         form = declared.time_format or "ISO 8601"
-        yield _Finding("unreadable", declared.time.name, is_given(given[declared.time.name]) & rows[AT].isna(), f"no time as {form} between 1900 and 2200")
+        yield Finding("unreadable", declared.time.name, is_given(given[declared.time.name]) & rows[AT].isna(), f"no time as {form} between 1900 and 2200")
 
 
-def _rows(rows: pd.DataFrame, last_known: date, declared: Declared) -> Iterator[_Finding]:
-    yield _Finding("missing", declared.time.name, rows[AT].isna(), "missing")
+def _rows(rows: pd.DataFrame, last_known: date, declared: Declared) -> Iterator[Finding]:
+    yield Finding("missing", declared.time.name, rows[AT].isna(), "missing")
     name = rows[declared.entity.name]
-    yield _Finding("missing", declared.entity.name, name.isna(), "missing")
+    yield Finding("missing", declared.entity.name, name.isna(), "missing")
     strange = name.notna() & ~name.str.fullmatch(rf"[!-~]{{1,{_MAX_NAME}}}").fillna(False).astype(bool)
-    yield _Finding("malformed", declared.entity.name, strange, f"not 1 to {_MAX_NAME} printable characters without a space")
-    yield _Finding("future", declared.time.name, rows[DAY] > pd.Timestamp(last_known), f"after {last_known}")
+    yield Finding("malformed", declared.entity.name, strange, f"not 1 to {_MAX_NAME} printable characters without a space")
+    yield Finding("future", declared.time.name, rows[DAY] > pd.Timestamp(last_known), f"after {last_known}")
     for one in declared.inputs:
         if one.required:
-            yield _Finding("missing", one.name, rows[one.name].isna(), "missing")
+            yield Finding("missing", one.name, rows[one.name].isna(), "missing")
         if isinstance(one, Number):
             low, high = -np.inf if one.low is None else one.low, np.inf if one.high is None else one.high
             value = rows[one.name]
-            yield _Finding("out_of_range", one.name, value.notna() & ~value.between(low, high), f"out of range ({low:g} to {high:g})")
+            yield Finding("out_of_range", one.name, value.notna() & ~value.between(low, high), f"out of range ({low:g} to {high:g})")
 
 
-def _incidents(rows: pd.DataFrame, declared: Declared) -> Iterator[_Finding]:
+def _incidents(rows: pd.DataFrame, declared: Declared) -> Iterator[Finding]:
     """Columns that lose a large part of a day's values beyond the usual share: the rows without go aside, the others stay."""
     size = rows.groupby(DAY)[AT].transform("size").fillna(0)
     for one in declared.inputs:
@@ -101,17 +89,10 @@ def _incidents(rows: pd.DataFrame, declared: Declared) -> Iterator[_Finding]:
         lost = empty & (share >= one.nulls + INCIDENT_SHARE) & (size >= _INCIDENT_ROWS)
         if lost.any():
             worst = float(share[lost].max())
-            yield _Finding("incident", one.name, lost, f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, worst)
+            yield Finding("incident", one.name, lost, f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, worst)
 
 
-def _any(findings: list[_Finding], rows: pd.DataFrame) -> pd.Series[bool]:
-    concerned = pd.Series(False, index=rows.index)
-    for finding in findings:
-        concerned |= finding.rows
-    return concerned
-
-
-def _reasons(findings: list[_Finding], rows: pd.DataFrame) -> Any:
+def _reasons(findings: list[Finding], rows: pd.DataFrame) -> Any:
     reasons: list[list[str]] = [[] for _ in range(len(rows))]
     for finding in findings:
         for at in np.flatnonzero(finding.rows.to_numpy()).tolist():
@@ -119,8 +100,8 @@ def _reasons(findings: list[_Finding], rows: pd.DataFrame) -> Any:
     return np.array(["; ".join(found) for found in reasons], dtype=object)
 
 
-def _graded(finding: _Finding, total: int) -> tuple[Severity, QualityFinding]:
+def _graded(finding: Finding, total: int) -> tuple[Severity, QualityFinding]:
     count = int(finding.rows.sum()) if finding.rows.any() else total
     share = count / max(total, 1) if finding.share is None else finding.share
-    severity = finding.severity or (Severity.HIGH if share > _HIGH_SHARE else Severity.MEDIUM if share > _MEDIUM_SHARE else Severity.LOW)
+    severity = finding.severity_at(share)
     return severity, QualityFinding(kind=finding.kind, column=finding.column, count=count, share=min(share, 1.0), detail=finding.why)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from evergreen.core.quality import INCIDENT_SHARE
 from evergreen.core.severity import Severity
+from evergreen.domains.findings import Finding, set_aside
 from evergreen.domains.videos.coerce import coerce_batch
 from evergreen.domains.videos.schema import COUNTS, KEY, LOAD_ERROR, NAMES, REQUIRED, empty_batch
 
@@ -24,7 +25,6 @@ REASON = "reason"
 USUAL_ROWS = 50
 """Length of a day's list in every region since 2025; longer lists set their own measure."""
 _FAR_TOO_FEW, _FEW = 0.15, 0.5
-_MEDIUM_SHARE, _HIGH_SHARE = 0.05, 0.2
 _RANGES: dict[str, tuple[float, float]] = {
     "view_count": (1, 1e11),  # the most viewed video ever has 2e10; no view at all is no listing
     "like_count": (0, 1e10),
@@ -64,26 +64,14 @@ class ValidatedBatch:
     """Worst first."""
 
 
-@dataclass(frozen=True)
-class _Finding:
-    kind: str
-    column: str | None
-    rows: pd.Series[bool]
-    """Rows the finding sets aside."""
-    why: str
-    severity: Severity | None = None
-    """None: by the share of the batch it concerns."""
-    share: float | None = None
-
-
 def validate(batch: pd.DataFrame, as_of: date | None = None) -> ValidatedBatch:
     """`as_of`: the platform's day; lists of later days come from the future. Without it only times inside the batch are compared."""
     named = batch.loc[:, ~batch.columns.duplicated()]
     rows = coerce_batch(named) if len(named) else empty_batch()
     findings = [*_schema(named, rows), *_unreadable(rows), *_row_findings(rows, as_of), *_incidents(rows)]
-    broken = _any(findings, rows)
+    broken = set_aside(findings, rows)
     findings.append(_duplicates(rows, ~broken))
-    good = ~_any(findings, rows)
+    good = ~set_aside(findings, rows)
     quarantined = rows.loc[~good, list(NAMES)].assign(**{REASON: _reasons(findings, rows)[~good]})
     issues = [_issue(finding, len(rows)) for finding in findings if finding.rows.any() or finding.share is not None]
     issues += [*_volume(rows if as_of is None else rows[~(rows["list_date"] > pd.Timestamp(as_of))]), *_inconsistent(rows[good])]
@@ -94,14 +82,7 @@ def validate(batch: pd.DataFrame, as_of: date | None = None) -> ValidatedBatch:
     )
 
 
-def _any(findings: list[_Finding], rows: pd.DataFrame) -> pd.Series[bool]:
-    concerned = pd.Series(False, index=rows.index)
-    for finding in findings:
-        concerned |= finding.rows
-    return concerned
-
-
-def _reasons(findings: list[_Finding], rows: pd.DataFrame) -> pd.Series[Any]:
+def _reasons(findings: list[Finding], rows: pd.DataFrame) -> pd.Series[Any]:
     """Why each row goes aside, several reasons joined by `; `. What loading could not read is quoted."""
     reasons: list[list[str]] = [[text] if isinstance(text, str) else [] for text in rows[LOAD_ERROR].tolist()]
     for finding in findings:
@@ -112,64 +93,64 @@ def _reasons(findings: list[_Finding], rows: pd.DataFrame) -> pd.Series[Any]:
     return pd.Series(["; ".join(found) for found in reasons], index=rows.index, dtype="str")
 
 
-def _schema(given: pd.DataFrame, rows: pd.DataFrame) -> Iterator[_Finding]:
+def _schema(given: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Finding]:
     for name in REQUIRED if len(given) else ():
         if name not in given.columns:
-            yield _Finding("schema", name, pd.Series(False, index=rows.index), "the batch has no such column", Severity.HIGH, share=1.0)
+            yield Finding("schema", name, pd.Series(False, index=rows.index), "the batch has no such column", Severity.HIGH, share=1.0)
 
 
-def _row_findings(rows: pd.DataFrame, as_of: date | None) -> Iterator[_Finding]:
+def _row_findings(rows: pd.DataFrame, as_of: date | None) -> Iterator[Finding]:
     for name in REQUIRED:
         unread = rows[LOAD_ERROR].str.contains(f"(?:^|; )(?:row|{name}): ", regex=True).fillna(False).astype(bool)  # then there was a value
-        yield _Finding("missing", name, rows[name].isna() & ~unread, "missing")
-    yield _Finding("malformed", "video_id", rows["video_id"].notna() & ~rows["video_id"].str.fullmatch(_VIDEO_ID).fillna(False).astype(bool), "not a video id")
+        yield Finding("missing", name, rows[name].isna() & ~unread, "missing")
+    yield Finding("malformed", "video_id", rows["video_id"].notna() & ~rows["video_id"].str.fullmatch(_VIDEO_ID).fillna(False).astype(bool), "not a video id")
     for name, (low, high) in _RANGES.items():
         value = rows[name].astype("float64")
-        yield _Finding("out_of_range", name, value.notna() & ~value.between(low, high), f"out of range ({low:g} to {high:g})")
+        yield Finding("out_of_range", name, value.notna() & ~value.between(low, high), f"out of range ({low:g} to {high:g})")
     published = rows["published_at"]
     midnight = rows["list_date"].dt.tz_localize("UTC")
-    yield _Finding("out_of_range", "published_at", published < _FIRST_VIDEO, "before the first video there was")
-    yield _Finding("future", "published_at", published > midnight + _AHEAD, "after the list that shows it")
+    yield Finding("out_of_range", "published_at", published < _FIRST_VIDEO, "before the first video there was")
+    yield Finding("future", "published_at", published > midnight + _AHEAD, "after the list that shows it")
     if as_of is not None:
-        yield _Finding("future", "list_date", rows["list_date"] > pd.Timestamp(as_of), f"after {as_of}")
+        yield Finding("future", "list_date", rows["list_date"] > pd.Timestamp(as_of), f"after {as_of}")
 
 
-def _incidents(rows: pd.DataFrame) -> Iterator[_Finding]:
+def _incidents(rows: pd.DataFrame) -> Iterator[Finding]:
     """Columns that lose a large part of a day's values: the rows without go aside, the others stay."""
     old_form = rows[["published_at", "channel_id"]].isna().all(axis=None)
     for name in (*COUNTS, *_ABSENT_IN_2017, "tag_count"):
         empty = rows[name].isna()
         if name in _ABSENT_IN_2017 and old_form and empty.all():
             if len(rows):
-                yield _Finding("absent", name, pd.Series(False, index=rows.index), "lists of this form do not carry it", Severity.LOW, share=1.0)
+                yield Finding("absent", name, pd.Series(False, index=rows.index), "lists of this form do not carry it", Severity.LOW, share=1.0)
             continue
         shares = empty.groupby(rows["list_date"]).transform("mean").fillna(0.0)
         worst = float(shares.max()) if len(shares) else 0.0
-        yield _Finding("incident", name, empty & (shares >= INCIDENT_SHARE), f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, _over(worst))
+        yield Finding("incident", name, empty & (shares >= INCIDENT_SHARE), f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, _over(worst))
 
 
 def _over(share: float) -> float | None:
     return share if share >= INCIDENT_SHARE else None
 
 
-def _duplicates(rows: pd.DataFrame, good: pd.Series[bool]) -> _Finding:
+def _duplicates(rows: pd.DataFrame, good: pd.Series[bool]) -> Finding:
     """The first good row of a video, region and day stays."""
     again = rows[good].duplicated(list(KEY), keep="first").reindex(rows.index, fill_value=False)
-    return _Finding("duplicate", None, again.astype(bool), "the day's list already holds this video")
+    return Finding("duplicate", None, again.astype(bool), "the day's list already holds this video")
 
 
-def _unreadable(rows: pd.DataFrame) -> Iterator[_Finding]:
+def _unreadable(rows: pd.DataFrame) -> Iterator[Finding]:
     """The reasons loading gave, by the column they begin with."""
     first = rows[LOAD_ERROR].map(lambda text: text.split(":")[0], na_action="ignore")
     for name in sorted(first.dropna().unique()):
         column = name if name in NAMES else None
-        yield _Finding("unreadable", column, first == name, "a value of the wrong type" if column else "not a whole row")
+        yield Finding("unreadable", column, first == name, "a value of the wrong type" if column else "not a whole row")
 
 
-def _issue(finding: _Finding, total: int) -> QualityIssue:
+def _issue(finding: Finding, total: int) -> QualityIssue:
     count = int(finding.rows.sum()) if finding.share is None or finding.rows.any() else total
     share = count / total if finding.share is None else finding.share
-    severity = finding.severity or (Severity.HIGH if share > _HIGH_SHARE else Severity.MEDIUM if share > _MEDIUM_SHARE else Severity.LOW)
+    severity = finding.severity_at(share)
     return QualityIssue(finding.kind, finding.column, severity, count, share, finding.why)
 
 
