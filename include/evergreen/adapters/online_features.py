@@ -145,10 +145,8 @@ class OnlineFeatureStore:
         return found, b"" if round_ is None else round_ if isinstance(round_, bytes) else None
 
     def _copy(self, model: str, entity: str, round_: bytes, copy: _Copy, seconds: int) -> None:
-        try:
-            self._link.script_soon(KEEP, [ROUND, copy_key(model, entity)], [round_, _encode(copy), seconds])
-        except Unavailable:
-            return  # the next one asks Postgres again
+        """A short script, sent whole: one turn does. Where it is not heard, the next one asks Postgres again."""
+        self._link.tell("EVAL", KEEP, 2, ROUND, copy_key(model, entity), round_, _encode(copy), seconds)
 
 
 def _looked_at(asked: asyncio.Future[Any]) -> None:

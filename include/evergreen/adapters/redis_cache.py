@@ -10,7 +10,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -145,9 +144,7 @@ class LayeredCache:
         return answer
 
     def _change(self, *command: str | bytes | int) -> None:
-        """Nobody waits for it. Unavailable: the next request comes here again."""
-        with suppress(Unavailable):
-            change = self._link.ask(command)
+        if (change := self._link.tell(*command)) is not None:
             self._writes.add(change)
             change.add_done_callback(self._writes.discard)
 

@@ -134,9 +134,12 @@ class RedisLink:
             raise Unavailable("Redis does not answer (breaker open)")
         return wire
 
-    def script_soon(self, script: str, keys: list[str], arguments: list[Any]) -> asyncio.Future[list[Any]]:
-        """A short script whole, so that one turn does; whoever does not care need not await. Raises Unavailable."""
-        return self.ask(("EVAL", script, len(keys), *keys, *arguments))
+    def tell(self, *command: str | bytes | int) -> asyncio.Future[list[Any]] | None:
+        """For whom it is enough that Redis probably hears it: nobody waits for the reply. None: Unavailable, it was not sent."""
+        try:
+            return self.ask(command)
+        except Unavailable:
+            return None
 
     async def run_script(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
         """A Lua script, sent whole only when Redis does not know it yet. Raises Unavailable, for a script that Redis refuses too."""

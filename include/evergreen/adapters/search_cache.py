@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 
 from evergreen.adapters.jitter import jittered
 from evergreen.adapters.redis_link import RedisLink
@@ -34,7 +33,7 @@ class LayeredSearchCache:
         if body == b"":
             return None
         if not isinstance(body, bytes) or len(body) > _MAX_PAGE_BYTES or milliseconds <= 0 or not body.startswith(_TAG + b"{") or not body.endswith(b"}"):
-            self._tell("UNLINK", key)
+            self._link.tell("UNLINK", key)
             return None
         page = body.removeprefix(_TAG)
         self._keep(key, page, min(milliseconds / 1000, self._ttl))
@@ -45,12 +44,7 @@ class LayeredSearchCache:
         self._keep(key, page, seconds)
         if len(page) >= _MAX_PAGE_BYTES or self._link.breaker.open:
             return
-        self._tell("SET", key, _TAG + page, "PX", max(int(seconds * 1000), 1))
-
-    def _tell(self, *command: str | bytes | int) -> None:
-        """Nobody waits for it. Unavailable: the next one searches again."""
-        with suppress(Unavailable):
-            self._link.ask(command)
+        self._link.tell("SET", key, _TAG + page, "PX", max(int(seconds * 1000), 1))
 
     def _keep(self, key: str, page: bytes, seconds: float) -> None:
         self._local.put(key, (time.monotonic() + seconds, page), len(key) + len(page))
