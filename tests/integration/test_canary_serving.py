@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from evergreen.core.errors import DeploymentRefused
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.model import FittedModel, Predictor
 from evergreen.ports.storage import ClaimedAction
-from evergreen.ports.versions import VersionRow
 from evergreen.services.canary_step import CanaryStep
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
@@ -35,7 +33,7 @@ from evergreen.services.deploy import Deploy
 from evergreen.services.promote import Promote
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied
-from tests.support.worker_processes import Workers, place_version, until, workers
+from tests.support.worker_processes import Workers, place_version, simulated_table, trained_version, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
 SPEC = video_spec("KR")
@@ -65,10 +63,8 @@ class Loop:
         return claimed(self.store, self.clock, ActionKind.PROMOTE, params, model=MODEL, target=f"{MODEL}@{version}")
 
     def known(self, version: int) -> None:
-        now = datetime(2025, 6, 1, tzinfo=UTC)
-        row = VersionRow(MODEL, version, None, f"run-{version}", "", "test", date(2025, 4, 1), date(2025, 5, 31), 900, now)
         with self.store.transaction() as tx:
-            tx.versions.insert(row)
+            tx.versions.insert(trained_version(MODEL, version, status="candidate"))
 
     def approved(self, version: int) -> None:
         """Against who serves now."""
@@ -156,10 +152,7 @@ def spoilt(fitted: FittedModel) -> FittedModel:
 @pytest.fixture(scope="module")
 def loop(stack_settings: Settings) -> Iterator[Loop]:
     """Two workers, version 1 answers; 2 is good, 3 breaks on the odd category."""
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
-    table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
+    table = simulated_table()
     store = emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value()))
     found = Loop(stack_settings, store, {})
     first, second = SPEC.fit(table, 0), SPEC.fit(table.tail(len(table) // 2), 0)

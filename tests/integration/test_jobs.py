@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.model import Predictor
 from evergreen.settings import Settings
 from tests.support.claims import emptied
-from tests.support.worker_processes import Workers, place_version, until, workers
+from tests.support.worker_processes import Workers, place_version, simulated_table, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
 SPEC = video_spec("KR")
@@ -71,10 +70,7 @@ class Home:
 
 @pytest.fixture(scope="module")
 def home(stack_settings: Settings) -> Iterator[Home]:
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
-    table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
+    table = simulated_table()
     store = emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value()))
     found = Home(stack_settings, store, {}, table)
     for version, rows in ((1, table), (2, table.tail(len(table) // 2))):

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -30,7 +29,6 @@ from evergreen.local_stack.scaling import scaler
 from evergreen.local_stack.status import stack_status
 from evergreen.local_stack.supervision import Supervisor
 from evergreen.local_stack.testing import stack
-from evergreen.ports.versions import VersionRow
 from evergreen.services.await_action import AwaitAction
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
@@ -40,7 +38,7 @@ from evergreen.workers.scale_step import ScaleStep
 from tests.support.claims import claimed
 from tests.support.load import Load, under_load
 from tests.support.tokens import bearer
-from tests.support.worker_processes import place_version, until
+from tests.support.worker_processes import place_version, simulated_table, trained_version, until
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
 SPEC = video_spec("KR")
@@ -57,10 +55,8 @@ class Home:
         return self.settings.serving.url
 
     def known(self, version: int) -> None:
-        now = datetime(2025, 6, 1, tzinfo=UTC)
-        row = VersionRow(SPEC.name, version, None, f"run-{version}", "", "test", date(2025, 4, 1), date(2025, 5, 31), 900, now, "approved")
         with self.parts.store.transaction() as tx:
-            tx.versions.insert(row)
+            tx.versions.insert(trained_version(SPEC.name, version))
 
     def promote(self, version: int) -> list[str]:
         """Who confirmed."""
@@ -122,12 +118,9 @@ def executor(parts: Parts) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
     """Two workers that answer with version 1."""
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
     with stack({"postgres", "kafka", "redis", "serving"}) as settings:
         found = Home(settings, Parts(settings))
-        table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
+        table = simulated_table()
         fitted = SPEC.fit(table, 0)
         for version in (1, 2):
             place_version(settings, SPEC, fitted, table, version, golden_of=fitted)

@@ -17,7 +17,7 @@ from evergreen.settings import Settings
 from tests.integration.test_serving import SPEC, Loop, live
 from tests.support.claims import emptied
 from tests.support.tokens import bearer
-from tests.support.worker_processes import Workers, place_version, until, workers
+from tests.support.worker_processes import Workers, place_version, simulated_table, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(280)]
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -31,12 +31,8 @@ FINDS_AT_LEAST = 1_000
 
 @pytest.fixture(scope="module")
 def worker(stack_settings: Settings) -> Iterator[Workers]:
-    from datetime import date
 
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
-    table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
+    table = simulated_table()
     loop = Loop(stack_settings, emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value())), {})
     fitted = SPEC.fit(table, 0)
     place_version(stack_settings, SPEC, fitted, table, 1, golden_of=fitted)

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,7 +29,6 @@ from evergreen.core.clock import WallClock
 from evergreen.domains.videos.spec import video_spec
 from evergreen.environment import child_environment
 from evergreen.ports.registry import NewVersion, RegisteredVersion
-from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
@@ -38,7 +36,7 @@ from evergreen.services.promote import Promote
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied
 from tests.support.mlflow_bodies import Bodies, Request
-from tests.support.worker_processes import until, workers
+from tests.support.worker_processes import simulated_table, trained_version, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(400)]
 SPEC = video_spec("KR")
@@ -76,10 +74,7 @@ def both(mlflow_settings: Settings) -> Iterator[Both]:
 
 
 def registered(settings: Settings) -> tuple[Any, RegisteredVersion]:
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
-    table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
+    table = simulated_table()
     key = artifacts.signing_key(settings.signing_key.get_secret_value())
     registry = MlflowRegistry(settings.mlflow.tracking_uri, cache=settings.home / "data" / "models", key=key)
     return table, registry.register(NewVersion(str(uuid4()), SPEC, SPEC.fit(table, 0), table, {}, {}, {}, {}))
@@ -116,10 +111,9 @@ def _answers(client: httpx.Client) -> bool:
 
 
 def promoted(settings: Settings, store: PostgresStore, version: RegisteredVersion) -> None:
-    clock, now = WallClock(), datetime(2025, 6, 1, tzinfo=UTC)
-    row = VersionRow(SPEC.name, version.version, None, version.run_id, version.uri, "test", date(2025, 4, 1), date(2025, 5, 31), 900, now, "approved")
+    clock = WallClock()
     with store.transaction() as tx:
-        tx.versions.insert(row)
+        tx.versions.insert(trained_version(SPEC.name, version.version, run_id=version.run_id, uri=version.uri))
     projection = ChampionProjection(store, MemoryRegistry(Path(settings.home)), [SPEC.name])
     deploy = Deploy(store, clock, CarryOut(store, clock), projection, min_confirmations=1, confirm_seconds=120)
     claim = claimed(store, clock, ActionKind.PROMOTE, {"forced": True, "reason": "test"}, model=SPEC.name, target=version.name)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -32,14 +31,13 @@ from evergreen.core.clock import WallClock
 from evergreen.core.errors import ArtifactRefused
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.model import Predictor
-from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.promote import Promote
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied
-from tests.support.worker_processes import Workers, place_version, until, workers
+from tests.support.worker_processes import Workers, place_version, simulated_table, trained_version, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
 SPEC = video_spec("KR")
@@ -65,10 +63,8 @@ class Loop:
         return dict(Promote(deploy).run(claim))
 
     def known(self, version: int) -> None:
-        now = datetime(2025, 6, 1, tzinfo=UTC)
-        row = VersionRow(MODEL, version, None, f"run-{version}", "", "test", date(2025, 4, 1), date(2025, 5, 31), 900, now, "approved")
         with self.store.transaction() as tx:
-            tx.versions.insert(row)
+            tx.versions.insert(trained_version(MODEL, version))
 
     def expected(self, version: int, features: dict[str, Any]) -> float:
         [answer] = self.predictors[version].answer([features])
@@ -96,10 +92,7 @@ class Loop:
 
 @pytest.fixture(scope="module")
 def loop(stack_settings: Settings) -> Iterator[Loop]:
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
-    table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
+    table = simulated_table()
     store = emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value()))
     found = Loop(stack_settings, store, {})
     first, second = SPEC.fit(table, 0), SPEC.fit(table.tail(len(table) // 2), 0)

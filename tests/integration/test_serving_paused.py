@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,14 +25,13 @@ from evergreen.domains.videos.spec import video_spec
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.processes import of_service
 from evergreen.ports.index import FeatureRow
-from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.promote import Promote
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied
-from tests.support.worker_processes import Workers, place_version, until, workers
+from tests.support.worker_processes import Workers, place_version, simulated_table, trained_version, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
 SPEC = video_spec("KR")
@@ -86,14 +85,11 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(stack_settings: Settings) -> Iterator[Served]:
-    from evergreen.domains.videos.features import build_features
-    from evergreen.domains.videos.simulator import simulate
-
-    table = build_features(simulate(date(2025, 4, 1), date(2025, 5, 31), 3), "KR")
-    store, fitted, now = emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value())), SPEC.fit(table, 0), datetime(2025, 6, 1, tzinfo=UTC)
+    table = simulated_table()
+    store, fitted = emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value())), SPEC.fit(table, 0)
     place_version(stack_settings, SPEC, fitted, table, 1, golden_of=fitted)
     with store.transaction() as tx:
-        tx.versions.insert(VersionRow(MODEL, 1, None, "run-1", "", "test", date(2025, 4, 1), date(2025, 5, 31), 900, now, "approved"))
+        tx.versions.insert(trained_version(MODEL, 1))
     with workers(stack_settings, ("serving-00",)) as started:
         until(lambda: bool(started.answers()), 90)
         clock = WallClock()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -21,10 +22,12 @@ from evergreen.adapters.golden import golden_rows
 from evergreen.environment import child_environment
 from evergreen.ports.model import FittedModel, ModelSpec
 from evergreen.ports.registry import NewVersion
+from evergreen.ports.versions import VersionRow, VersionStatus
 from evergreen.settings import Settings
 from tests.support.tokens import bearer
 
 ENDED_SECONDS = 20.0
+FIRST_DAY, LAST_DAY = date(2025, 4, 1), date(2025, 5, 31)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -34,6 +37,20 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.02)
+
+
+def simulated_table() -> Any:
+    """Feature rows of two simulated months, enough to fit what a worker serves."""
+    from evergreen.domains.videos.features import build_features
+    from evergreen.domains.videos.simulator import simulate
+
+    return build_features(simulate(FIRST_DAY, LAST_DAY, 3), "KR")
+
+
+def trained_version(model: str, version: int, *, run_id: str | None = None, uri: str = "", status: VersionStatus = "approved") -> VersionRow:
+    """Of a version that was trained on it."""
+    trained = datetime(2025, 6, 1, tzinfo=UTC)
+    return VersionRow(model, version, None, run_id or f"run-{version}", uri, "test", FIRST_DAY, LAST_DAY, 900, trained, status)
 
 
 def place_version(settings: Settings, spec: ModelSpec, fitted: FittedModel, table: Any, version: int, *, golden_of: FittedModel) -> None:
