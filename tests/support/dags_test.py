@@ -77,7 +77,7 @@ class DagsTest:
 
 
 def prepare(settings: Settings, airflow_home: Path) -> tuple[DagsTest, Mapping[ActionKind, Action]]:
-    """Champion 1 serves; Kafka holds a request of every kind, which Postgres knows nothing of."""
+    """Champion 1 serves and is stable; Kafka holds a request of every kind, which Postgres knows nothing of."""
     bench = DagsTest(settings, airflow_home)
     migrated = bench.airflow("db", "migrate")
     assert migrated.returncode == 0, migrated.stderr
@@ -87,6 +87,8 @@ def prepare(settings: Settings, airflow_home: Path) -> tuple[DagsTest, Mapping[A
     _carry_out(parts, ActionKind.INGEST, known.model_dump(mode="json"), as_of, target=known.batch_id)
     _carry_out(parts, ActionKind.RETRAIN, {}, as_of, model=MODEL, target=MODEL)
     _carry_out(parts, ActionKind.PROMOTE, {"forced": True, "reason": "first"}, as_of, model=MODEL, target=f"{MODEL}@1")
+    with parts.store.transaction() as tx:
+        tx.versions.mark_stable(MODEL, 1)  # as its bake would: only to such a version does anything go back
     actions = _recorded(_batch(settings.home, NEXT_WEEK))
     publisher = KafkaPublisher(settings.kafka)
     publisher.publish_all([request_event(action, action.as_of) for action in actions.values()])
