@@ -44,8 +44,6 @@ class DataIngested(Payload):
 
 
 class DataProcessed(Payload):
-    """A batch is validated and in the silver table."""
-
     batch_id: str
     dataset: str
     rows: int = Field(ge=0)
@@ -76,6 +74,8 @@ class AffectedFeature(Payload):
     effect: float = Field(ge=0)
     q_value: Share
     direction: str = ""
+    kind: Literal["distribution", "new_values", "out_of_range"] = "distribution"
+    weight: Share | None = None
 
 
 class DataDriftDetected(Payload):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evergreen.core.severity import Severity
@@ -17,12 +17,22 @@ METHOD = "jensen_shannon"
 MATERIAL = 0.25
 """Distance from which a change matters: about a population stability index of 0.35, or a mean moved by 0.6 standard deviations.
 Calm weeks of real lists (110 rows of Korea, the United States, Japan against four months) reach 0.24, the break of July 2025 0.4 to 0.7."""
-SIGNIFICANCE = 0.01
+SIGNIFICANCE = 0.0001
+"""q value below which a difference is no chance. Strict, because every model looks at every feature every week for years, and because
+what is material at a hundred rows is far below it anyway; with 50 rows it takes a mean moved by about one standard deviation."""
+DOUBT = 0.01
+"""q value from which on a difference counts as nothing. In between the score grows with the certainty: no row more makes it jump."""
 MIN_ROWS = 30
 """With fewer on either side nothing is concluded."""
 MEDIUM_SCORE = 0.3
 
+RELEVANT = 0.5
+"""Of an average feature's weight: what the affected ones must hold together, or the change is none of the model's business. Together and not
+each, because the weights come from the newest rows: before the break of July 2025 Korea's category weighs 0 there, and 5 to 40 % elsewhere."""
+
 EvidenceKind = Literal["distribution", "nulls", "new_values", "out_of_range", "missing_column"]
+LOSSES = frozenset({"nulls", "missing_column"})
+"""Values that are not there: an issue of the data's quality, which training on it would not mend."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Compared:
     findings: tuple[str, ...] = ()
     """Columns that could not be compared as usual: empty, constant, absent, too few rows."""
     watched: bool = True
-    """False: reported, but no part of the overall score (predictions)."""
+    """False: reported, but no feature: no part of the score, never affected (predictions)."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +73,9 @@ class DriftResult:
     threshold: float
     direction: str
     drifted: bool
-    """Significant after correction and material: the feature is affected."""
+    """Significant after correction and material."""
     score: float
-    """[0, 1]: 0 unless significant, 0.5 at the threshold, 1 where the two have nothing in common."""
+    """[0, 1]: 0 where it may be chance, 0.5 at the threshold, 1 where the two have nothing in common."""
     test: str
     n_reference: int
     n_current: int
@@ -80,15 +90,28 @@ class DriftSummary:
     score: float
     """Importance-weighted mean of the watched features' scores."""
     results: tuple[DriftResult, ...]
-    """Strongest first."""
+    """Of the watched features, strongest first."""
+    losses: tuple[DriftResult, ...]
+    """Of those that lost values, or are not there at all: `drifted` where that is significant and material."""
+    prediction: DriftResult | None
     n_reference: int
     n_current: int
-    sampled: Mapping[str, int] = field(default_factory=dict)
-    """Rows really compared where not all were: {"reference": …, "current": …}."""
+    weighted: bool = False
+    """The model's importances are known."""
+
+    @property
+    def drifted(self) -> tuple[DriftResult, ...]:
+        return tuple(result for result in self.results if result.drifted)
 
     @property
     def affected(self) -> tuple[DriftResult, ...]:
-        return tuple(result for result in self.results if result.drifted)
+        """What drifted, if the model would notice."""
+        weight = sum(result.weight for result in self.drifted)
+        return self.drifted if not self.weighted or weight * len(self.results) >= RELEVANT else ()
+
+    @property
+    def lost(self) -> tuple[DriftResult, ...]:
+        return tuple(result for result in self.losses if result.drifted)
 
     @property
     def severity(self) -> Severity | None:
@@ -121,6 +144,13 @@ def feature_score(distance: float) -> float:
     return 1.0 if distance >= 1.0 else 1.0 - 0.5 ** ((distance / MATERIAL) ** 2)
 
 
+def certainty(q_value: float) -> float:
+    """0 from DOUBT on, 1 at SIGNIFICANCE and below, in between by the logarithm."""
+    if q_value <= SIGNIFICANCE:
+        return 1.0
+    return max(math.log(q_value / DOUBT) / math.log(SIGNIFICANCE / DOUBT), 0.0)
+
+
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """q values: the share of false alarms among all results at least as extreme, in the order given."""
     count = len(p_values)
@@ -137,21 +167,32 @@ def judge(compared: Iterable[Compared], weights: Mapping[str, float] | None = No
     features = list(compared)
     family = [evidence for feature in features for evidence in feature.evidence]
     q_of = {id(evidence): q for evidence, q in zip(family, benjamini_hochberg([evidence.p_value for evidence in family]), strict=True)}
-    share = _shares([feature.feature for feature in features if feature.watched], weights)
-    results = [replace(_result(feature, q_of), weight=share.get(feature.feature, 0.0)) for feature in features]
+    watched = [feature for feature in features if feature.watched]
+    share = _shares([feature.feature for feature in watched], weights)
+    results = [replace(_result(feature, q_of), weight=share[feature.feature]) for feature in watched]
+    losses = [_result(feature, q_of, losses=True) for feature in watched if any(evidence.kind in LOSSES for evidence in feature.evidence)]
     return DriftSummary(
         score=min(sum(result.score * result.weight for result in results), 1.0),
-        results=tuple(sorted(results, key=lambda result: (-result.drifted, -result.score, -result.statistic, result.feature))),
+        results=_strongest_first(results),
+        losses=_strongest_first(losses),
+        prediction=next((_result(feature, q_of) for feature in features if not feature.watched), None),
         n_reference=max((feature.n_reference for feature in features), default=0),
         n_current=max((feature.n_current for feature in features), default=0),
+        weighted=_is_known(weights, share),
     )
 
 
-def _result(feature: Compared, q_of: Mapping[int, float]) -> DriftResult:
+def _strongest_first(results: Iterable[DriftResult]) -> tuple[DriftResult, ...]:
+    return tuple(sorted(results, key=lambda result: (-result.drifted, -result.score, -result.statistic, result.feature)))
+
+
+def _result(feature: Compared, q_of: Mapping[int, float], *, losses: bool = False) -> DriftResult:
+    """What the feature's drift comes to, or with `losses` what it has lost."""
+
     def loudness(evidence: Evidence) -> tuple[bool, float]:
         return q_of[id(evidence)] < SIGNIFICANCE, evidence.distance
 
-    loudest = max(feature.evidence, key=loudness, default=None)
+    loudest = max((evidence for evidence in feature.evidence if (evidence.kind in LOSSES) is losses), key=loudness, default=None)
     if loudest is None:
         loudest = Evidence(feature.feature, "distribution", 0.0, 1.0, "none")
     q_value = q_of.get(id(loudest), 1.0)
@@ -164,7 +205,7 @@ def _result(feature: Compared, q_of: Mapping[int, float]) -> DriftResult:
         threshold=MATERIAL,
         direction=loudest.direction,
         drifted=significant and loudest.distance >= MATERIAL,
-        score=feature_score(loudest.distance) if significant else 0.0,
+        score=feature_score(loudest.distance) * certainty(q_value),
         test=loudest.test,
         n_reference=feature.n_reference,
         n_current=feature.n_current,
@@ -174,9 +215,13 @@ def _result(feature: Compared, q_of: Mapping[int, float]) -> DriftResult:
     )
 
 
+def _is_known(weights: Mapping[str, float] | None, names: Iterable[str]) -> bool:
+    return any((weights or {}).get(name, 0.0) > 0 for name in names)
+
+
 def _shares(names: Sequence[str], weights: Mapping[str, float] | None) -> dict[str, float]:
     known = {name: max(weights.get(name, 0.0), 0.0) for name in names} if weights else {}
     total = sum(known.values())
-    if total <= 0:
+    if not _is_known(weights, names):
         return {name: 1 / len(names) for name in names}
     return {name: weight / total for name, weight in known.items()}

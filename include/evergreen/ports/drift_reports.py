@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from evergreen.ports.drift_profiles import ReferenceProfiles
 from evergreen.ports.model_store import ModelTransaction
 from evergreen.ports.storage import Lease
 
@@ -29,7 +30,8 @@ class DriftReport:
     score: float
     drifted: bool
     features: Mapping[str, Any]
-    """`results` (per feature, strongest first), `reference` and `current` (days and rows), `sampled`, `notes`."""
+    """`results` (per feature, strongest first), `losses` (of features that lost values), `prediction`, `reference` and `current` (days and
+    rows), `cost` (method, seconds, rows read), `notes`."""
     action_id: UUID | None
     time: datetime
     report_url: str | None = None
@@ -48,6 +50,8 @@ class DriftReports(Protocol):
 class DriftTransaction(ModelTransaction, Protocol):
     @property
     def drift_reports(self) -> DriftReports: ...
+    @property
+    def reference_profiles(self) -> ReferenceProfiles: ...
 
 
 class DriftStore(Protocol):

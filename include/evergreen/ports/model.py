@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from evergreen.core.relative_drop import Direction
 
@@ -56,6 +56,19 @@ class GateThresholds:
     """From so many on, disagreement with the champion's recorded answers is judged."""
     max_disagreement: float = 0.5
     """Share of them that may differ by more than half the champion's interval, unless the world is known to have changed."""
+
+
+@dataclass(frozen=True)
+class Season:
+    """What a reference is told apart by, so that a normal Sunday is no drift. A season that comes back but once a year is drift until the
+    reference holds one."""
+
+    by: Literal["weekday", "hour", "month"]
+    column: str
+    """Of the feature table; datetime64."""
+
+    def __str__(self) -> str:
+        return f"{self.by} of {self.column}"
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,10 @@ class ModelSpec:
     """(predicted (n,), outcomes (n,)) -> (n,) whose mean is the metric, in the metric's direction. None: absolute errors."""
     expected_losses: Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
     """(predicted, lower, upper; each (n,)) -> (n,) in proportion to the loss to expect while the outcome is not known. None: the interval's half width."""
+    season: Season | None = None
+    """None: drift is looked for in the reference as a whole."""
+    gold: str | None = None
+    """Gold table that holds the feature rows as `build_features` makes them, kept by ingest; None: they are built from silver."""
     stale_after: timedelta = timedelta(days=7)
     """Stored features older than this (platform time) degrade an answer."""
     codes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -1,33 +1,37 @@
 """Action `drift_check`: what the champion was trained on against the newest lists, feature by feature, and its predictions too.
 
 Guarantee: a window of a version is reported once, whoever asks and how often; nothing younger than the action's `as_of` is looked at, and
-no day of which a large part was set aside: an incident is no drift.
+no day of which a large part was set aside: an incident is no drift. Nor are values that went missing: they are an issue of quality.
+Cost: the window's rows are read and counted, the training rows once per version.
 Failure: the model cannot be loaded. Remedy: features are compared all the same, weighted equally, and the report says what was missing.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from evergreen.contracts.envelope import Event
-from evergreen.contracts.events import AffectedFeature, DataDriftDetected
 from evergreen.core.clock import Clock
 from evergreen.core.drift import DriftSummary
+from evergreen.core.drift_profile import METHOD, Profile
 from evergreen.core.errors import ArtifactRefused, NotFound, Unavailable
 from evergreen.core.release import last_released_day
 from evergreen.ports.drift_reports import DriftPictures, DriftReport, DriftStore
 from evergreen.ports.lake import Lake
-from evergreen.ports.model import ModelSpec
+from evergreen.ports.model import ModelSpec, Predictor
 from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
-from evergreen.services.drift_windows import CheckedWindow, checkable, report_id, rows_between, told_apart, windows_of
-from evergreen.services.training import feature_table, read_known
+from evergreen.services.drift_reference import DriftReference, Reference
+from evergreen.services.drift_rows import fair_rows
+from evergreen.services.drift_told import as_json, drift_of, loss_of, told
+from evergreen.services.drift_windows import CheckedWindow, checkable, report_id, windows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +52,17 @@ class _Watched:
     def weights(self) -> Mapping[str, float] | None:
         return None if self.loaded is None else self.loaded.card.get("importances")
 
+    @property
+    def predictor(self) -> Predictor | None:
+        return None if self.loaded is None else self.loaded.predictor
+
+
+@dataclass(frozen=True)
+class _Found:
+    report: DriftReport
+    summary: DriftSummary
+    current: Profile
+
 
 class CheckDrift:
     def __init__(
@@ -67,30 +82,29 @@ class CheckDrift:
         self._spec_of = spec_of
         self._load = load
         self._pictures = pictures
+        self._reference = DriftReference(store, lake)
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
-        """Result: `outcome` (drifted, calm, no_champion, nothing_to_check), version, `reports` (window, n, score, affected), `skipped`."""
+        """Result: `outcome` (drifted, values_lost, calm, no_champion, nothing_to_check), version, `reports` (window, n, score, affected, lost),
+        `skipped`."""
         action, spec = claimed.action, self._spec_of(claimed.action.model)
         with self._store.transaction() as tx:
             champion = tx.champions.get(spec.name)
             version = None if champion is None else tx.versions.get(spec.name, champion.version)
         if version is None:
-            return self._finish(claimed, [], {"outcome": "no_champion"})
+            return self._finish(claimed, spec, [], {"outcome": "no_champion"})
         last_known = last_released_day(action.as_of)
         windows, skipped = checkable(windows_of(action.params, last_known), version, last_known)
         if not windows:
-            return self._finish(claimed, [], {"outcome": "nothing_to_check", "version": version.name, "skipped": skipped})
-        known = read_known(self._lake, spec, action.as_of)
-        table = feature_table(spec, known.silver, action.as_of)
-        fair = table[~table[spec.time_column].dt.date.isin(known.spoilt_days)]
-        windows, spoilt = told_apart(windows, table, fair, spec.time_column)
-        told = {"version": version.name, "skipped": skipped | spoilt}
-        if not windows:
-            return self._finish(claimed, [], {"outcome": "nothing_to_check", **told})
+            return self._finish(claimed, spec, [], {"outcome": "nothing_to_check", "version": version.name, "skipped": skipped})
+        fair, spoilt = fair_rows(self._lake, spec, windows)
+        result = {"version": version.name, "skipped": skipped | spoilt}
+        if not fair:
+            return self._finish(claimed, spec, [], {"outcome": "nothing_to_check", **result})
         watched = self._watch(spec, version)
-        reference = rows_between(table, spec.time_column, version.trained_from, version.trained_to)
-        reports = [self._compare(claimed, spec, watched, reference, fair, window) for window in windows]
-        return self._finish(claimed, reports, told)
+        reference = self._reference.of(spec, version, watched.predictor, self._clock.now())
+        found = [self._compare(claimed, spec, watched, reference, window, rows) for window, rows in fair]
+        return self._finish(claimed, spec, found, result)
 
     def _watch(self, spec: ModelSpec, version: VersionRow) -> _Watched:
         try:
@@ -99,16 +113,15 @@ class CheckDrift:
             log.warning("champion_not_loaded", version=version.name, error=str(error))
             return _Watched(version, None, (f"predictions were not compared and features are weighted equally: {error}",))
 
-    def _compare(
-        self, claimed: ClaimedAction, spec: ModelSpec, watched: _Watched, reference: pd.DataFrame, table: pd.DataFrame, checked: CheckedWindow
-    ) -> tuple[DriftReport, DriftSummary]:
-        from evergreen.services.drift_statistics import compare_tables
+    def _compare(self, claimed: ClaimedAction, spec: ModelSpec, watched: _Watched, reference: Reference, checked: CheckedWindow, rows: pd.DataFrame) -> _Found:
+        from evergreen.services.drift_profiles import counted
+        from evergreen.services.drift_statistics import compare_profiles
 
+        begun = time.monotonic()
         window, version = checked.window, watched.version
-        current = rows_between(table, spec.time_column, checked.looked_from, window.last_day)
-        predictor = None if watched.loaded is None else watched.loaded.predictor
-        predictions = None if predictor is None or current.empty or reference.empty else (predictor.predict(reference), predictor.predict(current))
-        summary = compare_tables(reference, current, spec.drift_features, spec.categorical_features, watched.weights, predictions)
+        predictions = None if watched.predictor is None or rows.empty else watched.predictor.predict(rows)
+        current = counted(rows, reference.profile, spec.season, predictions)
+        summary = compare_profiles(reference.profile, current, spec.drift_features, watched.weights)
         found = report_id(version.name, window)
         report = DriftReport(
             id=found,
@@ -120,52 +133,38 @@ class CheckDrift:
             score=summary.score,
             drifted=bool(summary.affected),
             features={
-                "results": [asdict(result) for result in summary.results],
+                **as_json(summary, watched.notes),
                 "reference": {"first_day": str(version.trained_from), "last_day": str(version.trained_to), "n": summary.n_reference},
                 "current": {"first_day": str(checked.looked_from), "last_day": str(window.last_day), "n": summary.n_current},
-                "sampled": dict(summary.sampled),
-                "notes": list(watched.notes),
+                "cost": {"method": METHOD, "seconds": round(time.monotonic() - begun, 3), "rows_read": len(rows) + reference.rows_read},
             },
             action_id=claimed.action.id,
             time=self._clock.now(),
             report_url=self._pictures.url(found) if summary.affected else None,
         )
-        return report, summary
+        return _Found(report, summary, current)
 
-    def _finish(self, claimed: ClaimedAction, found: Sequence[tuple[DriftReport, DriftSummary]], result: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _finish(self, claimed: ClaimedAction, spec: ModelSpec, found: Sequence[_Found], result: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._store.transaction(claimed.lease) as tx:
-            fresh = [(report, summary) for report, summary in found if tx.drift_reports.record(report)]
-            events = [event for report, summary in fresh if (event := self._event(claimed, report, summary)) is not None]
-            told: dict[str, Any] = {"outcome": "drifted" if events else "calm", **result}
+            fresh = [one for one in found if tx.drift_reports.record(one.report)]
+            events = [event for one in fresh for event in self._events(claimed, spec, one)]
+            types = {event.type for event in events}
+            outcome = "drifted" if "data_drift_detected" in types else "values_lost" if types else "calm"
+            said: dict[str, Any] = {"outcome": outcome, **result}
             if found:
-                told["reports"] = [_told(report, summary, new=(report, summary) in fresh) for report, summary in found]
-            self._carry_out.complete(tx, claimed, events, told)
-        log.info("drift_checked", model=claimed.action.model, outcome=told["outcome"], reports=len(found), said=len(events))
-        return told
+                said["reports"] = [told(one.report, one.summary, new=one in fresh) for one in found]
+            self._carry_out.complete(tx, claimed, events, said)
+        log.info("drift_checked", model=claimed.action.model, outcome=said["outcome"], reports=len(found), said=len(events))
+        return said
 
-    def _event(self, claimed: ClaimedAction, report: DriftReport, summary: DriftSummary) -> Event | None:
-        if summary.severity is None:
-            return None
-        dataset = str(claimed.action.params.get("dataset") or self._spec_of(report.model).datasets[0])
-        affected = [AffectedFeature(name=one.feature, effect=one.statistic, q_value=one.q_value, direction=one.direction) for one in summary.affected]
-        payload = DataDriftDetected(
-            model_version=f"{report.model}@{report.version}",
-            drift_score=report.score,
-            affected_features=tuple(affected),
-            severity=summary.severity.word,
-            window={"first_day": report.first_day, "last_day": report.last_day},
-            n=report.n,
-            report_url=report.report_url,
-        )
-        return resulting_event(claimed.action, "data_drift_detected", payload, subject=dataset, time=self._clock.now(), target=str(report.id))
-
-
-def _told(report: DriftReport, summary: DriftSummary, *, new: bool) -> dict[str, Any]:
-    return {
-        "report_id": str(report.id),
-        "window": f"{report.first_day}..{report.last_day}",
-        "n": report.n,
-        "score": round(report.score, 4),
-        "affected": [result.feature for result in summary.affected],
-        "reported_before": not new,
-    }
+    def _events(self, claimed: ClaimedAction, spec: ModelSpec, found: _Found) -> list[Event]:
+        dataset = str(claimed.action.params.get("dataset") or spec.datasets[0])
+        payloads = {
+            "data_drift_detected": drift_of(found.report, found.summary),
+            "data_quality_issue": loss_of(found.report, found.summary, found.current, dataset),
+        }
+        return [
+            resulting_event(claimed.action, kind, payload, subject=dataset, time=self._clock.now(), target=str(found.report.id))
+            for kind, payload in payloads.items()
+            if payload is not None
+        ]

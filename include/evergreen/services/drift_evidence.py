@@ -17,14 +17,13 @@ from evergreen.contracts.envelope import decode
 from evergreen.contracts.events import DataDriftDetected
 from evergreen.contracts.topics import payload_of
 from evergreen.core.errors import EvergreenError, NotFound, Unavailable
-from evergreen.core.release import released_at
 from evergreen.ports.drift_reports import DriftPictures, DriftReport, DriftStore
 from evergreen.ports.lake import Lake
 from evergreen.ports.messaging import Received
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import ModelRegistry
-from evergreen.services.drift_windows import report_id, rows_between
-from evergreen.services.training import feature_table, read_silver
+from evergreen.services.drift_rows import feature_rows
+from evergreen.services.drift_windows import report_id
 
 TOPICS = ("data.drift.detected",)
 log = structlog.get_logger(__name__)
@@ -71,9 +70,8 @@ class DriftEvidence:
 
     def _make(self, report: DriftReport) -> bytes:
         spec = self._spec_of(report.model)
-        as_of = released_at(report.last_day)
-        table = feature_table(spec, read_silver(self._lake, spec, as_of), as_of)
-        sides = [rows_between(table, spec.time_column, *_days(report.features[side]))[list(spec.drift_features)] for side in ("reference", "current")]
+        watched = list(spec.drift_features)
+        sides = [feature_rows(self._lake, spec, *_days(report.features[side])).reindex(columns=watched) for side in ("reference", "current")]
         title = f"{report.model}@{report.version}, {report.first_day} to {report.last_day}"
         return self._pictures.make(report.id, *sides, categorical=spec.categorical_features, title=title)
 

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from evergreen.contracts.envelope import derived_id
 from evergreen.contracts.events import Window
-from evergreen.core.drift import MIN_ROWS
 from evergreen.ports.versions import VersionRow
 
 if TYPE_CHECKING:
@@ -46,20 +45,6 @@ def checkable(windows: Iterable[Window], version: VersionRow, last_known: date) 
         else:
             since = version.trained_to + timedelta(days=1)
             chosen.append(CheckedWindow(window, max(min(window.first_day, window.last_day + timedelta(days=1) - WEEK), since)))
-    return chosen, skipped
-
-
-def told_apart(windows: Iterable[CheckedWindow], table: pd.DataFrame, fair: pd.DataFrame, column: str) -> tuple[list[CheckedWindow], dict[str, str]]:
-    """(windows to check, why the others are not). `fair`: the rows of `table` without the days of incidents. A window they leave too few rows
-    of is not reported, so that it can be checked once a repaired batch has come."""
-    chosen, skipped = [], {}
-    for one in windows:
-        days = one.looked_from, one.window.last_day
-        rows, left = len(rows_between(table, column, *days)), len(rows_between(fair, column, *days))
-        if left < min(rows, MIN_ROWS):
-            skipped[name_of(one.window)] = "incident"
-        else:
-            chosen.append(one)
     return chosen, skipped
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from evergreen.core.errors import NotEnoughData
 from evergreen.core.release import DEFAULT_ZONE, last_released_day
 from evergreen.ports.model import FittedModel, ModelSpec
-from evergreen.services.gaps import missing_rows, spoilt_days, without_gaps
+from evergreen.services.gaps import missing_rows, without_gaps
 from evergreen.services.row_losses import losses_on
 
 if TYPE_CHECKING:
@@ -59,35 +59,22 @@ class Silver(Protocol):
     def set_aside(self, dataset: str) -> pd.DataFrame: ...
 
 
-@dataclass(frozen=True)
-class KnownRows:
-    silver: pd.DataFrame
-    """Clean rows of entities whose first row is there (services/gaps)."""
-    spoilt_days: frozenset[date]
-    """Days of which a large part was set aside."""
-
-
 def read_silver(lake: Silver, spec: ModelSpec, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:
     """Every clean row of the model's datasets known at `as_of`, without entities whose first row was set aside. Raises NotEnoughData when
     there is none."""
-    return read_known(lake, spec, as_of, zone).silver
-
-
-def read_known(lake: Silver, spec: ModelSpec, as_of: datetime, zone: str = DEFAULT_ZONE) -> KnownRows:
     import pandas as pd
 
     last = last_released_day(as_of, zone)
     entity, day = spec.entity_column, spec.time_column
-    parts, spoilt = [], set[date]()
+    parts = []
     for dataset in spec.datasets:
         rows, aside = lake.silver(dataset, last_day=last), lake.set_aside(dataset)
         missing = missing_rows(rows, aside[aside[day] <= pd.Timestamp(last)], entity, day)
         parts.append(without_gaps(rows, missing, entity, day))
-        spoilt.update(spoilt_days(rows, missing, day))
     silver = pd.concat(parts, ignore_index=True)
     if silver.empty:
         raise NotEnoughData(f"{spec.name}: the silver table holds nothing of {', '.join(spec.datasets)} up to {last}")
-    return KnownRows(silver, frozenset(spoilt))
+    return silver
 
 
 def feature_table(spec: ModelSpec, silver: pd.DataFrame, as_of: datetime, zone: str = DEFAULT_ZONE) -> pd.DataFrame:

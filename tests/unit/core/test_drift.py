@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.drift import MATERIAL, Compared, Evidence, benjamini_hochberg, feature_score, js_distance, judge
+from evergreen.core.drift import DOUBT, MATERIAL, SIGNIFICANCE, Compared, Evidence, benjamini_hochberg, certainty, feature_score, js_distance, judge
 from evergreen.core.severity import Severity
 
 counts = st.lists(st.integers(0, 10_000), min_size=2, max_size=12)
@@ -72,8 +73,17 @@ def test_affected_means_significant_and_material():
 
 def test_a_lone_small_p_value_among_many_tests_is_no_finding():
     calm = [moved(f"calm{number}", 0.3, p_value=0.5) for number in range(20)]
-    assert judge([*calm, moved("lucky", 0.3, p_value=0.004)]).affected == ()
-    assert len(judge([moved("lucky", 0.3, p_value=0.004)]).affected) == 1
+    lucky = moved("lucky", 0.3, p_value=SIGNIFICANCE / 2)
+    assert judge([*calm, lucky]).affected == ()
+    assert len(judge([lucky]).affected) == 1
+
+
+def test_certainty_comes_without_a_jump():
+    assert (certainty(1.0), certainty(DOUBT), certainty(SIGNIFICANCE), certainty(0.0)) == (0.0, 0.0, 1.0, 1.0)
+    assert certainty(0.001) == pytest.approx(0.5)
+    scores = [judge([moved("a", 0.4, p_value=0.02 * 0.9**step)]).score for step in range(70)]
+    assert (scores[0], scores[-1]) == (0.0, feature_score(0.4))
+    assert max(after - before for before, after in pairwise(scores)) < 0.03
 
 
 def test_the_score_weighs_features_by_importance_and_equally_when_that_is_unknown():
@@ -87,9 +97,21 @@ def test_predictions_are_judged_but_are_no_part_of_the_score():
     from dataclasses import replace
 
     summary = judge([moved("a", 0.0, p_value=1.0), replace(moved("prediction", 0.9), watched=False)])
-    assert [result.feature for result in summary.affected] == ["prediction"]
-    assert summary.score == 0.0
-    assert summary.severity is Severity.LOW
+    assert summary.prediction is not None
+    assert summary.prediction.drifted
+    assert summary.affected == ()
+    assert [result.feature for result in summary.results] == ["a"]
+    assert (summary.score, summary.severity) == (0.0, None)
+
+
+def test_a_change_of_what_the_model_hardly_uses_affects_nothing():
+    """However many such features change: it takes half of an average weight, held together, or weights that nobody knows."""
+    features = [*(moved(f"idle{number}", 0.9) for number in range(5)), moved("used", 0.0, p_value=1.0)]
+    idle = judge(features, {"used": 1.0, "idle0": 0.02, "idle1": 0.02})
+    assert len(idle.drifted) == 5
+    assert (idle.affected, idle.severity) == ((), None)
+    used = judge(features, {"used": 0.9, "idle0": 0.05, "idle1": 0.05})
+    assert len(used.affected) == len(judge(features).affected) == len(judge(features, {"elsewhere": 1.0}).affected) == 5
 
 
 @pytest.mark.parametrize(
@@ -109,7 +131,16 @@ def test_nothing_affected_has_no_severity():
 
 def test_a_features_loudest_finding_speaks_for_it():
     quiet = Evidence("a", "distribution", 0.1, 0.5, "kolmogorov_smirnov", "other shape")
-    loud = Evidence("a", "nulls", 0.6, 1e-12, "fisher", "not known: 0.0% -> 50.0%")
+    loud = Evidence("a", "out_of_range", 0.6, 1e-12, "binomial", "outside 0 to 1: 50.0%")
     [result] = judge([Compared("a", 1000, 200, (quiet, loud))]).results
-    assert (result.kind, result.direction, result.drifted) == ("nulls", "not known: 0.0% -> 50.0%", True)
+    assert (result.kind, result.direction, result.drifted) == ("out_of_range", "outside 0 to 1: 50.0%", True)
     assert math.isclose(result.statistic, 0.6)
+
+
+def test_lost_values_are_no_drift_and_no_part_of_the_score():
+    shape = Evidence("a", "distribution", 0.1, 0.5, "kolmogorov_smirnov", "other shape")
+    lost = Evidence("a", "nulls", 0.6, 1e-12, "fisher", "not known: 0.0% -> 50.0%")
+    summary = judge([Compared("a", 1000, 200, (shape, lost)), Compared("b", 1000, 200, (Evidence("b", "nulls", 0.1, 1e-12, "fisher"),))])
+    assert (summary.affected, summary.score) == ((), 0.0)
+    assert [(result.feature, result.kind) for result in summary.lost] == [("a", "nulls")]
+    assert [result.feature for result in summary.losses] == ["a", "b"]

@@ -17,10 +17,11 @@ from evergreen.domains.videos.schema import COUNTS
 from evergreen.domains.videos.simulator import Incident, simulate
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.dataset import Checked
+from evergreen.services.drift_rows import fair_rows
 from evergreen.services.drift_statistics import compare_tables
-from evergreen.services.drift_windows import CheckedWindow, rows_between, told_apart
+from evergreen.services.drift_windows import CheckedWindow, rows_between
 from evergreen.services.row_losses import losses_on
-from evergreen.services.training import feature_table, fit_candidate, read_known, read_silver, training_window
+from evergreen.services.training import feature_table, fit_candidate, read_silver, training_window
 
 SPEC, DATASET = video_spec("KR"), video_dataset("KR")
 FIRST, LAST, BAD = date(2025, 2, 24), date(2025, 5, 25), date(2025, 5, 5)
@@ -78,18 +79,17 @@ def test_the_feature_table_is_that_of_clean_lists_without_the_videos_concerned(d
 
 @pytest.mark.parametrize("days_lost", LENGTHS)
 def test_no_weekly_window_around_an_incident_drifts(days_lost: int) -> None:
-    known = read_known(lake_of(days_lost), SPEC, released_at(LAST))
-    assert known.spoilt_days == {BAD + timedelta(days=day) for day in range(days_lost)}
-    table = feature_table(SPEC, known.silver, released_at(LAST))
-    fair = table[~table["list_date"].dt.date.isin(known.spoilt_days)]
-    reference = rows_between(table, "list_date", FIRST, TRAINED_TO)
+    lake = lake_of(days_lost)
+    reference = rows_between(table_of(lake), "list_date", FIRST, TRAINED_TO)
     windows = [
         CheckedWindow(Window(first_day=first, last_day=first + WEEK - timedelta(days=1)), first) for first in (BAD - WEEK, BAD, BAD + WEEK, BAD + 2 * WEEK)
     ]
-    chosen, skipped = told_apart(windows, table, fair, "list_date")
+    chosen, skipped = fair_rows(lake, SPEC, windows)
     assert set(skipped.values()) == ({"incident"} if days_lost == 7 else set())
-    for one in chosen:
-        current = rows_between(fair, "list_date", one.looked_from, one.window.last_day)
+    looked_at = {day for _, rows in chosen for day in rows["list_date"].dt.date}
+    week = {BAD + timedelta(days=day) for day in range(7)}
+    assert week & looked_at == (set() if days_lost == 7 else week - {BAD + timedelta(days=day) for day in range(days_lost)})
+    for _, current in chosen:
         assert compare_tables(reference, current, SPEC.drift_features, SPEC.categorical_features).affected == ()
 
 
@@ -113,8 +113,9 @@ def test_announced_again_repaired_it_was_never_broken() -> None:
     take_in(lake, lists(3))
     assert len(table_of(lake)) < len(table_of(lake_of(0)))
     take_in(lake, lists(0))
-    known = read_known(lake, SPEC, released_at(LAST))
-    assert known.spoilt_days == frozenset()
+    week = CheckedWindow(Window(first_day=BAD, last_day=BAD + WEEK - timedelta(days=1)), BAD)
+    [(_, fair)], skipped = fair_rows(lake, SPEC, [week])
+    assert (len(fair), skipped) == (len(rows_between(table_of(lake), "list_date", BAD, week.window.last_day)), {})
     pd.testing.assert_frame_equal(table_of(lake), table_of(lake_of(0)), check_exact=True)
 
 

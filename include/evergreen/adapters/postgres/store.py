@@ -16,7 +16,7 @@ import psycopg2.pool
 from evergreen.adapters.postgres.actions import PostgresActions
 from evergreen.adapters.postgres.alerts import PostgresAlerts
 from evergreen.adapters.postgres.batches import PostgresBatches
-from evergreen.adapters.postgres.drift_reports import PostgresDriftReports
+from evergreen.adapters.postgres.drift_tables import DriftTables
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.generations import PostgresGenerations
@@ -43,7 +43,7 @@ from evergreen.ports.storage import Lease
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
-class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorRepositories, ForPeople, TrafficTable):
+class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorRepositories, ForPeople, TrafficTable, DriftTables):
     """Repositories on one connection. Others (events, champions, reports …) hang on `connection` the same way."""
 
     @cached_property
@@ -90,10 +90,6 @@ class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorReposi
     @cached_property
     def batches(self) -> PostgresBatches:
         return PostgresBatches(self.connection)
-
-    @cached_property
-    def drift_reports(self) -> PostgresDriftReports:
-        return PostgresDriftReports(self.connection)
 
     @cached_property
     def upkeep(self) -> PostgresUpkeep:

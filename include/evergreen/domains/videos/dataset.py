@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from evergreen.domains.videos.names import CHANNEL_ENTITY, ENTITY, FEATURES, TIME, channel_key
+from evergreen.domains.videos.names import CHANNEL_ENTITY, ENTITY, FEATURES, GOLD, TIME, channel_key
 from evergreen.domains.videos.schema import BATCH_COLUMNS, COUNTS, KEY
 from evergreen.ports.dataset import Checked, Dataset, GoldTable, OnlineFeatures
 
@@ -34,7 +34,7 @@ def video_dataset(region: str) -> Dataset:
         entity_column=ENTITY,
         validate=partial(_validate, region=region),
         gold={
-            "video_features": GoldTable(partial(_features, region=region), first_rows=True, looks_ahead=_DAYS_LABELS_WAIT),
+            GOLD: GoldTable(partial(_features, region=region), first_rows=True, looks_ahead=_DAYS_LABELS_WAIT),
             "category_daily": GoldTable(_category_daily),
         },
         online=partial(_online, region=region),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from evergreen.domains.videos.answers import COLUMNS, VideoAnswers
-from evergreen.domains.videos.names import CHANNEL_ENTITY, COUNT_FEATURES, ENTITY, FACTS, FEATURES, HISTORY_COLUMNS, TARGET, TIME, channel_key, zone_of
+from evergreen.domains.videos.names import CHANNEL_ENTITY, COUNT_FEATURES, ENTITY, FACTS, FEATURES, GOLD, HISTORY_COLUMNS, TARGET, TIME, channel_key, zone_of
 from evergreen.domains.videos.row import NO_HISTORY, log_views, row_features
 from evergreen.ports.model import Chances, FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
 
@@ -51,6 +51,7 @@ def video_spec(region: str = DEFAULT_REGION) -> ModelSpec:
         request_row=partial(_request_row, zone=ZoneInfo(zone_of(region))),
         chances=_chances,
         related=_related,
+        gold=GOLD,
     )
 
 

@@ -1,0 +1,177 @@
+"""The drift check on stored profiles and gold rows, against real Postgres: what is read, what is kept, what losses and idle features lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import pytest
+
+from evergreen.adapters.evidently_report import EvidentlyReports
+from evergreen.adapters.postgres.store import PostgresStore
+from evergreen.contracts.actions import ActionKind
+from evergreen.core.clock import FixedClock
+from evergreen.core.release import released_at
+from evergreen.domains.tabular.streams import FIRST_DAY, ONSET, Kind, stream
+from evergreen.ports.lake import Lake
+from evergreen.ports.model import ModelSpec, Season
+from evergreen.ports.registry import LoadedVersion
+from evergreen.ports.versions import VersionRow
+from evergreen.services.carry_out import CarryOut
+from evergreen.services.check_drift import CheckDrift
+from evergreen.settings import Settings
+from tests.support.claims import claimed, emptied, said
+from tests.support.tiny import NAME, tiny_spec
+
+pytestmark = pytest.mark.connected
+INPUTS = ("x1", "x2", "x3", "x5", "x7", "c1")
+WEIGHTS = {"x1": 0.3, "x2": 0.3, "x3": 0.2, "x5": 0.01, "x7": 0.01, "c1": 0.2}
+TRAINED_TO = FIRST_DAY + timedelta(days=ONSET - 8)
+WEEK = timedelta(days=7)
+SPEC = replace(tiny_spec(), drift_features=INPUTS, categorical_features=("c1",), gold="rows", build_features=lambda silver: silver)
+
+
+@dataclass
+class GoldLake:
+    """A lake whose gold holds the rows; it remembers what was read of it."""
+
+    rows: pd.DataFrame
+    gold_to: date = date.max
+    read: list[tuple[str, date | None, date | None]] = field(default_factory=list)
+
+    def gold(self, dataset: str, table: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
+        self.read.append((table, first_day, last_day))
+        return self._between(first_day, min(last_day or date.max, self.gold_to))
+
+    def silver(self, dataset: str, *, first_day: date | None = None, last_day: date | None = None) -> pd.DataFrame:
+        self.read.append(("silver", first_day, last_day))
+        return self._between(first_day, last_day)
+
+    def set_aside(self, dataset: str) -> pd.DataFrame:
+        return self.rows.iloc[:0]
+
+    def _between(self, first: date | None, last: date | None) -> pd.DataFrame:
+        days = self.rows["day"].dt.date
+        chosen: pd.DataFrame = self.rows[(days >= (first or date.min)) & (days <= (last or date.max))]
+        return chosen
+
+
+class Says:
+    """Predicts x1."""
+
+    def predict(self, features: pd.DataFrame) -> Any:
+        return features["x1"].to_numpy()
+
+
+@dataclass
+class Bench:
+    store: PostgresStore
+    lake: GoldLake
+    pictures: EvidentlyReports
+    clock: FixedClock
+    spec: ModelSpec = SPEC
+
+    def check(self, first: date, last: date) -> Mapping[str, Any]:
+        loaded = LoadedVersion(Says(), {"importances": WEIGHTS}, None, 0)  # type: ignore[arg-type]
+        lake, spec_of = cast(Lake, self.lake), lambda _: self.spec
+        service = CheckDrift(self.store, self.clock, CarryOut(self.store, self.clock), lake, spec_of, lambda *_: loaded, self.pictures)
+        params = {"dataset": "tiny.data", "windows": [{"first_day": str(first), "last_day": str(last)}]}
+        return service.run(claimed(self.store, self.clock, ActionKind.DRIFT_CHECK, params, model=NAME, target=NAME))
+
+    def events(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        return [(event.type, dict(event.data)) for event in said(self.store, "/airflow/drift_check")]
+
+
+Made = Callable[..., Bench]
+ONSET_DAY = FIRST_DAY + timedelta(days=ONSET)
+FIRST_WEEK = (ONSET_DAY, ONSET_DAY + WEEK - timedelta(days=1))
+
+
+@pytest.fixture
+def bench_of(postgres_settings: Settings, tmp_path: Path) -> Iterator[Made]:
+    store = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
+    clock = FixedClock(released_at(FIRST_DAY + timedelta(days=181)))
+    with store.transaction() as tx, tx.connection.cursor() as cursor:
+        tx.versions.insert(VersionRow(NAME, 1, None, "run-1", "uri", "bootstrap", FIRST_DAY, TRAINED_TO, 1300, clock.now()))
+        cursor.execute("INSERT INTO champions (model, version, epoch, deployment_id, since) VALUES (%s, 1, 1, gen_random_uuid(), %s)", (NAME, clock.now()))
+    yield lambda kind, **given: Bench(store, GoldLake(stream(kind, seed=3)[0], **given), EvidentlyReports(tmp_path, tmp_path), clock)
+    store.close()
+
+
+def test_the_training_rows_are_read_once_and_then_only_the_window(bench_of: Made):
+    bench = bench_of(Kind.STATIONARY)
+    assert bench.check(*FIRST_WEEK)["outcome"] == "calm"
+    assert bench.lake.read == [("rows", *FIRST_WEEK), ("rows", FIRST_DAY, TRAINED_TO)]
+    bench.lake.read.clear()
+    later = FIRST_WEEK[0] + WEEK, FIRST_WEEK[1] + WEEK
+    assert bench.check(*later)["outcome"] == "calm"
+    assert bench.lake.read == [("rows", *later)]
+    with bench.store.transaction() as tx:
+        kept = tx.reference_profiles.get(NAME, 1)
+        newer, older = tx.drift_reports.of_model(NAME, 2)
+    assert kept is not None
+    assert kept.n == older.features["reference"]["n"] > 1000
+    assert older.features["cost"]["rows_read"] == kept.n + older.n
+    assert (newer.features["cost"]["rows_read"], newer.features["cost"]["method"]) == (newer.n, "profile/1")
+    assert newer.features["prediction"]["feature"] == "prediction"
+
+
+def test_without_gold_the_rows_are_built_and_say_the_same(bench_of: Made):
+    with_gold = bench_of(Kind.MIX_FLIP)
+    told = with_gold.check(*FIRST_WEEK)["reports"]
+    with with_gold.store.transaction() as tx, tx.connection.cursor() as cursor:
+        cursor.execute("DELETE FROM drift_reports")
+        cursor.execute("DELETE FROM reference_profiles")
+    without = bench_of(Kind.MIX_FLIP, gold_to=date.min)
+    assert without.check(*FIRST_WEEK)["reports"] == told
+    assert {table for table, _, _ in without.lake.read} == {"rows", "silver"}
+
+
+def test_a_profile_of_other_columns_is_made_again(bench_of: Made):
+    bench = bench_of(Kind.STATIONARY)
+    bench.check(*FIRST_WEEK)
+    bench.spec = replace(SPEC, drift_features=(*INPUTS, "x6"), season=Season("weekday", "day"))
+    bench.check(FIRST_WEEK[0] + WEEK, FIRST_WEEK[1] + WEEK)
+    with bench.store.transaction() as tx:
+        kept = tx.reference_profiles.get(NAME, 1)
+    assert kept is not None
+    assert set(kept.columns) == {*INPUTS, "x6"}
+    assert (len(kept.rows), kept.season) == (7, "weekday of day")
+
+
+def test_a_null_burst_is_an_issue_of_quality_once_and_no_drift(bench_of: Made):
+    bench = bench_of(Kind.NULL_BURST)
+    result = bench.check(*FIRST_WEEK)
+    assert result["outcome"] == "values_lost"
+    assert (result["reports"][0]["affected"], result["reports"][0]["lost"]) == ([], ["x3"])
+    assert bench.check(*FIRST_WEEK)["outcome"] == "calm"
+    [(kind, issue)] = bench.events()
+    assert (kind, issue["kind"], issue["severity"]) == ("data_quality_issue", "null_burst", "high")
+    assert issue["window"] == {"first_day": str(FIRST_WEEK[0]), "last_day": str(FIRST_WEEK[1])}
+    [finding] = issue["findings"]
+    assert finding["column"] == "x3"
+    assert 0.3 < finding["share"] < 0.7
+
+
+def test_what_the_model_hardly_uses_is_reported_and_leads_nowhere(bench_of: Made):
+    bench = bench_of(Kind.IRRELEVANT_SHIFT)
+    assert bench.check(*FIRST_WEEK)["outcome"] == "calm"
+    assert bench.events() == []
+    with bench.store.transaction() as tx:
+        [report] = tx.drift_reports.of_model(NAME, 5)
+    assert not report.drifted
+    assert [one["feature"] for one in report.features["results"] if one["drifted"]] == ["x7"]
+    assert "x7" in report.features["notes"][0]
+
+
+def test_what_it_uses_is_told_with_kind_and_weight(bench_of: Made):
+    bench = bench_of(Kind.MIX_FLIP)
+    assert bench.check(*FIRST_WEEK)["outcome"] == "drifted"
+    [(kind, told)] = bench.events()
+    assert kind == "data_drift_detected"
+    assert [(one["name"], one["kind"]) for one in told["affected_features"]] == [("c1", "distribution")]
+    assert told["affected_features"][0]["weight"] == pytest.approx(WEIGHTS["c1"] / sum(WEIGHTS.values()))
