@@ -43,11 +43,11 @@ SCORING = {"single", "batch_1000", "memory"}
 """Parts that use the scoring endpoint, and mlflow beside it."""
 ALONE: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "bloom": ("benchmarks.bloom", "rows", ()),
-    "search": ("benchmarks.search_videos", "measure", (1_000_000,)),
+    "search": ("benchmarks.search_videos", "rows", (1_000_000,)),
     "jobs": ("benchmarks.jobs", "rows", ()),
 }
 """Functions that measure by themselves and return rows: module, name, arguments."""
-TOLD = ("intake", "policy")
+TOLD = ("intake", "policy", "drift")
 """Modules that say their figures themselves."""
 NAMES = (*WHATS, *TOLD)
 

@@ -43,6 +43,8 @@ class Fleet:
     headers: Mapping[str, str]
     """A token's, on every request to ours."""
     clock: WallClock
+    registry: MemoryRegistry
+    """Keeps the aliases of the promotions."""
 
     @contextmanager
     def workers(self, name: str, count: int) -> Iterator[list[Program]]:
@@ -65,7 +67,7 @@ class Fleet:
 
     def promote(self, version: int) -> Mapping[str, Any]:
         """Returns when every live worker serves it."""
-        projection = ChampionProjection(self.store, MemoryRegistry(self.settings.home), [SPEC.name])
+        projection = ChampionProjection(self.store, self.registry, [SPEC.name])
         deploy = Deploy(self.store, self.clock, CarryOut(self.store, self.clock), projection, min_confirmations=1, confirm_seconds=CONFIRM_SECONDS)
         asked = {"forced": True, "reason": "benchmark"}
         return Promote(deploy).run(claimed(self.store, self.clock, ActionKind.PROMOTE, asked, model=SPEC.name, target=f"{SPEC.name}@{version}"))
@@ -96,7 +98,7 @@ class Fleet:
 def fleet(settings: Settings, material: Material) -> Iterator[Fleet]:
     (settings.home / "logs").mkdir(exist_ok=True)
     store = PostgresStore(settings.postgres.dsn.get_secret_value())
-    found = Fleet(settings, material, store, token(settings), WallClock())
+    found = Fleet(settings, material, store, token(settings), WallClock(), MemoryRegistry(settings.home))
     found.place()
     yield found
     store.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import sys
 from argparse import ArgumentTypeError
@@ -17,6 +19,7 @@ from benchmarks import __main__ as bench
 from benchmarks.answers import Differs
 from benchmarks.rows import EVERGREEN, WHATS, Row
 from benchmarks.swaps import mixed
+from evergreen.environment import CHECKOUT
 
 ROW = {"what": "bloom", "system": "local", "clients": 0, "workers": 1, "value": 1.0, "unit": "keys/s"}
 
@@ -62,6 +65,17 @@ def test_every_name_of_the_file_has_something_that_measures_it() -> None:
     assert bench._names("single, video") == ["single", "video"]
     with pytest.raises(ArgumentTypeError, match="speed: choose of single, video"):
         bench._names("single,speed")
+
+
+@pytest.mark.parametrize("part", bench.ALONE)
+def test_what_a_part_is_measured_by_is_there_and_takes_what_it_is_given(part: str) -> None:
+    module_name, function, given = bench.ALONE[part]
+    inspect.signature(getattr(importlib.import_module(module_name), function)).bind(*given)
+
+
+@pytest.mark.parametrize("name", bench.TOLD)
+def test_a_part_that_says_its_figures_itself_is_there(name: str) -> None:
+    assert (CHECKOUT / "benchmarks" / f"{name}.py").is_file()
 
 
 def said(version: int, prediction: float, epoch: int) -> dict[str, object]:
