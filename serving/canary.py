@@ -14,6 +14,7 @@ from typing import Any
 
 from evergreen.core.canary import CanaryTally
 from evergreen.core.errors import CanaryFailed
+from evergreen.ports.model import Rows
 from evergreen.ports.serving import Canary, Champion, LoadedModel, Preparing
 
 _SAID = ("prediction", "prediction_lower", "prediction_upper")
@@ -27,10 +28,10 @@ class WatchedAnswers:
         self._lock = threading.Lock()  # threads of the pool answer
         self.tally = CanaryTally()
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         begun = time.perf_counter()
         try:
-            said = self._loaded.answering.answer(requests)
+            said = self._loaded.answering.answer(requests, rows)
             failed = sum(not _is_sound(one) for one in said) + len(requests) - len(said)
         except Exception as error:
             self._count(len(requests), len(requests), begun)

@@ -52,6 +52,8 @@ class HotLane(BoundedProtocol):
         """The request on the short way that is being read."""
         self._idle_since: float | None = None
         """Of a connection whose last answer went the short way."""
+        self._default: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
+        """What uvicorn puts on every answer, a new list each second, and its lines."""
 
     def on_message_begin(self) -> None:
         self._idle_since = None
@@ -147,8 +149,10 @@ class HotLane(BoundedProtocol):
             self._idle_since = time.monotonic()
 
     def _write(self, cycle: _Cycle, exchange: Exchange, reply: Reply) -> None:
-        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
-        lines += [b"%b: %b\r\n" % pair for pair in exchange.head]
+        default = self.server_state.default_headers
+        if self._default[0] is not default:
+            self._default = (default, b"".join([b"%b: %b\r\n" % pair for pair in default]))
+        lines = [self._default[1], *[b"%b: %b\r\n" % pair for pair in exchange.head]]
         if reply.headers:
             lines += [f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in reply.headers.items()]
         ends = _CLOSE in exchange.head

@@ -126,8 +126,8 @@ class KafkaPredictionLog:
         twin = (record.prediction_id[:-1] + _TWIN[record.prediction_id[-1]]).encode()
         trace = b',"traceparent":"%b"' % record.traceparent.encode() if record.traceparent else b""
         time, requested = record.time.isoformat().encode(), _REQUESTED % (model, entity, record.given)
-        shadow_version = None if record.champion.shadow is None else record.champion.shadow.name
-        rest = (record.latency_seconds, b"true" if record.cached else b"false", _encode(shadow_version), _encode(shadow))
+        shadowed = (b"null", b"null") if record.champion.shadow is None else (_encode(record.champion.shadow.name), _encode(shadow))
+        rest = (record.latency_seconds, b"true" if record.cached else b"false", *shadowed)
         completed = _COMPLETED % (own, model, loaded.name.encode(), entity, record.features, self._numbers_of(record.answer), record.answer, *rest)
         return (
             key,

@@ -19,7 +19,7 @@ from evergreen.adapters import artifact_probe, limited_child
 from evergreen.contracts.actions import ActionKind, ActionStatus
 from evergreen.core.errors import ArtifactRefused, Unavailable
 from evergreen.core.served_form import ExperimentOutcome
-from evergreen.ports.model import Chances
+from evergreen.ports.model import Chances, Rows
 from evergreen.ports.registry import GoldenRows, LoadedVersion
 from evergreen.ports.storage import MAX_ATTEMPTS
 from evergreen.services.carry_out import CarryOut
@@ -211,7 +211,7 @@ MATRIX = [
 class _Says:
     said: float
 
-    def answer(self, requests: Any) -> list[dict[str, Any]]:
+    def answer(self, requests: Any, rows: Rows = None) -> list[dict[str, Any]]:
         return [{"prediction": self.said}]
 
 

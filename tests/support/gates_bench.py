@@ -22,7 +22,7 @@ from evergreen.core.clock import FixedClock
 from evergreen.core.release import released_at
 from evergreen.core.served_form import ExperimentOutcome
 from evergreen.ports.index import PredictionRow
-from evergreen.ports.model import Chances, ModelSpec
+from evergreen.ports.model import Chances, ModelSpec, Rows
 from evergreen.ports.registry import CompiledVersion, LoadedVersion
 from evergreen.services.candidates import Origin, new_version, version_row
 from evergreen.services.carry_out import CarryOut
@@ -45,7 +45,7 @@ class HeadAnswers:
     def __init__(self, heads: Any, card: Mapping[str, Any]) -> None:
         self._heads = heads
 
-    def answer(self, requests: Any) -> list[dict[str, Any]]:
+    def answer(self, requests: Any, rows: Rows = None) -> list[dict[str, Any]]:
         return [{"prediction": self._heads.one([request.get(name, math.nan) for name in FEATURES])["primary"]} for request in requests]
 
 

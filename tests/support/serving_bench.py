@@ -40,7 +40,7 @@ from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.explanation import About
 from evergreen.core.generations import Generations
 from evergreen.domains.videos.spec import video_spec
-from evergreen.ports.model import Answering
+from evergreen.ports.model import Answering, Rows
 from evergreen.ports.serving import LoadedModel
 from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
@@ -80,7 +80,7 @@ class Plain:
     breaks: bool = False
     asked: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         if self.breaks:
             raise RuntimeError("SELECT secret FROM table at /srv/model.py")
         self.asked += requests

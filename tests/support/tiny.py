@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
-from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec
+from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Rows
 
 FIRST_DAY = date(2025, 1, 1)
 BREAK = date(2025, 3, 1)
@@ -33,7 +33,7 @@ class TinyPredictor:
         predicted = self.predict(features)
         return predicted - self._width, predicted + self._width
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         predicted = self.predict(pd.DataFrame(list(requests), columns=list(FEATURES), dtype="float64"))
         return [{"prediction": float(value)} for value in predicted]
 

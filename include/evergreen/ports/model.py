@@ -97,12 +97,16 @@ class Heads(Protocol):
     def many(self, rows: Sequence[Sequence[float]] | NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]: ...
 
 
+Rows = Sequence[Mapping[str, float]] | None
+"""Feature rows of requests, as `ModelSpec.request_row` makes them; None: nobody has made them yet."""
+
+
 class Answering(Protocol):
     """What serving answers from."""
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         """Per request, which maps feature names (and facts they derive from) to values; JSON values that hold `prediction`, `prediction_lower`
-        and `prediction_upper` in the target's units. One vectorised call."""
+        and `prediction_upper` in the target's units. One vectorised call. `rows`: for a caller who needs them too, so that they are made once."""
 
 
 class Scoring(Protocol):

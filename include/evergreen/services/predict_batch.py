@@ -22,7 +22,7 @@ from evergreen.services.answer_each import Broke, answered
 from evergreen.services.predict import STATUS, Question
 from evergreen.services.prediction_answers import Answer, encode, ready
 from evergreen.services.prediction_ids import Ids
-from evergreen.services.prediction_request import NothingKnown, Round, cache_key, features_away, known, last_key, told, with_related
+from evergreen.services.prediction_request import NothingKnown, Round, cache_key, features_away, known, last_key, row_of, told, with_related
 
 if TYPE_CHECKING:
     from evergreen.contracts.api import BloomStatus
@@ -171,7 +171,8 @@ class PredictBatch:
             if isinstance(answer, Broke):
                 self._broken(item, answer)
                 continue
-            item.cached = CachedAnswer(encode(answer), encode(told(loaded.spec, item.request or {})), loaded.name, item.as_of)
+            request = item.request or {}
+            item.cached = CachedAnswer(encode(answer), encode(told(request, row_of(loaded.spec, request))), loaded.name, item.as_of)
             if item.found.whole:
                 self._cache.put(item.key, item.cached)
                 if item.as_of is not None:

@@ -104,9 +104,14 @@ def known(spec: ModelSpec, features: Mapping[str, Any] | None) -> tuple[dict[str
     return {name: value for name, value in features.items() if value is not None and name in names}, sorted(features.keys() - names)
 
 
-def told(spec: ModelSpec, request: Mapping[str, Any]) -> Mapping[str, Any]:
+def row_of(spec: ModelSpec, request: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """The request's feature row; None: the model makes none of its own."""
+    return None if spec.request_row is None else spec.request_row(request)
+
+
+def told(request: Mapping[str, Any], row: Mapping[str, float] | None) -> Mapping[str, Any]:
     """With the feature row made of it: what the prediction log tells, so that another version can be asked the same."""
-    return {**request, **spec.request_row(request)} if spec.request_row is not None else request
+    return request if row is None else {**request, **row}
 
 
 _NAMES: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}

@@ -15,7 +15,7 @@ from evergreen.core.errors import EvergreenError, Unavailable
 from evergreen.ports.cache import CachedAnswer, Layer, Nothing, PredictionCache
 from evergreen.ports.serving import Champion, LoadedModel
 from evergreen.services.prediction_answers import encode
-from evergreen.services.prediction_request import Asked, Round, cache_key, features_away, last_key, told
+from evergreen.services.prediction_request import Asked, Round, cache_key, features_away, last_key, row_of, told
 from evergreen.services.single_flight import SingleFlight
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,8 @@ class PredictionSource:
             except Unavailable:
                 away = True
         try:
-            said = await self._compute(champion.loaded, asked.values)
+            row = row_of(champion.loaded.spec, asked.values)
+            said = await self._compute(champion.loaded, asked.values, row)
         except EvergreenError:
             raise
         except Exception as error:  # the model's edge: a version that breaks on a request must not cost the answer it gave before
@@ -84,7 +85,7 @@ class PredictionSource:
                 raise
             log.warning("model_failed", version=champion.loaded.name, error=f"{type(error).__name__}: {error}")
             return _Made(stale, "l1", away, stale=True)
-        computed = CachedAnswer(encode(said), encode(told(champion.loaded.spec, asked.values)), champion.loaded.name, asked.as_of)
+        computed = CachedAnswer(encode(said), encode(told(asked.values, row)), champion.loaded.name, asked.as_of)
         seconds = self._keep(key, last, computed) if whole else 0.0
         return _Made(replace(computed, seconds_left=seconds), None, away)
 
@@ -93,9 +94,10 @@ class PredictionSource:
             self._cache.put(last, computed)
         return self._cache.put(key, computed)
 
-    async def _compute(self, loaded: LoadedModel, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def _compute(self, loaded: LoadedModel, request: Mapping[str, Any], row: Mapping[str, float] | None) -> dict[str, Any]:
+        rows = None if row is None else [row]
         if loaded.inline or self._pool is None:
-            [answer] = loaded.answering.answer([request])
+            [answer] = loaded.answering.answer([request], rows)
         else:
-            [answer] = await asyncio.get_running_loop().run_in_executor(self._pool, loaded.answering.answer, [request])
+            [answer] = await asyncio.get_running_loop().run_in_executor(self._pool, loaded.answering.answer, [request], rows)
         return answer

@@ -16,7 +16,7 @@ from evergreen.contracts.events import GateResult
 from evergreen.core import served_form
 from evergreen.core.errors import NotCompilable, NotExact, Unavailable
 from evergreen.core.served_form import Compiled, ExperimentOutcome, Replayed
-from evergreen.ports.model import GateThresholds
+from evergreen.ports.model import GateThresholds, Rows
 from evergreen.ports.registry import CompiledVersion, GoldenRows, LoadedVersion
 from evergreen.ports.traffic import RecordedRequest
 from evergreen.services.gates import run_gates
@@ -45,7 +45,7 @@ class HeadAnswers:
     def __init__(self, heads: Any, card: Mapping[str, Any]) -> None:
         self._heads = heads
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         return [{"prediction": self._heads.one([request.get(name, np.nan) for name in FEATURES])["primary"]} for request in requests]
 
 
@@ -177,7 +177,7 @@ def test_one_request_that_fails_refuses_and_is_named(features: dict[str, Any]) -
 )
 def test_an_answer_that_is_none_fails(answer: list[dict[str, Any]]) -> None:
     class Says:
-        def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
             return answer
 
     assert replay(Says(), [_request(1)]).failed == 1

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from evergreen.core.canary import CanaryTally, is_asked
+from evergreen.ports.model import Rows
 from tests.support.serving_bench import NOW, SPEC, Bench, Plain
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +27,8 @@ class Odd(Plain):
 
     said: Callable[[dict[str, Any]], dict[str, Any]] = staticmethod(lambda answer: answer)
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [self.said(answer) for answer in super().answer(requests)]
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
+        return [self.said(answer) for answer in super().answer(requests, rows)]
 
 
 def raises(answer: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from evergreen.contracts.api_batch import BatchPrediction
+from evergreen.ports.model import Rows
 from evergreen.ports.serving import StoredFeatures
 from tests.support.serving_bench import NOW, SPEC, Bench, Plain
 
@@ -75,10 +76,10 @@ async def test_an_item_that_cannot_be_used_or_is_not_known_fails_alone_in_its_pl
 async def test_one_row_that_breaks_the_model_costs_the_others_nothing(client: httpx.AsyncClient, running: Bench) -> None:
     plain, real = model(running), model(running).answer
 
-    def answer(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         if any(request.get("category_id") == 13 for request in requests):
             raise RuntimeError("SELECT secret FROM table at /srv/model.py")
-        return real(requests)
+        return real(requests, rows)
 
     plain.answer = answer  # type: ignore[method-assign]
     said = await ask(client, [{"video_id": f"v{number}", "features": {"category_id": number}} for number in range(20)])

@@ -12,6 +12,7 @@ import pytest
 
 from evergreen.contracts.events import PredictionCompleted, PredictionRequest
 from evergreen.contracts.topics import payload_of
+from evergreen.ports.model import Rows
 from evergreen.ports.serving import LoadedModel
 from serving.shadow import shadow_predictions
 from tests.support.serving_bench import NOW, SPEC, Bench, Plain
@@ -65,7 +66,7 @@ async def test_during_the_bake_the_shadows_word_stands_beside(client: httpx.Asyn
 
 async def test_of_many_requests_only_those_a_shadow_cannot_answer_go_without_its_word() -> None:
     class Picky(Plain):
-        def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
             if any(request["title"] == "odd" for request in requests):
                 raise KeyError("odd")
             return [{"prediction": float("nan") if request["title"] == "empty" else 7.0} for request in requests]

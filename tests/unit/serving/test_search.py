@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from evergreen.contracts.api_videos import ChannelPage, KeywordPage
+from evergreen.ports.model import Rows
 from evergreen.ports.serving import StoredFeatures
 from tests.support.serving_bench import SPEC, Bench, Plain
 
@@ -44,9 +45,9 @@ async def test_all_predictions_of_a_page_are_one_call_and_two_questions_to_the_s
     calls: list[int] = []
     answer = model.answer
 
-    def counted(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def counted(requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         calls.append(len(requests))
-        return answer(requests)
+        return answer(requests, rows)
 
     model.answer = counted  # type: ignore[method-assign]
     page = (await client.post("/search/keyword", json={"keyword": "여행", "limit": 100})).json()

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evergreen.domains.tabular.declared import Declared
-from evergreen.domains.tabular.row import readings, row_of
-from evergreen.ports.model import Heads
+from evergreen.domains.tabular.row import NAN, readings, row_of
+from evergreen.ports.model import Heads, Rows
 
 
 class TabularAnswers:
@@ -19,11 +19,14 @@ class TabularAnswers:
         self._classes = declared.classes
         self._readings = readings(declared)
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        rows = [list(row_of(request, self._readings).values()) for request in requests]
-        if len(rows) == 1:
-            return [self._answer(self._heads.one(rows[0])["primary"])]
-        return [self._answer(said) for said in self._heads.many(rows)["primary"].tolist()] if rows else []
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
+        if rows is None:
+            values = [list(row_of(request, self._readings).values()) for request in requests]
+        else:
+            values = [[row.get(name, NAN) for name in self._readings] for row in rows]
+        if len(values) == 1:
+            return [self._answer(self._heads.one(values[0])["primary"])]
+        return [self._answer(said) for said in self._heads.many(values)["primary"].tolist()] if values else []
 
     def _answer(self, predicted: float) -> dict[str, Any]:
         lower, upper = predicted - self._width, predicted + self._width

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from evergreen.domains.videos import scales
 from evergreen.domains.videos.names import COUNT_FEATURES, FEATURES, zone_of
-from evergreen.domains.videos.row import row_features
-from evergreen.ports.model import Heads
+from evergreen.domains.videos.row import row_features, whole_row
+from evergreen.ports.model import Heads, Rows
 
 COLUMNS: tuple[str, ...] = (*FEATURES, *COUNT_FEATURES)
 """Of a row as the heads see it."""
@@ -27,18 +27,19 @@ class VideoAnswers:
         self._heads = heads
         self._card = card
         self._zone = ZoneInfo(zone_of(region))
-        self._asked = frozenset(name for columns in card["features"].values() for name in columns)
+        asked = {name for columns in card["features"].values() for name in columns}
+        self._asked = [name for name in COLUMNS if name in asked]
         self._factors = [_Factor(name, card) for name in FEATURES if card["importances"].get(name, 0.0) > 0]
         self._growth = card["growth"]
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         """Per request: predicted views with interval and confidence, scores, chances, trend and what they rest on."""
-        rows = [row_features(request, self._zone) for request in requests]
-        values = [[row[name] for name in COLUMNS] for row in rows]
+        whole = [row_features(request, self._zone) for request in requests] if rows is None else [whole_row(row) for row in rows]
+        values = [[row[name] for name in COLUMNS] for row in whole]
         if len(values) == 1:
-            return [self._answer(rows[0], self._heads.one(values[0]))]
+            return [self._answer(whole[0], self._heads.one(values[0]))]
         said = {name: column.tolist() for name, column in self._heads.many(values).items()} if values else {}
-        return [self._answer(row, {name: column[at] for name, column in said.items()}) for at, row in enumerate(rows)]
+        return [self._answer(row, {name: column[at] for name, column in said.items()}) for at, row in enumerate(whole)]
 
     def _answer(self, row: Mapping[str, float], said: Mapping[str, float]) -> dict[str, Any]:
         predicted, stratum = said["primary"], self._card["interval"]["strata"][scales.stratum_of(row["channel_videos"])]
@@ -64,8 +65,8 @@ class VideoAnswers:
             "comment_count": _count(row["comment_count"]),
             "engagement_rate": _known(row["engagement_rate"], 6),
             "key_factors": self._key_factors(row),
-            "features_used": [name for name, value in row.items() if name in self._asked and value == value],
-            "features_imputed": [name for name, value in row.items() if name in self._asked and value != value],
+            "features_used": [name for name in self._asked if row[name] == row[name]],
+            "features_imputed": [name for name in self._asked if row[name] != row[name]],
         }
 
     def _chance(self, head: str, said: Mapping[str, float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import date
+from functools import lru_cache
 from pathlib import PurePath
 
 _DAY_FORMS = (
@@ -22,6 +23,7 @@ _TRUE = frozenset({"true", "1", "1.0", "live", "yes"})
 _FALSE = frozenset({"false", "0", "0.0", "none", "upcoming", "completed", "no"})
 
 
+@lru_cache(maxsize=4096)
 def parse_day(text: str) -> date | None:
     """The day a text names in one of the known forms, else None."""
     for form in _DAY_FORMS:

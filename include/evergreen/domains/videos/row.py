@@ -62,6 +62,11 @@ def row_features(given: Mapping[str, Any], zone: ZoneInfo) -> dict[str, float]:
     return row
 
 
+def whole_row(row: Mapping[str, float]) -> dict[str, float]:
+    """`row_features` again, from what is known of it."""
+    return {**_UNKNOWN, **row}
+
+
 def title_shape(title: str) -> dict[str, float]:
     shape = {name: float(len(pattern.findall(title))) for name, pattern in _SHAPES.items()}
     return {"title_length": float(len(title)), **shape}

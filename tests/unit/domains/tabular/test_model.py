@@ -88,6 +88,8 @@ def test_the_compiled_form_and_the_pipeline_say_the_same(trained: tuple[Declared
         assert ours.keys() == theirs.keys()
         assert ours["prediction"] == pytest.approx(theirs["prediction"], abs=1e-9)
         assert ours["prediction_lower"] <= ours["prediction"] <= ours["prediction_upper"]
+    assert spec.request_row is not None
+    assert spec.answers(forest, candidate.fitted.card).answer(requests, [spec.request_row(request) for request in requests]) == compiled
     assert spec.answers(forest, candidate.fitted.card).answer(requests[:1])[0]["prediction"] == pytest.approx(compiled[0]["prediction"], abs=1e-9)
 
 

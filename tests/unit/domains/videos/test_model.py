@@ -117,9 +117,11 @@ def as_requests(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.sets(st.sampled_from(sorted(REQUEST))))
-def test_any_subset_of_features_gets_an_answer(predictor: Predictor, keys: set[str]) -> None:
+def test_any_subset_of_features_gets_an_answer(predictor: Predictor, spec: ModelSpec, keys: set[str]) -> None:
     given_ = {name: REQUEST[name] for name in keys}
     (answer,) = predictor.answer([given_])
+    assert spec.request_row is not None
+    assert predictor.answer([given_], [spec.request_row(given_)]) == [answer]
     assert json.loads(json.dumps(answer, allow_nan=False)) == answer
     assert 0 <= answer["performance_score"] <= 100
     assert answer["performance_score"] + answer["percentile"] == pytest.approx(100)
