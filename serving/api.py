@@ -15,6 +15,7 @@ from serving.routes.bloom import bloom_routes
 from serving.routes.cache import cache_routes
 from serving.routes.candidates import candidate_routes
 from serving.routes.feedback import feedback_routes
+from serving.routes.interactions import interaction_routes
 from serving.routes.jobs import job_routes
 from serving.routes.open_inference import inference_routes
 from serving.routes.predict import predict_routes
@@ -48,7 +49,8 @@ def create_api(serving: Serving) -> Api:
     shelf = cold.catalogue
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen))
     records = (feedback_routes(serving, cold), records_routes(cold))
+    people = (interaction_routes(cold.interactions),)
     others = (cache_routes(cold), candidate_routes(cold), probe_routes(serving), auth_routes(serving, cold))
-    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *others):
+    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *people, *others):
         api.include_router(router)
     return api

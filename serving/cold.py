@@ -39,6 +39,8 @@ from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
 from evergreen.services.submissions import Submission
+from evergreen.services.take_interactions import TakeInteractions
+from evergreen.services.told_events import TellEvents
 from evergreen.settings import Settings
 from serving.candidates import Candidates
 from serving.catalogue import Catalogue, build_catalogue
@@ -66,6 +68,7 @@ class Submissions(Protocol):
 @dataclass(frozen=True)
 class Cold:
     feedback: TakeFeedback
+    interactions: TakeInteractions
     clear_cache: ClearCache
     records: Records
     catalogue: Catalogue
@@ -83,14 +86,15 @@ class Cold:
 
 def build_cold(settings: Settings, joined: Joined) -> Cold:
     parts, links, clock, listener, access = joined.parts, joined.links, joined.clock, joined.listener, joined.access
+    tell = TellEvents(
+        publisher=links.kafka,
+        keys=RedisIdempotencyKeys(links.redis),
+        now=clock.now,
+        pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
+    )
     return Cold(
-        feedback=TakeFeedback(
-            specs=parts.specs,
-            publisher=links.kafka,
-            keys=RedisIdempotencyKeys(links.redis),
-            now=clock.now,
-            pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
-        ),
+        feedback=TakeFeedback(parts.specs, tell),
+        interactions=TakeInteractions(tell),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         catalogue=build_catalogue(links, joined.slots, video_model(parts.specs), clock, joined.pool),

@@ -52,6 +52,8 @@ from evergreen.services.show_seen import ShowSeen
 from evergreen.services.show_spread import ShowSpread
 from evergreen.services.show_video import ShowVideo
 from evergreen.services.submissions import RequestSubmission, Submission
+from evergreen.services.take_interactions import TakeInteractions
+from evergreen.services.told_events import TellEvents
 from evergreen.settings import Settings
 from evergreen.settings_auth import AuthSettings
 from serving.app import create_app
@@ -178,6 +180,7 @@ class Bench:
         self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
         self.submitted = Submitted(self.clock)
+        self.tell = TellEvents(publisher=self.publisher, keys=self.keys, now=self.clock.now)
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")
         self.serving = self._serving()
@@ -193,7 +196,8 @@ class Bench:
             predict=Predict(**asked),
             predict_batch=PredictBatch(**asked),
             cold=lambda: Cold(
-                feedback=TakeFeedback(specs={SPEC.name: SPEC}, publisher=self.publisher, keys=self.keys, now=self.clock.now),
+                feedback=TakeFeedback({SPEC.name: SPEC}, self.tell),
+                interactions=TakeInteractions(self.tell),
                 clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
                 jobs=self.handed_in,

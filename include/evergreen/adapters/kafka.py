@@ -16,7 +16,7 @@ from evergreen.contracts.envelope import CONTENT_TYPE, Event, encode, stamped
 from evergreen.contracts.topics import TOPIC_OF
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import InvalidEvent, PublishFailed
-from evergreen.ports.messaging import Outgoing, SendFault
+from evergreen.ports.messaging import Outgoing, Position, SendFault
 
 if TYPE_CHECKING:
     from evergreen.settings import KafkaSettings
@@ -61,10 +61,11 @@ class KafkaPublisher:
         self.dropped = 0
         """Telemetry events that never reached Kafka: the buffer was full or the delivery failed."""
 
-    def publish(self, event: Event) -> None:
-        self.publish_all([event])
+    def publish(self, event: Event) -> Position:
+        [position] = self.publish_all([event])
+        return position
 
-    def publish_all(self, events: Iterable[Event]) -> None:
+    def publish_all(self, events: Iterable[Event]) -> list[Position]:
         """Many at once, one wait for all acknowledgements. Raises PublishFailed naming the first that failed; repeat all with the same ids."""
         pending = [_Pending(event) for event in events]
         producer = self._current()
@@ -76,6 +77,7 @@ class KafkaPublisher:
             settled = one.done.wait(self._settings.delivery_timeout_seconds + 1)
             if not settled or one.error is not None:
                 raise PublishFailed(f"{one.event.type} {one.event.id} was not acknowledged: {one.error or 'no answer'}; publish it again with the same id")
+        return [one.position for one in pending]
 
     def publish_soon(self, event: Event) -> bool:
         with self._lock:
@@ -154,9 +156,12 @@ class _Pending:
         self.event = event
         self.done = threading.Event()
         self.error: str | None = None
+        self.position = Position(TOPIC_OF.get(event.type, ""), -1, -1)
 
-    def settle(self, error: KafkaError | None, _message: Message) -> None:
+    def settle(self, error: KafkaError | None, message: Message) -> None:
         self.error = None if error is None else str(error)
+        if error is None:
+            self.position = self.position._replace(partition=message.partition(), offset=message.offset())
         self.done.set()
 
 

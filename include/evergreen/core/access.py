@@ -62,6 +62,10 @@ class Principal:
     def may(self, need: Need) -> bool:
         return not self.roles.isdisjoint(ALLOWED[need])
 
+    def sees(self, user_id: str) -> bool:
+        """Where OWN is needed: whether that user's data is the caller's own, or a role sees everybody's."""
+        return self.subject == user_id or not self.roles.isdisjoint(ALLOWED[Need.OWN] - {Role.USER})
+
 
 ANONYMOUS = Principal("", frozenset())
 

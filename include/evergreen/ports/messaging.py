@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from evergreen.contracts.envelope import Event
 
 
+class Position(NamedTuple):
+    """Where an acknowledged event lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class EventPublisher(Protocol):
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Event) -> Position:
         """Returns after Kafka acknowledged (acks=all, idempotent). Raises PublishFailed after 10 s: publish again with the same id."""
 
     def publish_soon(self, event: Event) -> bool:

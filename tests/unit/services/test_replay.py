@@ -11,6 +11,7 @@ import pytest
 from evergreen.contracts.envelope import Event
 from evergreen.core.errors import EvergreenError
 from evergreen.core.release import released_at
+from evergreen.ports.messaging import Position
 from evergreen.services.announce import Announce
 from evergreen.services.replay import Backlog, Batch, Replay
 
@@ -41,8 +42,9 @@ class Publisher:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def publish(self, event) -> None:
+    def publish(self, event) -> Position:
         self.events.append(event)
+        return Position("data.ingested", 0, len(self.events) - 1)
 
     def publish_soon(self, event) -> bool:
         self.events.append(event)

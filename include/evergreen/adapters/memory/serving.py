@@ -14,6 +14,7 @@ from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import PublishFailed, Unavailable
 from evergreen.ports.cache import Asked, CachedAnswer, Layer
+from evergreen.ports.messaging import Position
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing, Seen, StoredFeatures
 
 
@@ -124,11 +125,13 @@ class MemoryPublisher:
         self.events: list[Event] = []
         self.away = False
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Event) -> Position:
         encode(event)
         if self.away:
             raise PublishFailed(f"{event.type} {event.id} was not acknowledged")
         self.events.append(event)
+        topic = TOPIC_OF[event.type]
+        return Position(topic, 0, sum(TOPIC_OF[one.type] == topic for one in self.events) - 1)
 
     def publish_soon(self, event: Event) -> bool:
         if not self.away:
