@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from serving import errors
 from serving.auth.needs import described
+from serving.cold import Cold
 from serving.dependencies import Serving
+from serving.push_socket import socket_route
 from serving.routes.auth import auth_routes
 from serving.routes.batch import batch_routes
 from serving.routes.bloom import bloom_routes
@@ -20,6 +22,7 @@ from serving.routes.jobs import job_routes
 from serving.routes.open_inference import inference_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
+from serving.routes.push import push_routes
 from serving.routes.records import records_routes
 from serving.routes.scoring import scoring_routes
 from serving.routes.search import search_routes
@@ -35,7 +38,7 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def create_api(serving: Serving) -> Api:
+def create_api(serving: Serving, cold: Cold) -> Api:
     api = Api(
         title=TITLE,
         version="1",
@@ -44,13 +47,14 @@ def create_api(serving: Serving) -> Api:
         description="Predictions of how videos will do, by the champion of the moment, and the records of the loop that keeps it fresh.",
     )
     errors.install(api)
-    cold = serving.cold()
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
     shelf = cold.catalogue
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen))
     records = (feedback_routes(serving, cold), records_routes(cold))
-    people = (interaction_routes(cold.interactions),)
+    people = (interaction_routes(cold.interactions), push_routes(cold.pushes, serving.metrics))
     others = (cache_routes(cold), candidate_routes(cold), probe_routes(serving), auth_routes(serving, cold))
     for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *people, *others):
         api.include_router(router)
+    api.router.routes.append(socket_route(cold.pushes, serving.metrics))
+    serving.when_draining(cold.pushes.drain)
     return api

@@ -65,8 +65,9 @@ class _Later:
             from serving.api import create_api
             from serving.auth.guard import Guard
 
-            api = create_api(self._serving)
-            self._guard = Guard(api, api.router, self._serving.access.gate)
+            cold = self._serving.cold()
+            api = create_api(self._serving, cold)
+            self._guard = Guard(api, api.router, self._serving.access.gate, cold.tickets)
             self._api = api
         return self._api
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Send
@@ -16,6 +16,9 @@ _DISCARD_BYTES = 8 * 2**20
 """Of a body that is too large, read on so that the sender hears why instead of a reset connection."""
 
 
+_EVENTS = b"text/event-stream"
+
+
 class BodyTooLarge(HTTPException):
     """Raised to whoever reads the body; the rest of it is read and thrown away by then."""
 
@@ -26,16 +29,22 @@ class BodyTooLarge(HTTPException):
 class Answering:
     """Passes the answer on with the edge's headers; remembers its status."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, begun: Callable[[int], None]) -> None:
+        """`begun(status)` is told of a stream."""
+        self._send, self._begun = send, begun
         self.head: list[tuple[bytes, bytes]] = []
         self.status: int | None = None
+        self.streams = False
+        """It goes on for as long as its client wants: what it took to answer is what it took to begin."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = {name for name, _ in self.head}
             message["headers"] = [*(pair for pair in message.get("headers", ()) if pair[0] not in own), *self.head]
+            if any(name == b"content-type" and value.startswith(_EVENTS) for name, value in message["headers"]):
+                self.streams = True
+                self._begun(message["status"])
         await self._send(message)
 
     async def reply(self, reply: Reply) -> None:

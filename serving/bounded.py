@@ -7,7 +7,7 @@ that sends a byte a second, or headers without end. Remedy: 408 or 431, and the 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -15,6 +15,8 @@ REQUEST_SECONDS = 15.0
 BODY_BYTES_PER_SECOND = 20_000
 """Of what is uploaded for longer."""
 HEAD_BYTES = 65_536
+TRANSPORT = "evergreen.transport"
+"""Among a scope's extensions: for who must end a connection whose client reads nothing."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -41,6 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.begun, self._head_bytes, self._received = time.monotonic(), 0, 0
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)["extensions"] = {TRANSPORT: self.transport}
 
     def head_ended(self) -> None:
         self._head_bytes = -1

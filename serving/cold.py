@@ -17,7 +17,9 @@ from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
+from evergreen.adapters.redis_lists import RedisPushes
 from evergreen.adapters.redis_tickets import RedisTickets
+from evergreen.adapters.redis_wakeups import RedisWakeUps
 from evergreen.adapters.token_mint import TokenMint
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
@@ -46,6 +48,7 @@ from serving.candidates import Candidates
 from serving.catalogue import Catalogue, build_catalogue
 from serving.dependencies import Joined, Links, video_model
 from serving.job_starter import JobStarter
+from serving.push import PushHub
 
 FEEDBACK_THREADS = 10
 
@@ -69,6 +72,7 @@ class Submissions(Protocol):
 class Cold:
     feedback: TakeFeedback
     interactions: TakeInteractions
+    pushes: PushHub
     clear_cache: ClearCache
     records: Records
     catalogue: Catalogue
@@ -95,6 +99,13 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
     return Cold(
         feedback=TakeFeedback(parts.specs, tell),
         interactions=TakeInteractions(tell),
+        pushes=PushHub(
+            RedisPushes(links.redis),
+            RedisWakeUps(settings.redis.url.get_secret_value()),
+            per_worker=settings.serving.max_streams,
+            per_user=settings.serving.max_streams_per_user,
+            still_counts=access.gate.authenticator.check_still,
+        ),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         catalogue=build_catalogue(links, joined.slots, video_model(parts.specs), clock, joined.pool),

@@ -78,6 +78,14 @@ class Serving:
     closing: list[Closable] = field(default_factory=list)
     starter: JobStarter | None = None
     draining: bool = False
+    _goodbyes: list[Callable[[], None]] = field(default_factory=list)
+
+    def when_draining(self, goodbye: Callable[[], None]) -> None:
+        """Called once, when the worker begins to go; at once if it does."""
+        if self.draining:
+            goodbye()
+        else:
+            self._goodbyes.append(goodbye)
 
     async def start(self) -> None:
         """Returns when it can answer, or after FIRST_CHAMPION_SECONDS."""
@@ -94,6 +102,8 @@ class Serving:
     async def drain(self) -> None:
         self.draining = True
         self.metrics.workers.set(0)
+        for goodbye in self._goodbyes:
+            goodbye()
         await self.listener.drain()
 
     async def stop(self) -> None:

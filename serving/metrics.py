@@ -10,8 +10,9 @@ import os
 import re
 import resource
 import time
+from enum import StrEnum
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily
@@ -30,6 +31,28 @@ _OWN_PID = os.getpid()
 if values.ValueClass is not values.MutexValue:
     # prometheus_client would ask the kernel for the process' id at every count, in case it was forked: ten system calls a request.
     values.ValueClass = values.MultiProcessValue(lambda: _OWN_PID)  # type: ignore[no-untyped-call]
+
+
+StreamKind = Literal["sse", "websocket"]
+
+
+class StreamEnd(StrEnum):
+    """Why a stream of pushed lists ended."""
+
+    GONE = "gone"
+    """Its client went."""
+    DRAINED = "drained"
+    """The worker goes."""
+    SLOW = "slow"
+    """Its client did not read, and was dropped."""
+    TOKEN = "token"  # noqa: S105 - a word
+    """It expired or was revoked."""
+    TALKED = "talked"
+    """A message came over a socket that takes none."""
+    DONE = "done"
+    """After the time its client asked for."""
+    BROKEN = "broken"
+    """Something here failed, or was cancelled: see the log."""
 
 
 class Metrics:
@@ -65,14 +88,21 @@ class Metrics:
         # 1 while a part is missing that answers would use: see `degraded_reasons` in the answers.
         self.degraded = Gauge("degraded", "Answers are degraded", multiprocess_mode="livemax", registry=own)
         self.breaker_open = Gauge("breaker_open", "Calls to this part fail at once", ["part"], multiprocess_mode="livemax", registry=own)
-        # Requests not let in, by why: many Unauthorized or Login are somebody trying, many TooManyRequests a limit that is too small or a loop.
-        self.requests_refused = Counter("requests_refused", "Requests not let in", ["why"], registry=own)
-        # 1 while limits are counted by each worker alone, since Redis does not answer.
-        self.limiter_degraded = Gauge("limiter_degraded", "Limits are counted without Redis", multiprocess_mode="livemax", registry=own)
         # Telemetry lost: Kafka is away or too slow; drift and performance checks see less than was served.
         self.log_dropped = Counter("prediction_log_dropped", "Prediction log records lost", registry=own)
         self._degraded: bool | None = None
         self._looked_up = {(layer, hit): self._lookups(layer, hit) for layer in get_args(Layer) for hit in (True, False)}
+        self._of_callers(own)
+
+    def _of_callers(self, own: CollectorRegistry) -> None:
+        # Requests not let in, by why: many Unauthorized or Login are somebody trying, many TooManyRequests a limit that is too small or a loop.
+        self.requests_refused = Counter("requests_refused", "Requests not let in", ["why"], registry=own)
+        # 1 while limits are counted by each worker alone, since Redis does not answer.
+        self.limiter_degraded = Gauge("limiter_degraded", "Limits are counted without Redis", multiprocess_mode="livemax", registry=own)
+        # Connections that wait for pushed lists.
+        self.streams = Gauge("recommendation_streams", "Open streams of pushed lists", ["kind"], multiprocess_mode="livesum", registry=own)
+        # Many "slow" are clients that do not read; many "broken" a fault here.
+        self.streams_ended = Counter("recommendation_streams_ended", "Streams of pushed lists that ended", ["kind", "why"], registry=own)
 
     def entered(self) -> None:
         self._in_flight += 1
@@ -136,6 +166,13 @@ class Metrics:
 
     def dropped(self, count: int = 1) -> None:
         self.log_dropped.inc(count)
+
+    def stream_begun(self, kind: StreamKind) -> None:
+        self.streams.labels(kind).inc()
+
+    def stream_ended(self, kind: StreamKind, end: StreamEnd) -> None:
+        self.streams.labels(kind).dec()
+        self.streams_ended.labels(kind, end.value).inc()
 
     def used(self) -> None:
         """What this worker uses of the machine, now and then."""

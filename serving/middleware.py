@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from serving.bodies import MAX_BODY_BYTES, Answering, Body, BodyTooLarge
 from serving.hot import Call, HotRoute, Reply, Soon
 from serving.metrics import Metrics
 from serving.problems import BROKE, INTERNAL, TOO_LARGE, problem, problem_of
+from serving.sockets import answer_socket
 
 STREAMED = frozenset({("POST", "/jobs/predictions")})
 """Bodies that are not held in memory: their routes bound them."""
@@ -63,11 +65,13 @@ class Edge:
         self._ids = RandomBlocks(40)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        exchange, answer, body = self.begin(scope, headers), Answering(send), Body(receive, headers)
+        if scope["type"] == "websocket":
+            self._name(scope, headers)
+            await answer_socket(self._app, scope, receive, send, self._told)
+            return
+        exchange, body = self.begin(scope, headers), Body(receive, headers)
+        answer = Answering(send, partial(self.end, exchange))
         answer.head = exchange.head
         try:
             found = self.hot.get((scope["method"], scope["path"]))
@@ -76,7 +80,8 @@ class Edge:
                 answer.head = exchange.head
                 await answer.reply(reply)
         finally:
-            self.end(exchange, answer.status or 500)
+            if not answer.streams:
+                self.end(exchange, answer.status or 500)
 
     def begin(self, scope: Scope, headers: Mapping[str, str]) -> Exchange:
         """Call `end` whatever happens in between."""
@@ -104,7 +109,7 @@ class Edge:
             exchange.let_in(admitted)
             return _refused_for_depth(exchange, route, body) or route.at_once(_call(exchange, params, body))
         except Exception as error:  # noqa: BLE001 - the process edge, as in `reply`
-            return self._told(exchange, error)
+            return self._told(exchange.scope, error)
 
     def reply_soon(self, exchange: Exchange, route: HotRoute) -> Soon | None:
         """To a request that was let in, but not answered, by `reply_at_once`. None: ask `reply`."""
@@ -120,7 +125,7 @@ class Edge:
         try:
             return soon.reply()
         except Exception as error:  # noqa: BLE001 - the process edge, as in `reply`
-            return self._told(exchange, error)
+            return self._told(exchange.scope, error)
 
     async def reply(self, exchange: Exchange, found: Found, whole: Callable[[], Awaitable[bytes]]) -> Reply:
         """To a hot route. `whole` gives the body, once it is known that the caller may send one."""
@@ -132,7 +137,7 @@ class Edge:
             body = await whole()
             return _refused_for_depth(exchange, route, body) or await route.handle(_call(exchange, params, body))
         except Exception as error:  # noqa: BLE001 - the process edge: what nobody caught is logged whole and told without a word of it
-            return self._told(exchange, error)
+            return self._told(exchange.scope, error)
 
     async def _pass_on(self, exchange: Exchange, body: Body, answer: Answering) -> Reply | None:
         """To FastAPI, but for browsers that only ask whether they may."""
@@ -146,16 +151,16 @@ class Edge:
                 await body.refuse_announced()
                 await self._app(scope, body, answer)
         except Exception as error:  # noqa: BLE001 - the process edge, as in `reply`
-            return self._told(exchange, error)
+            return self._told(scope, error)
         return None
 
-    def _told(self, exchange: Exchange, error: Exception) -> Reply:
-        path, request_id = exchange.scope["path"], exchange.scope["state"]["request_id"]
+    def _told(self, scope: Scope, error: Exception) -> Reply:
+        path, request_id = scope["path"], scope["state"]["request_id"]
         if isinstance(error, EvergreenError):
             return problem_of(error, path=path, request_id=request_id)
         if isinstance(error, BodyTooLarge):
             return problem(TOO_LARGE, f"the limit is {MAX_BODY_BYTES} bytes", path=path, request_id=request_id)
-        log.error("request_broke", method=exchange.scope["method"], path=path, request_id=request_id, exc_info=error)
+        log.error("request_broke", method=scope.get("method", scope["type"]), path=path, request_id=request_id, exc_info=error)
         return problem(INTERNAL, BROKE, path=path, request_id=request_id)
 
     def _name(self, scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -6,11 +6,14 @@ connection at all."""
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -24,6 +27,9 @@ DRAIN_SECONDS = 3.0
 KEEP_ALIVE_SECONDS = 75
 """Longer than the client libraries' own: who closes an idle connection first must not be the server, in the moment a request is under way."""
 BACKLOG = 1024
+SOCKET_BYTES = 1024
+"""Of a client's message: our sockets take none."""
+MOST_FILES = 65_536
 log = structlog.get_logger(__name__)
 
 
@@ -60,7 +66,9 @@ class Worker(uvicorn.Server):
                 app,
                 loop="uvloop",
                 http=partial(HotLane, edge=app.edge),  # type: ignore[arg-type] # a class to uvicorn, which only calls it
-                ws="none",
+                ws=_socket_protocol,  # type: ignore[arg-type] # as above
+                ws_max_size=SOCKET_BYTES,
+                ws_per_message_deflate=False,  # it would hold a hundred kilobytes for each connection
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -108,8 +116,24 @@ class Worker(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def _socket_protocol(*args: Any, **kwargs: Any) -> asyncio.Protocol:
+    from serving.push_socket import SocketProtocol  # a worker starts without it; FastAPI's application brings it
+
+    return SocketProtocol(*args, **kwargs)
+
+
+def allow_many_files() -> None:
+    """Each connection is one: as many as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(build: Callable[[], Awaitable[Worker]], listener: socket.socket) -> None:
     import uvloop
+
+    allow_many_files()
 
     async def main() -> None:
         worker = await build()

@@ -59,6 +59,9 @@ class ServingSettings(BaseModel):
     """Promotion needs at least this many live workers; 0 only for `airflow dags test`."""
     confirm_timeout_seconds: float = Field(default=30.0, gt=0)
     cache_ttl_seconds: int = Field(default=300, ge=1)
+    max_streams: int = Field(default=5_000, ge=0)
+    """Connections of one worker that wait for pushed lists."""
+    max_streams_per_user: int = Field(default=5, ge=1)
 
     @model_validator(mode="after")
     def _refuse_a_minimum_above_the_maximum(self) -> ServingSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.types import Scope
@@ -62,15 +62,31 @@ class Gate:
             except Unauthorized:
                 await self.charge_peer(scope, headers)
                 raise
-            own = self._classes.get(principal.roles) or self._class(principal.roles)
-            verdict = await self.limiter.admit(own.policy, own.prefix + principal.subject)
-            if not verdict.admitted:
-                raise own.too_many(verdict, 1)
-            if need not in own.needs:
-                authorise(principal, need)
+            return await self._known(principal, need)
         except Refused as error:
             self._refused(type(error).__name__)
             raise
+
+    async def admit_by(self, redeem: Callable[[], Awaitable[Principal]], scope: Scope, headers: Mapping[str, str], need: Need) -> Admitted:
+        """As `admit`, for who shows something else than a token. `redeem` raises Unauthorized."""
+        try:
+            try:
+                principal = await redeem()
+            except Unauthorized:
+                await self.charge_peer(scope, headers)
+                raise
+            return await self._known(principal, need)
+        except Refused as error:
+            self._refused(type(error).__name__)
+            raise
+
+    async def _known(self, principal: Principal, need: Need) -> Admitted:
+        own = self._classes.get(principal.roles) or self._class(principal.roles)
+        verdict = await self.limiter.admit(own.policy, own.prefix + principal.subject)
+        if not verdict.admitted:
+            raise own.too_many(verdict, 1)
+        if need not in own.needs:
+            authorise(principal, need)
         return Admitted(principal, own.head(verdict))
 
     async def charge(self, principal: Principal, items: int) -> None:

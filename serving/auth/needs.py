@@ -8,21 +8,27 @@ from typing import Any
 from evergreen.core.access import ALLOWED, Need
 
 KEY = "x-need"
-BEARER, PASSWORD = "bearer", "account"
-"""Names of the two security schemes in the OpenAPI document."""
+BEARER, PASSWORD, TICKET = "bearer", "account", "ticket"
+"""Names of the security schemes in the OpenAPI document."""
 PAGES = frozenset({"/docs", "/openapi.json"})
 """Public, and made by FastAPI itself."""
 PROBES = frozenset({"/livez", "/readyz", "/ping", "/health", "/version", "/v2/health/live", "/v2/health/ready"})
 """Public, and counted against no limit: a probe that is refused makes somebody restart what is well."""
 
 
-def requires(need: Need) -> dict[str, Any]:
-    """For a route's `openapi_extra`."""
+def requires(need: Need, *, ticket: bool = False) -> dict[str, Any]:
+    """For a route's `openapi_extra`. `ticket`: a browser's streams, which send no headers, may bring one in the query."""
     if need is Need.PUBLIC:
         return {KEY: need.value, "security": []}
     roles = sorted(role.value for role in ALLOWED[need])
     security: list[dict[str, list[str]]] = [{BEARER: roles}, {PASSWORD: roles}]
+    if ticket:
+        security.append({TICKET: []})
     return {KEY: need.value, "security": [*security, {}] if need is Need.METRICS else security}
+
+
+def takes_ticket(route: object) -> bool:
+    return {TICKET: []} in (getattr(route, "openapi_extra", None) or {}).get("security", ())
 
 
 def declared(route: object) -> Need | None:
@@ -53,6 +59,7 @@ def described(document: dict[str, Any], token_url: str = "/auth/token") -> dict[
             "type": "oauth2",
             "flows": {"clientCredentials": {"tokenUrl": token_url, "scopes": scopes}, "password": {"tokenUrl": token_url, "scopes": scopes}},
         },
+        TICKET: {"type": "apiKey", "in": "query", "name": "ticket", "description": "From `POST /auth/ticket`: once, within a minute."},
     }
     for operations in document["paths"].values():
         for operation in operations.values():

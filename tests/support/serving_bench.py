@@ -19,6 +19,7 @@ from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDays, MemoryVideos
 from evergreen.adapters.memory.jobs import MemoryJobs
+from evergreen.adapters.memory.pushes import MemoryPushes
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.contracts.api import DeploymentPage, ModelState
@@ -65,10 +66,12 @@ from serving.dependencies import Serving
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
+from serving.push import PushHub
 from tests.support.door import Door
 
 SPEC = video_spec("KR")
 NOW = datetime(2025, 7, 25, 0, 0, tzinfo=UTC)
+HEARTBEAT_SECONDS = 0.05
 MAX_OPEN_JOBS, MAX_UPLOAD_BYTES = 3, 200_000
 STANDING = ClockReading("replay", NOW, NOW, 0.0, 1)
 """A replay clock that does not move."""
@@ -180,6 +183,9 @@ class Bench:
         self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
         self.submitted = Submitted(self.clock)
+        self.pushes = MemoryPushes()
+        still_counts = self.door.access.gate.authenticator.check_still
+        self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
         self.tell = TellEvents(publisher=self.publisher, keys=self.keys, now=self.clock.now)
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")
@@ -198,6 +204,7 @@ class Bench:
             cold=lambda: Cold(
                 feedback=TakeFeedback({SPEC.name: SPEC}, self.tell),
                 interactions=TakeInteractions(self.tell),
+                pushes=self.hub,
                 clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
                 jobs=self.handed_in,

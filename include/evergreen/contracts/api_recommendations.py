@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, StrictInt
 
 from evergreen.contracts.api import JSON_WHOLE, Body, Named, Number, Text
 
-UserId = Annotated[str, Field(pattern=r"^[!-.0-~]{1,64}$", examples=["42"], description="ASCII without spaces and slashes")]
+USER_ID = r"^[!-.0-~]{1,64}$"
+UserId = Annotated[str, Field(pattern=USER_ID, examples=["42"], description="ASCII without spaces and slashes")]
 ItemId = Annotated[str, Field(pattern=r"^[!-.0-9;-~]{1,63}$", examples=["318"], description="ASCII without spaces, slashes and colons")]
 Label = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
 InteractionType = Literal["view", "click", "add_to_cart", "like", "purchase", "high_rating"]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from evergreen.adapters.token_keys import key_file, rotate
 from evergreen.core.access import ALLOWED, BadToken, Need, Principal, Role
@@ -41,13 +41,16 @@ async def started(folder: Path, auth: AuthSettings) -> Bench:
 
 
 def routes(bench: Bench) -> list[tuple[str, str, Need]]:
-    """(method, path, need) of every route there is, its free parts filled in."""
+    """(method, path, need) of every route there is, its free parts filled in; users are the caller. Sockets: `test_push_sockets`."""
     found = []
     for route in bench.app.api.router.routes:
-        assert isinstance(route, Route), f"{route} is no plain route: say who may use it"
+        assert isinstance(route, Route | WebSocketRoute), f"{route} is no plain route: say who may use it"
         need = declared(route)
         assert need is not None, f"{route.path} declares no need"
-        path = re.sub(r"\{[^}]+\}", "1", re.sub(r"\{[^}]+:uuid\}", str(UUID(int=1)), route.path))
+        if isinstance(route, WebSocketRoute):
+            continue
+        path = re.sub(r"\{[^}]+\}", "1", re.sub(r"\{[^}]+:uuid\}", str(UUID(int=1)), route.path.replace("{user_id}", "test")))
+        path += "?seconds=0" if path.endswith("/stream") else ""
         found += [(method, path, need) for method in sorted((route.methods or set()) - {"HEAD"})]
     return found
 
