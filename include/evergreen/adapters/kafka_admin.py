@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError, KafkaException
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from evergreen.contracts.topics import DEAD_LETTER, TOPICS, Topic
@@ -27,6 +29,16 @@ def ensure_topics(bootstrap_servers: str, replication_factor: int = 1, *, timeou
     except KafkaException as error:
         raise Unavailable(f"Kafka at {bootstrap_servers} did not create the topics: {error.args[0]}") from error
     return (*created, *widened)
+
+
+def topic_ids(bootstrap_servers: str, names: Sequence[str], *, timeout_seconds: float = _SECONDS) -> dict[str, str]:
+    """Name -> id of the topic's present life: made anew, it starts its offsets again under another one. Raises Unavailable."""
+    admin = admin_client(bootstrap_servers)  # kept: with it what was asked would go
+    try:
+        asked = admin.describe_topics(TopicCollection(list(names)), request_timeout=timeout_seconds)
+        return {name: str(future.result(timeout_seconds).topic_id) for name, future in asked.items()}
+    except (KafkaException, TimeoutError) as error:
+        raise Unavailable(f"Kafka at {bootstrap_servers} does not describe its topics: {error}") from error
 
 
 def admin_client(bootstrap_servers: str) -> AdminClient:

@@ -30,6 +30,8 @@ class Retention:
     predictions: timedelta = timedelta(days=90)
     feedback: timedelta = timedelta(days=90)
     metrics: timedelta = timedelta(days=14)
+    interactions: timedelta = timedelta(days=400)
+    """Older ones weigh nothing in a profile that is made anew; what models are trained on is in the lake."""
     outbox: timedelta = timedelta(days=7)
     """After it was sent. Longer than any redelivery: an id that is gone here would be sent again."""
     bronze: timedelta = timedelta(days=180)
@@ -77,7 +79,8 @@ class Maintenance:
     def _drop_old(self) -> dict[str, int]:
         today = self._clock.now().date()
         dropped = {}
-        for table, kept in (("predictions", self._keep.predictions), ("feedback", self._keep.feedback), ("metrics", self._keep.metrics)):
+        for table in ("predictions", "feedback", "metrics", "interactions"):
+            kept: timedelta = getattr(self._keep, table)
             with self._store.transaction() as tx:
                 dropped[table] = len(tx.upkeep.drop_partitions(table, today - kept))
         with self._store.transaction() as tx:

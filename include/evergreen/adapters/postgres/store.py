@@ -20,6 +20,7 @@ from evergreen.adapters.postgres.drift_tables import DriftTables
 from evergreen.adapters.postgres.events import PostgresEvents
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.generations import PostgresGenerations
+from evergreen.adapters.postgres.interactions import PostgresInteractions
 from evergreen.adapters.postgres.jobs import PostgresJobs
 from evergreen.adapters.postgres.ledger import PostgresLedger
 from evergreen.adapters.postgres.model_tables import ModelTables
@@ -114,6 +115,10 @@ class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorReposi
     @cached_property
     def stream(self) -> PostgresStreamRecords:
         return PostgresStreamRecords(self.connection)
+
+    @cached_property
+    def interactions(self) -> PostgresInteractions:
+        return PostgresInteractions(self.connection)
 
     @cached_property
     def shadow_trials(self) -> PostgresShadowTrials:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg2.extensions
 from psycopg2.extras import execute_values
 
+from evergreen.adapters.postgres.partitions import ensure_partitions
 from evergreen.ports.index import FeedbackRow, MetricsRow, PredictionRow, days_of
 
 Row = PredictionRow | FeedbackRow | MetricsRow
@@ -39,7 +40,7 @@ class PostgresStreamRecords:
             unique.setdefault((row.source, row.id), row)
         if not unique:
             return 0
-        self._ensure_partitions(table, rows)
+        ensure_partitions(self._connection, table, days_of(rows))
         there = self._recorded(table, list(unique.values()))
         fresh = [row for key, row in unique.items() if key not in there]
         if not fresh:
@@ -49,15 +50,6 @@ class PostgresStreamRecords:
             statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES %s ON CONFLICT DO NOTHING"
             execute_values(cursor, statement, [_values(row, columns) for row in fresh], page_size=_PAGE)
         return len(fresh)
-
-    def _ensure_partitions(self, table: str, rows: Sequence[PredictionRow] | Sequence[FeedbackRow] | Sequence[MetricsRow]) -> None:
-        """Only what is missing is made: making one locks the parent."""
-        with self._connection.cursor() as cursor:
-            for day in days_of(rows):
-                cursor.execute("SELECT to_regclass(%s) IS NULL", (f"{table}_{day:%Y%m%d}",))
-                found = cursor.fetchone()
-                if found is not None and found[0]:
-                    cursor.execute("SELECT ensure_partition(%s, %s)", (table, day))
 
     def _recorded(self, table: str, rows: Sequence[Row]) -> set[tuple[str, str]]:
         times = [row.time for row in rows]
