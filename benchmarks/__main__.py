@@ -47,7 +47,7 @@ ALONE: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "jobs": ("benchmarks.jobs", "rows", ()),
 }
 """Functions that measure by themselves and return rows: module, name, arguments."""
-TOLD = ("intake", "policy", "drift")
+TOLD = ("intake", "policy", "drift", "recommender")
 """Modules that say their figures themselves."""
 NAMES = (*WHATS, *TOLD)
 

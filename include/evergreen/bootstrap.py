@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evergreen.bootstrap_monitor import MonitorParts
     from evergreen.bootstrap_notifier import NotifierParts
     from evergreen.bootstrap_people import PeopleParts
+    from evergreen.bootstrap_recommender import RecommenderParts
     from evergreen.bootstrap_use_cases import UseCase
     from evergreen.contracts.actions import ActionKind
     from evergreen.domains.tabular.declared import Declared
@@ -189,23 +190,15 @@ class Parts:
 
     @cached_property
     def deploy(self) -> Deploy:
-        from evergreen.core.canary import CanaryRules
-        from evergreen.services.canary_step import CanaryStep
-        from evergreen.services.deploy import Deploy
+        from evergreen.bootstrap_rollout import deploy
 
-        serving, rollout = self.settings.serving, self.settings.rollout
-        rules = CanaryRules(rollout.canary_share, rollout.canary_seconds, rollout.canary_requests)
-        canary = CanaryStep(self.store, self.registry, rules, self.clock.is_replaying)
-        confirmations, seconds = serving.min_confirmations, serving.confirm_timeout_seconds
-        return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=confirmations, confirm_seconds=seconds, canary=canary)
+        return deploy(self)
 
     @cached_property
     def shadow_trials(self) -> ShadowTrialStep:
-        from evergreen.services.shadow_trial import ShadowRules, ShadowTrialStep
+        from evergreen.bootstrap_rollout import shadow_trials
 
-        rollout = self.settings.rollout
-        rules = ShadowRules(rollout.shadow_rows, rollout.shadow_hours)
-        return ShadowTrialStep(self.store, self.clock, self.carry_out, rules, self.spec, self.clock.is_replaying)
+        return shadow_trials(self)
 
     @cached_property
     def notifier(self) -> NotifierParts:
@@ -236,6 +229,12 @@ class Parts:
         from evergreen.bootstrap_access import AccessParts
 
         return AccessParts(self)
+
+    @cached_property
+    def recommender(self) -> RecommenderParts:
+        from evergreen.bootstrap_recommender import RecommenderParts
+
+        return RecommenderParts(self)
 
     @cached_property
     def check_performance(self) -> CheckPerformance:

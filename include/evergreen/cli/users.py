@@ -1,4 +1,4 @@
-"""`evergreen users list|add|disable|enable`: people and applications that may ask serving for tokens."""
+"""`evergreen users list|add|disable|enable`: people and applications that may ask serving for tokens. `forget`: somebody lists were made for."""
 
 from __future__ import annotations
 
@@ -58,3 +58,17 @@ def enable(name: Name) -> None:
 
     parts().access.manage.enable(name)
     typer.echo(f"enabled {name}")
+
+
+@app.command()
+def forget(
+    user: Annotated[str, typer.Argument(help="The user's id, as interactions name it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a person: profile, interactions, lists, what models are trained on. Their account, if any, stays: see `disable`."""
+    from evergreen.cli.context import parts
+
+    if not yes:
+        typer.confirm(f"Erase everything recorded of {user}? It cannot be undone", abort=True)
+    gone = parts().recommender.forget.run(user)
+    typer.echo(f"forgot {user}: " + ", ".join(f"{rows} of {table}" for table, rows in gone.items()))

@@ -16,17 +16,19 @@ from evergreen.core.clock import Clock
 from evergreen.core.errors import Unavailable
 from evergreen.ports.messaging import ConsumerLag
 from evergreen.ports.records import RecordStore, Work
-from evergreen.services import index_stream, record_stream
+from evergreen.services import index_stream, record_interactions, record_stream
 from evergreen.services.replay import Backlog
 from evergreen.services.tick import Tick
 
 INTAKE_GROUP = "evergreen-intake"
 INDEXER_DATA_GROUP = "evergreen-indexer-data"
 INDEXER_RECORDS_GROUP = "evergreen-indexer-records"
+RECOMMENDER_GROUP = "evergreen-recommender"
 GROUPS = {
     INTAKE_GROUP: CONTROL_TOPICS,
     INDEXER_DATA_GROUP: index_stream.TOPICS,
     INDEXER_RECORDS_GROUP: record_stream.TOPICS,
+    RECOMMENDER_GROUP: record_interactions.TOPICS,
 }
 """What each reads. A group that never committed anything is not part of the stack."""
 log = structlog.get_logger(__name__)

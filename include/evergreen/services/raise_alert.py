@@ -7,17 +7,22 @@ caused is recorded and told but not said again, and the policy ignores what come
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
+
+import structlog
 
 from evergreen.contracts.actions import NO_MODEL
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import SystemAlert
 from evergreen.contracts.topics import payload_of
 from evergreen.core.alerts import LONGEST_MESSAGE, LONGEST_TITLE, RESOLVING, AlertDetails, Resolution, bounded, resolutions_of
+from evergreen.core.clock import Clock
 from evergreen.core.concerns import model_of_version
+from evergreen.core.errors import Unavailable
 from evergreen.core.severity import Severity
 from evergreen.ports.alerts import AlertRow, Alerts
 from evergreen.ports.records import DecisionRow
@@ -25,6 +30,7 @@ from evergreen.ports.storage import Outbox
 
 SOURCE = "/policy"
 SYSTEM_ALERT = "system_alert"
+log = structlog.get_logger(__name__)
 
 
 class AlertTransaction(Protocol):
@@ -32,6 +38,10 @@ class AlertTransaction(Protocol):
     def alerts(self) -> Alerts: ...
     @property
     def outbox(self) -> Outbox: ...
+
+
+class AlertStore(Protocol):
+    def transaction(self) -> AbstractContextManager[AlertTransaction]: ...
 
 
 def raise_alerts(tx: AlertTransaction, rows: Sequence[AlertRow]) -> None:
@@ -104,3 +114,19 @@ def policy_refused(why: str, key: str, now: datetime) -> AlertRow:
     details = AlertDetails(event_type="policy_refused", title_ko="[높음] 정책 파일이 거부되었습니다", message_ko=f"{why} 지금까지의 정책이 그대로 적용됩니다.")
     row = AlertRow(UUID(derived_id("policy_refused", key)), "policy|refused", "high", "[high] Policy file refused", "", NO_MODEL, now, details=details)
     return replace(row, message=f"{why} The running policy stays.")
+
+
+class PoisonAlert:
+    """For a worker whose consumer pauses a partition. Best effort: the pause does not wait for a database that is away."""
+
+    def __init__(self, store: AlertStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def __call__(self, topic: str, partition: int, pause: timedelta) -> None:
+        row = poisoned((topic, partition), pause, self._clock.now())
+        try:
+            with self._store.transaction() as tx:
+                raise_alerts(tx, [row])
+        except Unavailable as error:
+            log.warning("alert_not_recorded", error=str(error))

@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import partial
 from types import FrameType
 
@@ -19,7 +18,6 @@ import structlog
 
 from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.bootstrap import Parts
-from evergreen.core.errors import Unavailable
 from evergreen.core.poison import Place
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
@@ -28,7 +26,7 @@ from evergreen.services import drift_evidence, index_stream, record_stream, retr
 from evergreen.services.index_stream import IndexStream
 from evergreen.services.quiescence import INDEXER_DATA_GROUP as DATA_GROUP
 from evergreen.services.quiescence import INDEXER_RECORDS_GROUP as RECORDS_GROUP
-from evergreen.services.raise_alert import poisoned, raise_alerts
+from evergreen.services.raise_alert import PoisonAlert
 from evergreen.services.seen_index import refresh_seen_index
 from evergreen.settings import load_settings
 from evergreen.workers.stream_loop import StreamLoop
@@ -44,6 +42,7 @@ log = structlog.get_logger(__name__)
 class Indexer:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._on_pause = PoisonAlert(parts.store, parts.clock)
         self.stop = threading.Event()
         self.failed = threading.Event()
         self.loops = [self._data_loop(), self._records_loop(), self._pictures_loop(), self._reports_loop()]
@@ -53,11 +52,11 @@ class Indexer:
         stream = IndexStream(parts.index_batch, parts.store, self.stop)
         make = partial(BatchConsumer, parts.settings.kafka, DATA_GROUP, index_stream.TOPICS, max_batch=_DATA_BATCH)
         refresh = partial(refresh_seen_index, parts.seen_index, parts.lake, list(parts.datasets.values()))
-        return StreamLoop(DATA_GROUP, make, stream.run, self.stop, prepare=refresh, on_pause=self._alert)
+        return StreamLoop(DATA_GROUP, make, stream.run, self.stop, prepare=refresh, on_pause=self._on_pause)
 
     def _records_loop(self) -> StreamLoop:
         make = partial(BatchConsumer, self._parts.settings.kafka, RECORDS_GROUP, record_stream.TOPICS, max_batch=_RECORDS_BATCH)
-        return StreamLoop(RECORDS_GROUP, make, self._record, self.stop, on_pause=self._alert)
+        return StreamLoop(RECORDS_GROUP, make, self._record, self.stop, on_pause=self._on_pause)
 
     def _pictures_loop(self) -> StreamLoop:
         make = partial(BatchConsumer, self._parts.settings.kafka, PICTURES_GROUP, drift_evidence.TOPICS, max_batch=1)
@@ -69,14 +68,6 @@ class Indexer:
 
     def _record(self, messages: Sequence[Received]) -> list[Place]:
         return list(self._parts.record_stream.run(messages).poison)
-
-    def _alert(self, topic: str, partition: int, pause: timedelta) -> None:
-        row = poisoned((topic, partition), pause, self._parts.clock.now())
-        try:
-            with self._parts.store.transaction() as tx:
-                raise_alerts(tx, [row])
-        except Unavailable as error:
-            log.warning("alert_not_recorded", error=str(error))
 
     def run(self) -> int:
         """Until told to stop. 0 after a stop, 1 after a loop failed."""

@@ -11,7 +11,7 @@ from evergreen.contracts.actions import SeverityWord
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.readiness import AIRFLOW_COMPONENTS, airflow_beats, http_answers, kafka_acknowledges, mlflow_answers, postgres_answers, redis_answers
 from evergreen.ports.monitoring import LoopFigures
-from evergreen.services.quiescence import INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP, INTAKE_GROUP
+from evergreen.services.quiescence import INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP, INTAKE_GROUP, RECOMMENDER_GROUP
 from evergreen.services.watch_parts import Probe
 from evergreen.settings import Settings
 
@@ -21,6 +21,7 @@ SEVERITIES: dict[str, SeverityWord] = {
     "serving": "critical",
     "intake": "critical",
     "indexer": "high",
+    "recommender": "high",
     "redis": "high",
     "mlflow": "high",
     "airflow-api": "high",
@@ -29,7 +30,7 @@ SEVERITIES: dict[str, SeverityWord] = {
     "airflow-triggerer": "high",
 }
 """Every part there is a probe for, and what its failure is worth."""
-_GROUPS = {"intake": (INTAKE_GROUP,), "indexer": (INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP)}
+_GROUPS = {"intake": (INTAKE_GROUP,), "indexer": (INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP), "recommender": (RECOMMENDER_GROUP,)}
 
 
 def expected_parts(settings: Settings) -> list[str]:

@@ -1,0 +1,235 @@
+"""The recommender worker as processes, on real Kafka, Postgres and Redis: each event counts once, and the next list knows of it."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evergreen.adapters.kafka_admin import admin_client
+from evergreen.adapters.kafka_lag import KafkaLag
+from evergreen.adapters.redis_profiles import key
+from evergreen.contracts.envelope import Event
+from evergreen.core.clock import wall_now
+from evergreen.core.recommending import WEIGHTS, Did, Taste, effect_of, kind_of_rating, preference, together
+from evergreen.services.quiescence import RECOMMENDER_GROUP
+from evergreen.services.record_interactions import TOPICS
+from evergreen.settings import Settings
+from tests.support.intake_stack import until
+from tests.support.recommender_bench import RecommenderBench, published, recommender_bench, said
+from tests.support.tiny_ranker import TinyRanker
+
+pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
+RANKER = TinyRanker(prefix="")
+NEAR_FIVE = {"1", "2", "3", "4", "6", "7", "8", "9"}
+"""On the ring: a cosine of 0.8 is four steps away."""
+
+
+@pytest.fixture
+def bench(stack_settings: Settings) -> Iterator[RecommenderBench]:
+    with recommender_bench(stack_settings) as made:
+        yield made
+
+
+def many(user: str, count: int, seed: int = 7) -> list[Event]:
+    """Of one user, over all three topics: so two workers write the same profile at once."""
+    chance, now = random.Random(seed), wall_now()
+    events = []
+    for _ in range(count):
+        kind = chance.choice([*WEIGHTS, "recommendation_clicked", "recommendation_clicked", "rated", "rated"])
+        at = now - timedelta(seconds=chance.randrange(20 * 24 * 3600))
+        changes: dict[str, Any] = {"rating": chance.choice([1.0, 3.0, 5.0])} if kind == "rated" else {}
+        events.append(said(kind, user, str(chance.randrange(40)), time=at, **changes))
+    return events
+
+
+def expected(events: list[Event]) -> dict[str, float]:
+    """A genre's preference, summed up here."""
+    effects = []
+    for event in events:
+        data = event.data
+        kind = data.get("interaction_type") or ("recommendation_click" if event.type == "recommendation_clicked" else kind_of_rating(data["rating"]))
+        items = data.get("item_ids") or [data["item_id"]]
+        effects.append(effect_of(Did(event.id, event.time, kind, items, data.get("rating"), {item: RANKER.genres(item) for item in items})))
+    return dict(together(effects).genres)
+
+
+def assert_alike(one: Taste, other: Taste) -> None:
+    """Boosts are no part of a profile: they end by themselves."""
+    assert replace(one, preferences={}, boosts={}, at=None) == replace(other, preferences={}, boosts={}, at=None)
+    assert one.preferences == pytest.approx(dict(other.preferences), abs=1e-6)
+
+
+def test_ten_thousand_events_of_one_user_two_workers_and_a_kill_count_once_each(bench: RecommenderBench) -> None:
+    first, second = bench.start(), bench.start()
+    events = many("ann", 10_000)
+    again = random.Random(1).sample(events, 500)
+    published(bench, events[:5_000])
+    until(lambda: bench.recorded() > 500, 60, bench.recorded)
+    first.send_signal(signal.SIGKILL)
+    published(bench, [*events[5_000:], *again])
+    bench.start()
+    until(lambda: bench.recorded() >= 10_000 and bench.taste("ann").count >= 10_000, 120, lambda: (bench.recorded(), bench.taste("ann").count))
+    assert second.poll() is None
+    until(lambda: behind(bench) == 0, 60, lambda: behind(bench))
+
+    assert (bench.recorded(), bench.taste("ann").count) == (10_000, 10_000)
+    kept = {name[2:].decode(): float(value) for name, value in hash_of(bench, "ann").items() if name.startswith(b"g:")}
+    sums, now = expected(events), wall_now()
+    for genre, amount in sums.items():
+        assert kept[genre] == pytest.approx(amount, rel=1e-9)
+        assert -1 <= preference(kept[genre], now) <= 1
+
+    live = hash_of(bench, "ann")
+    bench.end()
+    rewind(bench)
+    bench.start()
+    until(lambda: behind(bench) == 0, 90, lambda: behind(bench))
+    assert hash_of(bench, "ann") == live
+
+    before = bench.taste("ann")
+    bench.redis.flushdb()
+    assert bench.parts.recommender.rebuild.run() == 1
+    assert_alike(before, bench.taste("ann"))
+
+
+def hash_of(bench: RecommenderBench, user: str) -> dict[bytes, bytes]:
+    found: Any = bench.redis.hgetall(key("profile", user))
+    return dict(found)
+
+
+def behind(bench: RecommenderBench) -> int:
+    return sum(KafkaLag(bench.parts.settings.kafka.bootstrap_servers).behind(RECOMMENDER_GROUP, TOPICS).values())
+
+
+def rewind(bench: RecommenderBench) -> None:
+    """Everything is delivered again."""
+    admin = admin_client(bench.parts.settings.kafka.bootstrap_servers)
+
+    def gone() -> bool:
+        try:
+            admin.delete_consumer_groups([RECOMMENDER_GROUP])[RECOMMENDER_GROUP].result(10)
+        except Exception:  # noqa: BLE001 - members that were killed are still in it
+            return False
+        return True
+
+    until(gone, 30, lambda: "the group is not empty")
+
+
+def test_a_click_is_in_the_next_list_within_a_second(bench: RecommenderBench) -> None:
+    bench.start()
+    published(bench, [said("view", "bob", "5")])
+    until(lambda: bench.taste("bob").count == 1, 20)
+    assert bench.list_of("bob") == {}
+
+    begun = time.monotonic()
+    click = said("recommendation_clicked", "bob", "5")
+    published(bench, [click])
+    until(lambda: bench.list_of("bob").get("as_of", "").startswith("clicks:"), 10)
+    took = time.monotonic() - begun
+
+    found = bench.list_of("bob")
+    assert took < 1.0, took
+    assert len(found["items"]) == 20
+    assert "5" not in [item["item_id"] for item in found["items"]]
+    assert found["items"][0]["item_id"] in NEAR_FIVE
+    assert found["items"][0]["reason"] == "because you watched Movie 5"
+    assert (found["version"], found["user_id"]) == ("movie_recommender@1", "bob")
+    assert bench.taste("bob").boosts == dict.fromkeys(NEAR_FIVE, 1.5)
+    until(lambda: bench.said("recommendations_updated", "bob"), 10)
+    [updated] = bench.said("recommendations_updated", "bob")
+    assert updated.data["source_item"] == "5"
+    assert updated.data["trigger"] == "recommendation_clicked"
+    assert set(updated.data["boosted_items"]) == NEAR_FIVE
+    [pushed] = bench.said("recommendations_push", "bob")
+    assert pushed.data["items"] == [item["item_id"] for item in found["items"][:10]]
+    assert bench.redis.xlen(key("push", "bob")) == 1
+    completed, told = bench.said("prediction_completed", "bob"), bench.said("prediction_feedback", "bob")
+    assert [(event.subject, event.data["predicted"]) for event in completed] == [("bob:5", 0.5)]
+    assert [event.data["outcome"] for event in told] == [{"relevant": 1}]
+    assert completed[0].data["prediction_id"] == told[0].data["prediction_id"]
+
+
+def test_a_purchase_lifts_the_item_for_those_with_the_same_taste(bench: RecommenderBench) -> None:
+    bench.start()
+    published(bench, [said("like", user, "10") for user in ("cat", "dan")] + [said("like", "eve", "30")])
+    until(lambda: all(bench.list_of(user) for user in ("cat", "dan", "eve")), 20)
+
+    def bought() -> bool:
+        published(bench, [said("purchase", "cat", "11")])
+        return "11" in bench.taste("dan").boosts
+
+    until(bought, 30)
+    assert bench.taste("dan").boosts == {"11": 1.2}
+    assert bench.taste("eve").boosts == {}
+    assert "11" not in bench.taste("cat").boosts
+    assert "11" in bench.taste("cat").owned
+
+
+def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(bench: RecommenderBench) -> None:
+    bench.start()
+    producer = bench.publisher._current()
+    topic = "business.user.interaction"
+    unknown = said("view", "fay", "1").model_copy(update={"data": {"user_id": "fay", "interaction_type": "stare", "item_ids": ["1"], "context": {}}})
+    published(bench, [said("click", "fay", "1"), unknown, said("like", "fay", "2")])
+    producer.produce(topic, value=b"\xff\xfe", key=b"fay")
+    producer.flush(10)
+    published(bench, [said("like", "fay", "3", time=wall_now() + timedelta(days=2)), said("purchase", "fay", "4")])
+    until(lambda: bench.taste("fay").count == 3, 20, lambda: bench.taste("fay").count)
+    until(lambda: bench.ask("SELECT count(*) FROM outbox WHERE topic = 'dead.letter'")[0][0] == 3, 20)
+    assert "4" in bench.taste("fay").owned
+
+
+def test_two_workers_share_the_users(bench: RecommenderBench) -> None:
+    bench.start()
+    bench.start()
+    admin = admin_client(bench.parts.settings.kafka.bootstrap_servers)
+
+    def shares() -> list[int]:
+        found = admin.describe_consumer_groups([RECOMMENDER_GROUP])[RECOMMENDER_GROUP].result(10)
+        return sorted(len(member.assignment.topic_partitions) for member in found.members)
+
+    until(lambda: shares() == [4, 4], 30, shares)
+    published(bench, [said("like", f"user{number}", str(number % 40)) for number in range(300)])
+    until(lambda: len(bench.redis.keys("rec:list:*")) == 300, 30)
+    assert bench.recorded() == 300
+
+
+def test_who_is_forgotten_leaves_nothing(bench: RecommenderBench) -> None:
+    bench.start()
+    person = "forget-me-not"
+    acts = [said("like", person, "10"), said("recommendation_clicked", person, "12"), said("rated", person, "13", rating=5.0, text=f"I am {person}")]
+    published(bench, [*acts, said("like", "gus", "11")])
+    until(lambda: bench.taste(person).count == 3 and bench.list_of(person) and bench.list_of("gus"), 20)
+    assert traces(bench, person)
+
+    gone = bench.parts.recommender.forget.run(person)
+
+    assert gone["interactions"] == 3
+    assert traces(bench, person) == []
+    published(bench, acts)  # the app repeats what it said
+    published(bench, [said("like", "gus", "12")])
+    until(lambda: bench.taste("gus").count == 2, 20)
+    assert traces(bench, person) == []
+    published(bench, [said("like", person, "1")])  # a new beginning
+    until(lambda: bench.taste(person).count == 1, 20)
+
+
+def traces(bench: RecommenderBench, person: str) -> list[str]:
+    """Where the id stands: keys and values of Redis, rows of every table."""
+    found = []
+    for name in bench.redis.scan_iter():
+        if person.encode() in name or person.encode() in (bench.redis.dump(name) or b""):
+            found.append(name.decode())
+    tables = bench.ask("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition")
+    for (table,) in tables:
+        words = (f"%{person}%", f"%{person.encode().hex()}%")
+        if bench.ask(f"SELECT count(*) FROM {table} t WHERE t::text LIKE ANY(%s)", list(words))[0][0]:
+            found.append(table)
+    return found
