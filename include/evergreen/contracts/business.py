@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from evergreen.contracts.events import Payload
+from evergreen.contracts.events import Payload, VersionName
 
 
 class UserInteraction(Payload):
@@ -34,6 +34,18 @@ class RecommendationsUpdated(Payload):
     trigger: str
     source_item: str | None = None
     boosted_items: tuple[str, ...] = ()
+
+
+class RecommendationsShown(Payload):
+    """A list a user was given, told before he can click on it."""
+
+    user_id: str
+    list_id: str
+    model_name: str
+    model_version: VersionName | None = Field(default=None, description="null: the popular list, made without a model")
+    items: tuple[str, ...] = Field(description="Best first")
+    experiment: str | None = None
+    variant: str | None = None
 
 
 class RecommendationsPush(Payload):

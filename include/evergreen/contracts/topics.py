@@ -36,7 +36,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("model.deployed", 2, {"model_deployed": e.ModelDeployed}, control=True),
     Topic("model.performance.degraded", 2, {"model_performance_degraded": e.ModelPerformanceDegraded}, control=True),
     Topic("prediction.request", 5, {"prediction_request": e.PredictionRequest}),
-    Topic("prediction.completed", 5, {"prediction_completed": e.PredictionCompleted}),
+    Topic("prediction.completed", 5, {"prediction_completed": e.PredictionCompleted, "recommendations_shown": b.RecommendationsShown}),
     Topic("prediction.feedback", 3, {"prediction_feedback": e.PredictionFeedback}),
     Topic(
         "system.metrics",

@@ -88,8 +88,22 @@ class MetricsRow:
     metrics: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class ExposureRow:
+    source: str
+    id: str
+    time: datetime
+    list_id: str
+    user_id: str
+    model: str
+    version: int | None
+    items: Sequence[str]
+    experiment: str | None
+    variant: str | None
+
+
 class StreamRecords(Protocol):
-    """Tables `predictions`, `feedback`, `metrics`, partitioned by day. Each returns how many rows were new: (source, id) is recorded once,
+    """Tables `predictions`, `feedback`, `metrics`, `exposures`, partitioned by day. Each returns how many rows were new: (source, id) is recorded once,
     also when a repeat carries another time."""
 
     def predictions(self, rows: Sequence[PredictionRow]) -> int: ...
@@ -97,6 +111,8 @@ class StreamRecords(Protocol):
     def feedback(self, rows: Sequence[FeedbackRow]) -> int: ...
 
     def metrics(self, rows: Sequence[MetricsRow]) -> int: ...
+
+    def exposures(self, rows: Sequence[ExposureRow]) -> int: ...
 
 
 class IndexTransaction(BatchTransaction, Protocol):
@@ -126,6 +142,9 @@ class FeatureCopies(Protocol):
         """(model, entity): the next reader takes them from the table again. Raises Unavailable."""
 
 
-def days_of(rows: Sequence[PredictionRow] | Sequence[FeedbackRow] | Sequence[MetricsRow]) -> list[date]:
+StreamRow = PredictionRow | FeedbackRow | MetricsRow | ExposureRow
+
+
+def days_of(rows: Sequence[StreamRow]) -> list[date]:
     """The UTC days whose partitions the rows need."""
     return sorted({row.time.astimezone(UTC).date() for row in rows})

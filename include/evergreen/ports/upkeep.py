@@ -13,7 +13,7 @@ from evergreen.ports.storage import Lease
 
 class Upkeep(Protocol):
     def drop_partitions(self, table: str, before: date) -> Sequence[str]:
-        """Whole days of predictions, feedback, metrics or interactions; returns the names of what went."""
+        """Whole days of predictions, feedback, metrics, interactions or exposures; returns the names of what went."""
 
     def loose_ends(self, older_than: timedelta) -> Mapping[str, int]:
         """What should have gone on longer ago (wall time) and did not, by kind; all zero in health."""

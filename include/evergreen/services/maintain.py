@@ -32,6 +32,8 @@ class Retention:
     metrics: timedelta = timedelta(days=14)
     interactions: timedelta = timedelta(days=400)
     """Older ones weigh nothing in a profile that is made anew; what models are trained on is in the lake."""
+    exposures: timedelta = timedelta(days=120)
+    """Longer than any experiment lasts."""
     outbox: timedelta = timedelta(days=7)
     """After it was sent. Longer than any redelivery: an id that is gone here would be sent again."""
     bronze: timedelta = timedelta(days=180)
@@ -79,10 +81,9 @@ class Maintenance:
     def _drop_old(self) -> dict[str, int]:
         today = self._clock.now().date()
         dropped = {}
-        for table in ("predictions", "feedback", "metrics", "interactions"):
-            kept: timedelta = getattr(self._keep, table)
+        for table in ("predictions", "feedback", "metrics", "interactions", "exposures"):
             with self._store.transaction() as tx:
-                dropped[table] = len(tx.upkeep.drop_partitions(table, today - kept))
+                dropped[table] = len(tx.upkeep.drop_partitions(table, today - getattr(self._keep, table)))
         with self._store.transaction() as tx:
             dropped["outbox"] = tx.outbox.prune(self._keep.outbox)
         dropped["bronze"] = self._drop_bronze()

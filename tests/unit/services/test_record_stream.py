@@ -48,7 +48,7 @@ class Store:
         self.rows += rows
         return len(rows)
 
-    feedback = metrics = predictions
+    feedback = metrics = exposures = predictions
 
 
 def _label(outcome: Mapping[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""Tables `predictions`, `feedback` and `metrics`: day partitions of platform time, made when their first row comes."""
+"""Tables `predictions`, `feedback`, `metrics` and `exposures`: day partitions of platform time, made when their first row comes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import psycopg2.extensions
 from psycopg2.extras import execute_values
 
 from evergreen.adapters.postgres.partitions import ensure_partitions
-from evergreen.ports.index import FeedbackRow, MetricsRow, PredictionRow, days_of
+from evergreen.ports.index import ExposureRow, FeedbackRow, MetricsRow, PredictionRow, StreamRow, days_of
 
-Row = PredictionRow | FeedbackRow | MetricsRow
 _JSON = frozenset({"features", "answer", "outcome", "metrics"})
 _REPEATED_WITHIN = timedelta(days=2)
 """A repeat with another time comes within a day: the partitions looked at stay few."""
@@ -34,8 +33,11 @@ class PostgresStreamRecords:
     def metrics(self, rows: Sequence[MetricsRow]) -> int:
         return self._insert("metrics", rows)
 
-    def _insert(self, table: str, rows: Sequence[PredictionRow] | Sequence[FeedbackRow] | Sequence[MetricsRow]) -> int:
-        unique: dict[tuple[str, str], Row] = {}
+    def exposures(self, rows: Sequence[ExposureRow]) -> int:
+        return self._insert("exposures", rows)
+
+    def _insert(self, table: str, rows: Sequence[StreamRow]) -> int:
+        unique: dict[tuple[str, str], StreamRow] = {}
         for row in rows:
             unique.setdefault((row.source, row.id), row)
         if not unique:
@@ -51,7 +53,7 @@ class PostgresStreamRecords:
             execute_values(cursor, statement, [_values(row, columns) for row in fresh], page_size=_PAGE)
         return len(fresh)
 
-    def _recorded(self, table: str, rows: Sequence[Row]) -> set[tuple[str, str]]:
+    def _recorded(self, table: str, rows: Sequence[StreamRow]) -> set[tuple[str, str]]:
         times = [row.time for row in rows]
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -62,6 +64,6 @@ class PostgresStreamRecords:
             return {(source, event_id) for source, event_id in cursor.fetchall()}
 
 
-def _values(row: Row, columns: Sequence[str]) -> tuple[Any, ...]:
+def _values(row: StreamRow, columns: Sequence[str]) -> tuple[Any, ...]:
     values: Mapping[str, Any] = vars(row)
     return tuple(json.dumps(dict(values[name])) if name in _JSON else values[name] for name in columns)
