@@ -13,6 +13,7 @@ from evergreen.adapters.serving_metrics import ServingMetrics
 from evergreen.core.clock import wall_now
 from evergreen.services.backlogs import Backlogs
 from evergreen.services.check_models import CheckModels
+from evergreen.services.experiment_step import ExperimentStep
 from evergreen.services.publish_metrics import PublishMetrics
 from evergreen.services.quiescence import GROUPS
 from evergreen.services.record_changes import RecordChanges
@@ -56,6 +57,10 @@ class MonitorParts:
         catalogue = {name: spec.datasets for name, spec in self._parts.specs.items()}
         irregular = [dataset.name for dataset in self._parts.datasets.values() if not dataset.daily]
         return WatchBatches(self._parts.store, self._parts.clock.reading, record, catalogue, grace=grace, irregular=irregular)
+
+    @cached_property
+    def experiments(self) -> ExperimentStep:
+        return ExperimentStep(self._parts.store, self._parts.clock, self._parts.carry_out)
 
     @cached_property
     def check_models(self) -> CheckModels:

@@ -56,10 +56,11 @@ def _adopt(parts: Parts) -> UseCase:
 
 
 def _evaluate(parts: Parts) -> UseCase:
-    from evergreen.ports.experiments import NoExperiments
     from evergreen.services.evaluate import Evaluate
+    from evergreen.services.experiments import RecordedExperiments
 
-    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, NoExperiments(), parts.shadow_trials).run
+    experiments = RecordedExperiments(parts.store)
+    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, experiments, parts.shadow_trials).run
 
 
 def _promote(parts: Parts) -> UseCase:

@@ -114,7 +114,7 @@ class WatchStep:
 
 
 class ChecksStep:
-    """What needs the records: absent batches, shadow trials and the models' performance. Apart from the watching, since a check may take seconds."""
+    """What needs the records: absent batches, shadow trials, experiments, the models' performance. Apart from the watching: a check may take seconds."""
 
     def __init__(self, parts: Parts, stop: threading.Event) -> None:
         self._stop = stop
@@ -123,6 +123,7 @@ class ChecksStep:
         self._batches = parts.monitor.watch_batches(self._record)
         self._models = parts.monitor.check_models
         self._trials = parts.shadow_trials
+        self._experiments = parts.monitor.experiments
         self._look_for_batches = Pulse(BATCHES_EVERY)
 
     def __call__(self) -> None:
@@ -130,6 +131,7 @@ class ChecksStep:
             self._batches.run()
             self._record.flush()
             self._trials.end()
+            self._experiments.look()
         self._models.run()
         self._snapshot.every = self._models.every
         self._stop.wait(CHECKS_POLL)

@@ -11,6 +11,7 @@ from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedAction
 from evergreen.adapters.memory.approvals import MemoryApprovals
 from evergreen.adapters.memory.deployments import MemoryChampions, MemoryDeployments, MemoryProjectedAliases, MemoryVersions
 from evergreen.adapters.memory.event_archive import MemoryEventArchive
+from evergreen.adapters.memory.experiments import MemoryExperiments
 from evergreen.adapters.memory.explanations import MemoryExplanations
 from evergreen.adapters.memory.history import MemoryHistory
 from evergreen.adapters.memory.outbox import MemoryOutbox
@@ -46,6 +47,7 @@ class MemoryTransaction:
         self.work = MemoryWork(tables)
         self.approvals = MemoryApprovals(tables)
         self.explanations = MemoryExplanations(tables)
+        self.experiments = MemoryExperiments(tables)
         self.archive = MemoryEventArchive(tables)
         self.accounts = MemoryAccounts(tables)
         self.revocations = MemoryRevocations(tables)

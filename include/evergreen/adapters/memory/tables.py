@@ -11,9 +11,11 @@ from uuid import UUID
 from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
 from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import ProjectedAliases
+from evergreen.core.experiment_verdict import Counts
 from evergreen.ports.access import Account
 from evergreen.ports.approvals import ApprovalRow
 from evergreen.ports.champions import ChampionRow, DeploymentRow
+from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.messaging import Headers, Outgoing
 from evergreen.ports.policy_records import Pause, ShadowRow
 from evergreen.ports.records import AlertRow, DecisionRow, EventKey, EventRow, Trained
@@ -96,6 +98,11 @@ class Tables:
     """Body, and whether it decides now."""
     shadow_decisions: dict[tuple[str, str, str, str], ShadowRow] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    experiments: dict[str, ExperimentRow] = field(default_factory=dict)
+    asked: dict[str, bool] = field(default_factory=dict)
+    """Experiments whose versions are to be judged again, and it was said."""
+    counted: dict[str, list[Counts]] = field(default_factory=dict)
+    """By experiment."""
     revocations: dict[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)
     """(token or subject, id) -> since when, until when."""
 

@@ -18,6 +18,7 @@ from evergreen.adapters.postgres.alerts import PostgresAlerts
 from evergreen.adapters.postgres.batches import PostgresBatches
 from evergreen.adapters.postgres.drift_tables import DriftTables
 from evergreen.adapters.postgres.events import PostgresEvents
+from evergreen.adapters.postgres.experiments import PostgresExperiments
 from evergreen.adapters.postgres.features import PostgresFeatures
 from evergreen.adapters.postgres.generations import PostgresGenerations
 from evergreen.adapters.postgres.interactions import PostgresInteractions
@@ -123,6 +124,10 @@ class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorReposi
     @cached_property
     def shadow_trials(self) -> PostgresShadowTrials:
         return PostgresShadowTrials(self.connection)
+
+    @cached_property
+    def experiments(self) -> PostgresExperiments:
+        return PostgresExperiments(self.connection)
 
     @cached_property
     def performance(self) -> PostgresPerformance:
