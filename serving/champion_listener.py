@@ -20,6 +20,7 @@ from evergreen.core.generations import Generations
 from evergreen.ports.serving import Fleet, FleetRegistry, LoadedModel
 from serving.canary import Canaries
 from serving.clock import PlatformTime
+from serving.experiments import Assigner
 from serving.following import Following, Memory
 from serving.model_slot import ModelSlots
 from serving.version_loads import VersionLoads
@@ -51,6 +52,7 @@ class ChampionListener:
         self._memory = memory
         self._clock = clock
         self._generations = generations or Generations()
+        self.assigner = Assigner(slots)
         self._loads = VersionLoads(slots, load, self.poke)
         self._canaries = Canaries(on_canary_fault)
         self._following = Following(slots, self._loads, memory, self._canaries, on_swap)
@@ -186,6 +188,7 @@ class ChampionListener:
         self._clock.follow(self._known.clock)
         self._generations.follow(self._known.generations)
         self._following.follow(self._known)
+        self.assigner.follow(self._known.experiments)
         if self._takes_part and not self._draining:
             await self._speak(self._known)
 

@@ -41,6 +41,7 @@ class Following:
         wanted: list[Key] = [(c.model, c.version) for c in fleet.champions]
         wanted += [(p.model, p.version) for p in fleet.preparing]
         wanted += [(c.model, c.shadow_version) for c in fleet.champions if c.shadow_version is not None]
+        wanted += [(experiment.model, version) for experiment in fleet.experiments for version in sorted(experiment.versions)]
         self._loads.ensure(wanted)
         swapped = [self._swap(champion, self._canary(champion, fleet)) for champion in fleet.champions]
         if any(swapped):

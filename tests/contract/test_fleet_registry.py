@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,7 +19,9 @@ from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
+from evergreen.core.experiment import Experiment, Variant
 from evergreen.ports.champions import DeploymentRow
+from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, FleetRegistry, Preparing
 from evergreen.settings import Settings
 from tests.support.claims import emptied
@@ -70,6 +72,13 @@ class Tables:
             champion = tx.champions.get(model)
             assert champion is not None
             tx.deployments.mark_stable(champion.deployment_id, wall_now())
+
+    def begin(self, *running: Experiment) -> None:
+        with self.store.transaction() as tx:
+            for row in tx.experiments.running():
+                tx.experiments.end(row.plan.name, "stopped", at=wall_now(), by="test", reason="another")
+            for one in running:
+                assert tx.experiments.start(ExperimentRow(one, "ctr", timedelta(hours=24), "test", "test", wall_now(), wall_now() + timedelta(days=1)))
 
     def acks(self) -> list[tuple[str, UUID, str]]:
         with self.store.transaction() as tx, tx.connection.cursor() as cursor:
@@ -131,6 +140,18 @@ async def test_until_it_is_stable_the_one_before_is_its_shadow(both: Both) -> No
     assert (await looked(both))[0] == [ChampionNow(MODEL, 2, 2, SECOND, shadow_version=1)]
     both.promoter.end_bake(MODEL)
     assert (await looked(both))[0] == [ChampionNow(MODEL, 2, 2, SECOND)]
+
+
+async def test_the_experiment_that_runs_is_seen_and_told_at_once(both: Both) -> None:
+    heard = asyncio.Event()
+    await both.worker.listen(heard.set)
+    plan = Experiment("titles", MODEL, (Variant("control", version=1), Variant("b", 2.0, 2, {"diversity": 0.5})), 0.3)
+    both.promoter.begin(plan)
+    async with asyncio.timeout(2):
+        await heard.wait()
+    assert list((await both.worker.look()).experiments) == [plan]
+    both.promoter.begin()
+    assert list((await both.worker.look()).experiments) == []
 
 
 async def test_prepared_is_said_once_and_only_while_it_prepares(both: Both) -> None:

@@ -1,4 +1,4 @@
-"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`, `canary_tallies`, `cache_generations` as one serving worker reads and writes them.
+"""Tables `champions`, `deployments`, `serving_workers`, `worker_acks`, `canary_tallies`, `cache_generations`, `experiments`, as one worker sees them.
 
 Guarantee: an acknowledgement is written only while what it speaks of is still so: condition and insert are one statement. Failure: a worker
 that was stopped for a minute wakes up and goes on where it was. Remedy: its statement finds a closed deployment or another epoch and
@@ -12,6 +12,7 @@ from uuid import UUID
 from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import ClockReading
+from evergreen.core.experiment import Experiment, variants_from
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing
 
 CHANNEL = "champion"
@@ -29,6 +30,7 @@ _PREPARING = """
 SELECT id, model, version, CASE WHEN status = 'canary' THEN canary_share ELSE 0 END AS share
 FROM deployments WHERE status IN ('preparing', 'canary') AND model = ANY($1)
 """
+_EXPERIMENTS = "SELECT name, model, variants, share FROM experiments WHERE status = 'running' AND model = ANY($1)"
 _BEAT = """
 INSERT INTO serving_workers (worker_id, pid, state, serving) VALUES ($1, $2, $3, $4)
 ON CONFLICT (worker_id) DO UPDATE SET heartbeat_at = clock_timestamp(), state = excluded.state, serving = excluded.serving
@@ -62,11 +64,13 @@ class PostgresFleet:
         preparing = await self._postgres.fetch(_PREPARING, self._models)
         clock = await self._postgres.fetch_row("SELECT mode, base, set_at, rate, epoch FROM platform_clock")
         generations = await self._postgres.fetch("SELECT kind, generation FROM cache_generations")
+        experiments = await self._postgres.fetch(_EXPERIMENTS, self._models)
         return Fleet(
             champions=[ChampionNow(**row) for row in champions],
             preparing=[Preparing(row["id"], row["model"], row["version"], row["share"]) for row in preparing],
             clock=None if clock is None else ClockReading(**clock),
             generations={row["kind"]: row["generation"] for row in generations},
+            experiments=[Experiment(row["name"], row["model"], variants_from(row["variants"]), row["share"]) for row in experiments],
         )
 
     async def beat(self, beat: Beat) -> None:

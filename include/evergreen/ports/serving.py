@@ -11,6 +11,7 @@ from uuid import UUID
 
 from evergreen.core.canary import CanaryTally, is_asked
 from evergreen.core.clock import ClockReading
+from evergreen.core.experiment import Experiment
 from evergreen.ports.model import Answering, ModelSpec, Scoring
 
 AckPhase = Literal["prepared", "serving", "refused"]
@@ -167,6 +168,8 @@ class Fleet:
     clock: ClockReading | None = None
     generations: Mapping[str, int] = field(default_factory=dict)
     """See `core.generations`."""
+    experiments: Sequence[Experiment] = ()
+    """Those that run."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ class FleetRegistry(Protocol):
     """Tables `champions`, `deployments`, `serving_workers`, `worker_acks` as a worker sees them. Every call raises Unavailable."""
 
     async def listen(self, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever a champion, a deployment or the clock changes. Called before each look; does nothing while it listens."""
+        """Call `heard` whenever a champion, a deployment, an experiment or the clock changes. Called before each look; does nothing while it listens."""
 
     async def look(self) -> Fleet: ...
 

@@ -13,6 +13,7 @@ from evergreen.contracts.topics import TOPIC_OF
 from evergreen.core.canary import CanaryTally
 from evergreen.core.clock import ClockReading
 from evergreen.core.errors import PublishFailed, Unavailable
+from evergreen.core.experiment import Experiment
 from evergreen.ports.cache import Asked, CachedAnswer, Layer
 from evergreen.ports.messaging import Position
 from evergreen.ports.serving import Beat, ChampionNow, Fleet, Preparing, Seen, StoredFeatures
@@ -168,6 +169,7 @@ class MemoryFleet(Part):
     clock: ClockReading | None = None
     tallies: dict[UUID, CanaryTally] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    experiments: list[Experiment] = field(default_factory=list)
     heard: Callable[[], None] = lambda: None
 
     def prepare(self, deployment: UUID, model: str, version: int) -> None:
@@ -195,6 +197,10 @@ class MemoryFleet(Part):
         self.champions[model] = replace(self.champions[model], shadow_version=None)
         self.heard()
 
+    def begin(self, *running: Experiment) -> None:
+        self.experiments = list(running)
+        self.heard()
+
     def bump(self, kind: str) -> int:
         self.generations[kind] = self.generations.get(kind, 0) + 1
         self.heard()
@@ -206,7 +212,7 @@ class MemoryFleet(Part):
 
     async def look(self) -> Fleet:
         self._answer()
-        return Fleet(list(self.champions.values()), list(self.preparing.values()), self.clock, dict(self.generations))
+        return Fleet(list(self.champions.values()), list(self.preparing.values()), self.clock, dict(self.generations), list(self.experiments))
 
     async def beat(self, beat: Beat) -> None:
         self._answer()
