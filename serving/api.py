@@ -23,6 +23,7 @@ from serving.routes.open_inference import inference_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
 from serving.routes.push import push_routes
+from serving.routes.recommendations import recommendation_routes
 from serving.routes.records import records_routes
 from serving.routes.scoring import scoring_routes
 from serving.routes.search import search_routes
@@ -51,10 +52,11 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     shelf = cold.catalogue
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen))
     records = (feedback_routes(serving, cold), records_routes(cold))
-    people = (interaction_routes(cold.interactions), push_routes(cold.pushes, serving.metrics))
+    lists, metrics = cold.list_answers, serving.metrics
+    people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))
     others = (cache_routes(cold), candidate_routes(cold), probe_routes(serving), auth_routes(serving, cold))
     for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *people, *others):
         api.include_router(router)
-    api.router.routes.append(socket_route(cold.pushes, serving.metrics))
+    api.router.routes.append(socket_route(cold.pushes, lists, metrics))
     serving.when_draining(cold.pushes.drain)
     return api

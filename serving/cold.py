@@ -17,7 +17,7 @@ from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
-from evergreen.adapters.redis_lists import RedisPushes
+from evergreen.adapters.redis_lists import RedisLists, RedisPushes
 from evergreen.adapters.redis_tickets import RedisTickets
 from evergreen.adapters.redis_wakeups import RedisWakeUps
 from evergreen.adapters.token_mint import TokenMint
@@ -40,14 +40,18 @@ from evergreen.services.clear_cache import ClearCache
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
+from evergreen.services.recommend import Recommend
 from evergreen.services.submissions import Submission
 from evergreen.services.take_interactions import TakeInteractions
 from evergreen.services.told_events import TellEvents
 from evergreen.settings import Settings
+from serving.auth.build import Access
 from serving.candidates import Candidates
 from serving.catalogue import Catalogue, build_catalogue
 from serving.dependencies import Joined, Links, video_model
+from serving.exposures import ExposureLog
 from serving.job_starter import JobStarter
+from serving.list_answers import ListAnswers
 from serving.push import PushHub
 
 FEEDBACK_THREADS = 10
@@ -73,6 +77,7 @@ class Cold:
     feedback: TakeFeedback
     interactions: TakeInteractions
     pushes: PushHub
+    list_answers: ListAnswers
     clear_cache: ClearCache
     records: Records
     catalogue: Catalogue
@@ -99,13 +104,8 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
     return Cold(
         feedback=TakeFeedback(parts.specs, tell),
         interactions=TakeInteractions(tell),
-        pushes=PushHub(
-            RedisPushes(links.redis),
-            RedisWakeUps(settings.redis.url.get_secret_value()),
-            per_worker=settings.serving.max_streams,
-            per_user=settings.serving.max_streams_per_user,
-            still_counts=access.gate.authenticator.check_still,
-        ),
+        pushes=_pushes(settings, links, access),
+        list_answers=_list_answers(joined),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         catalogue=build_catalogue(links, joined.slots, video_model(parts.specs), clock, joined.pool),
@@ -116,6 +116,23 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         token_seconds=settings.auth.token_minutes * 60,
         tickets=RedisTickets(links.redis),
         candidates=Candidates(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
+    )
+
+
+def _list_answers(joined: Joined) -> ListAnswers:
+    links, slots, now = joined.links, joined.slots, joined.clock.now
+    lists, pool = RedisLists(links.redis), ThreadPoolExecutor(1, thread_name_prefix="recommend")
+    recommend = Recommend(lists=lists, traces=lists, models=slots, held=slots.held, now=now, pool=pool)
+    return ListAnswers(recommend, lists, ExposureLog(links.telemetry), joined.listener.assigner.variant_of, now, joined.metrics.recommended)
+
+
+def _pushes(settings: Settings, links: Links, access: Access) -> PushHub:
+    return PushHub(
+        RedisPushes(links.redis),
+        RedisWakeUps(settings.redis.url.get_secret_value()),
+        per_worker=settings.serving.max_streams,
+        per_user=settings.serving.max_streams_per_user,
+        still_counts=access.gate.authenticator.check_still,
     )
 
 

@@ -165,6 +165,7 @@ class Joined:
     access: Access
     slots: ModelSlots
     pool: Executor
+    metrics: Metrics
 
 
 def build(settings: Settings, metrics: Metrics) -> Serving:
@@ -191,7 +192,7 @@ def build(settings: Settings, metrics: Metrics) -> Serving:
         pool=pool,
         starter=starter,
         access=access,
-        cold=partial(_cold, settings, Joined(parts, links, clock, listener, starter, access, slots, pool)),
+        cold=partial(_cold, settings, Joined(parts, links, clock, listener, starter, access, slots, pool, metrics)),
         closing=[links, links.redis, links.postgres],
     )
 

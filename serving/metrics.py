@@ -99,6 +99,8 @@ class Metrics:
         self.requests_refused = Counter("requests_refused", "Requests not let in", ["why"], registry=own)
         # 1 while limits are counted by each worker alone, since Redis does not answer.
         self.limiter_degraded = Gauge("limiter_degraded", "Limits are counted without Redis", multiprocess_mode="livemax", registry=own)
+        # Lists answered, by where they came from: many "computed" are lists that expire or are asked for in unusual ways, many "popular" a part that is away.
+        self.recommendations = Counter("recommendations", "Lists of recommendations answered", ["origin"], registry=own)
         # Connections that wait for pushed lists.
         self.streams = Gauge("recommendation_streams", "Open streams of pushed lists", ["kind"], multiprocess_mode="livesum", registry=own)
         # Many "slow" are clients that do not read; many "broken" a fault here.
@@ -166,6 +168,9 @@ class Metrics:
 
     def dropped(self, count: int = 1) -> None:
         self.log_dropped.inc(count)
+
+    def recommended(self, origin: str) -> None:
+        self.recommendations.labels(origin).inc()
 
     def stream_begun(self, kind: StreamKind) -> None:
         self.streams.labels(kind).inc()

@@ -17,11 +17,11 @@ from websockets.http11 import Request
 from evergreen.contracts.api_recommendations import USER_ID
 from evergreen.core.access import Need
 from evergreen.core.errors import InvalidRequest, NotFound
-from evergreen.ports.pushes import Pushed
 from serving.auth.needs import requires
 from serving.auth.own import check_own
 from serving.auth.refusals import Unauthorized
 from serving.bounded import TRANSPORT
+from serving.list_answers import ListAnswers
 from serving.metrics import Metrics, StreamEnd
 from serving.push import PLACE, SLOW_SECONDS, PushHub, Seat
 from serving.push_stream import narrowed
@@ -46,8 +46,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 class ListSocket:
     """An ASGI application for one path. What refuses is raised before anything is accepted."""
 
-    def __init__(self, hub: PushHub, metrics: Metrics) -> None:
-        self._hub, self._metrics = hub, metrics
+    def __init__(self, hub: PushHub, answers: ListAnswers, metrics: Metrics) -> None:
+        self._hub, self._answers, self._metrics = hub, answers, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises NotFound, Forbidden, InvalidRequest, Unavailable, TooManyRequests."""
@@ -89,16 +89,17 @@ class ListSocket:
         try:
             async with aclosing(self._hub.lists(seat, after)) as lists:
                 async for pushed in lists:
-                    if pushed is not None:  # the protocol has heartbeats of its own
+                    # The protocol has heartbeats of its own.
+                    if pushed is not None and (body := await self._answers.pushed(seat.user, pushed, seat.principal)) is not None:
                         async with asyncio.timeout(SLOW_SECONDS):
-                            await send({"type": "websocket.send", "text": _message(pushed)})
+                            await send({"type": "websocket.send", "text": f'{{"id":"{pushed.id}","list":{body.decode()}}}'})
         except Unauthorized:
             return StreamEnd.TOKEN
         return self._hub.why(seat)
 
 
-def socket_route(hub: PushHub, metrics: Metrics) -> WebSocketRoute:
-    route = WebSocketRoute(PATH, ListSocket(hub, metrics))
+def socket_route(hub: PushHub, answers: ListAnswers, metrics: Metrics) -> WebSocketRoute:
+    route = WebSocketRoute(PATH, ListSocket(hub, answers, metrics))
     route.openapi_extra = requires(Need.OWN, ticket=True)  # type: ignore[attr-defined]
     return route
 
@@ -109,7 +110,3 @@ async def _watch(receive: Receive, seat: Seat, talked: asyncio.Event) -> None:
             talked.set()
             break
     seat.leave()
-
-
-def _message(pushed: Pushed) -> str:
-    return f'{{"id":"{pushed.id}","list":{pushed.body.decode()}}}'

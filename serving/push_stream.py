@@ -11,9 +11,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from evergreen.ports.pushes import Pushed
 from serving.auth.refusals import Unauthorized
 from serving.bounded import TRANSPORT
+from serving.list_answers import ListAnswers
 from serving.metrics import Metrics, StreamEnd
 from serving.push import SLOW_SECONDS, PushHub, Seat
 
@@ -29,10 +29,10 @@ class ListStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: PushHub, seat: Seat, metrics: Metrics, *, after: str | None, seconds: float | None) -> None:
+    def __init__(self, hub: PushHub, seat: Seat, answers: ListAnswers, metrics: Metrics, *, after: str | None, seconds: float | None) -> None:
         self.status_code, self.background = 200, None
         self.init_headers(_HEADERS)
-        self._hub, self._seat, self._metrics = hub, seat, metrics
+        self._hub, self._seat, self._answers, self._metrics = hub, seat, answers, metrics
         self._after, self._seconds = after, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +59,10 @@ class ListStream(Response):
         try:
             async with aclosing(self._hub.lists(self._seat, self._after, self._seconds)) as lists:
                 async for pushed in lists:
-                    await _say(send, b":\n\n" if pushed is None else _event(pushed))
+                    if pushed is None:
+                        await _say(send, b":\n\n")
+                    elif (body := await self._answers.pushed(self._seat.user, pushed, self._seat.principal)) is not None:
+                        await _say(send, b"id: %b\nevent: recommendations\ndata: %b\n\n" % (pushed.id.encode(), body))
             end = self._hub.why(self._seat)
         except Unauthorized:
             end = StreamEnd.TOKEN
@@ -81,10 +84,6 @@ def narrowed(scope: Scope) -> asyncio.Transport | None:
     transport.set_write_buffer_limits(high=KERNEL_BYTES)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
     return transport  # type: ignore[no-any-return]
-
-
-def _event(pushed: Pushed) -> bytes:
-    return b"id: %b\nevent: recommendations\ndata: %b\n\n" % (pushed.id.encode(), pushed.body.replace(b"\n", b"\ndata: "))
 
 
 async def _say(send: Send, body: bytes) -> None:

@@ -12,6 +12,7 @@ from evergreen.core.access import Need
 from serving.auth.needs import requires
 from serving.auth.own import check_own
 from serving.errors import responses
+from serving.list_answers import ListAnswers
 from serving.metrics import Metrics
 from serving.problems import UNAVAILABLE
 from serving.push import PLACE, PushHub
@@ -27,11 +28,11 @@ LastSeenToo = Annotated[str | None, Query(pattern=PLACE, description="The same, 
 Seconds = Annotated[int | None, Query(ge=0, le=LONGEST_SECONDS, description="End the stream after as many; 0: what there is now. Default: never")]
 
 
-def push_routes(hub: PushHub, metrics: Metrics) -> APIRouter:
+def push_routes(hub: PushHub, answers: ListAnswers, metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["recommendations"])
-    answers = {**responses(UNAVAILABLE), 200: _EVENTS}
+    said = {**responses(UNAVAILABLE), 200: _EVENTS}
 
-    @router.get("/recommendations/{user_id}/stream", openapi_extra=requires(Need.OWN, ticket=True), response_class=Response, responses=answers)
+    @router.get("/recommendations/{user_id}/stream", openapi_extra=requires(Need.OWN, ticket=True), response_class=Response, responses=said)
     async def stream(
         user_id: Annotated[UserId, Path()], request: Request, last_seen: LastSeen = None, last_event_id: LastSeenToo = None, seconds: Seconds = None
     ) -> Response:
@@ -39,6 +40,6 @@ def push_routes(hub: PushHub, metrics: Metrics) -> APIRouter:
         `/recommendations/{user_id}/ws`. Who cannot send headers brings a `ticket`."""
         principal = request.state.principal
         check_own(principal, user_id)
-        return ListStream(hub, hub.join(user_id, principal), metrics, after=last_seen or last_event_id, seconds=seconds)
+        return ListStream(hub, hub.join(user_id, principal), answers, metrics, after=last_seen or last_event_id, seconds=seconds)
 
     return router

@@ -11,8 +11,9 @@ import pytest
 
 from evergreen.adapters.memory.pushes import MemoryPushes
 from evergreen.adapters.redis_link import RedisLink
-from evergreen.adapters.redis_lists import RedisPushes, push_key
-from evergreen.adapters.redis_wakeups import CHANNEL, RedisWakeUps
+from evergreen.adapters.redis_lists import RedisPushes
+from evergreen.adapters.redis_profiles import PUSH_CHANNEL, key
+from evergreen.adapters.redis_wakeups import RedisWakeUps
 from evergreen.core.errors import Unavailable
 from evergreen.ports.pushes import Pushes, WakeUps
 
@@ -47,8 +48,8 @@ async def parts(request: pytest.FixtureRequest) -> AsyncIterator[Parts]:
     with Redis.from_url(url) as client:
 
         def push(to: str, body: bytes) -> str:
-            entry: bytes = client.xadd(push_key(to), {"body": body}, maxlen=KEPT, approximate=False)
-            client.publish(CHANNEL, to)
+            entry: bytes = client.xadd(key("push", to), {"body": body}, maxlen=KEPT, approximate=False)
+            client.publish(PUSH_CHANNEL, to)
             return entry.decode()
 
         yield Parts(RedisPushes(link), RedisWakeUps(url), push, user)
@@ -111,7 +112,7 @@ async def test_a_subscription_that_was_cut_is_made_again_and_wakes_everybody(sta
         for _ in range(3):
             client.client_kill_filter(_type="pubsub")
             assert await asyncio.wait_for(heard.get(), 5) is None
-        client.publish(CHANNEL, "u1")
+        client.publish(PUSH_CHANNEL, "u1")
         assert await asyncio.wait_for(heard.get(), 5) == "u1"
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
@@ -124,10 +125,10 @@ async def test_what_is_no_stream_is_nothing_to_answer_from(stack_settings) -> No
     url, user = stack_settings.redis.url.get_secret_value(), f"u-{uuid4()}"
     link = RedisLink(url, 1.0)
     with Redis.from_url(url) as client:
-        client.set(push_key(user), "no stream")
+        client.set(key("push", user), "no stream")
         with pytest.raises(Unavailable):
             await RedisPushes(link).begin(user, None)
-        client.delete(push_key(user))
-        client.xadd(push_key(user), {"other": "1"})
+        client.delete(key("push", user))
+        client.xadd(key("push", user), {"other": "1"})
         assert await RedisPushes(link).begin(user, None) == ((), "0-0")
     await link.close()

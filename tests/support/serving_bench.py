@@ -19,6 +19,7 @@ from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDays, MemoryVideos
 from evergreen.adapters.memory.jobs import MemoryJobs
+from evergreen.adapters.memory.lists import MemoryLists
 from evergreen.adapters.memory.pushes import MemoryPushes
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.adapters.memory.store import MemoryStore
@@ -48,6 +49,7 @@ from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
+from evergreen.services.recommend import Recommend
 from evergreen.services.search import Search
 from evergreen.services.show_seen import ShowSeen
 from evergreen.services.show_spread import ShowSpread
@@ -63,6 +65,8 @@ from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.cold import Cold
 from serving.dependencies import Serving
+from serving.exposures import ExposureLog
+from serving.list_answers import ListAnswers
 from serving.metrics import Metrics
 from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
@@ -186,6 +190,8 @@ class Bench:
         self.pushes = MemoryPushes()
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
+        self.lists = MemoryLists()
+        self.recommend = Recommend(lists=self.lists, traces=self.lists, models=self.slots, held=self.slots.held, now=self.clock.now, pool=ThreadPoolExecutor(1))
         self.tell = TellEvents(publisher=self.publisher, keys=self.keys, now=self.clock.now)
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")
@@ -205,6 +211,9 @@ class Bench:
                 feedback=TakeFeedback({SPEC.name: SPEC}, self.tell),
                 interactions=TakeInteractions(self.tell),
                 pushes=self.hub,
+                list_answers=ListAnswers(
+                    self.recommend, self.lists, ExposureLog(self.publisher), listener.assigner.variant_of, self.clock.now, self.metrics.recommended
+                ),
                 clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
                 jobs=self.handed_in,

@@ -13,9 +13,9 @@ from typing import Any, cast
 import hiredis
 import structlog
 
+from evergreen.adapters.redis_profiles import PUSH_CHANNEL
 from evergreen.adapters.redis_wire import Address, Command
 
-CHANNEL = "rec:pushed"
 CONNECT_SECONDS = 2.0
 PING_SECONDS = 5.0
 RETRY_SECONDS, RETRY_MOST_SECONDS = 0.1, 2.0
@@ -88,7 +88,7 @@ class _Subscription(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        said = [*self._address.greeting(), ("SUBSCRIBE", CHANNEL)]
+        said = [*self._address.greeting(), ("SUBSCRIBE", PUSH_CHANNEL)]
         self._transport.write(b"".join(_pack(command) for command in said))
 
     def data_received(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictInt
@@ -12,6 +13,7 @@ USER_ID = r"^[!-.0-~]{1,64}$"
 UserId = Annotated[str, Field(pattern=USER_ID, examples=["42"], description="ASCII without spaces and slashes")]
 ItemId = Annotated[str, Field(pattern=r"^[!-.0-9;-~]{1,63}$", examples=["318"], description="ASCII without spaces, slashes and colons")]
 Label = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+Genre = Annotated[str, Field(pattern=r"^[^\x00]{1,64}$", examples=["Comedy"])]
 InteractionType = Literal["view", "click", "add_to_cart", "like", "purchase", "high_rating"]
 
 
@@ -54,3 +56,28 @@ class InteractionAccepted(Body):
     id: str = Field(description="Of the event; the same for a repeated Idempotency-Key")
     status: Literal["accepted"] = "accepted"
     as_of: str = Field(description="Where it lies on Kafka: give it back as `as_of` to hear when a list reflects it", examples=["interactions:2:1841"])
+
+
+class Recommendation(Body):
+    position: int = Field(ge=1, description="From 1; give it back with a click")
+    item_id: str
+    title: str
+    score: float = Field(description="Of this list alone")
+    reason: str = Field(examples=["because you watched Toy Story (1995)"])
+
+
+class RecommendationList(Body):
+    user_id: str
+    list_id: str = Field(description="Names this list; give it back with a click")
+    items: list[Recommendation] = Field(description="Best first")
+    model_version: str | None = Field(examples=["movie_recommender@3"], description="null: nobody knows which, the popular list as it was remembered")
+    as_of: str = Field(
+        description="The newest of the user's interactions that are in it, per stream; empty: none", examples=["clicks:0:77,interactions:2:1841"]
+    )
+    reflected: bool | None = Field(description="Whether the `as_of` that was asked for is in it; null: none was")
+    made_at: datetime = Field(description="Platform time")
+    origin: Literal["stored", "computed", "popular"]
+    experiment: str | None = Field(description="The user takes part in; give it back with a click")
+    variant: str | None
+    degraded: bool
+    degraded_reasons: list[Literal["model_unavailable", "profile_unavailable", "profile_rebuilding", "overloaded"]]

@@ -31,9 +31,9 @@ class ListMaker:
         bit = {genre: 1 << at for at, genre in enumerate(sorted({genre for genres in self._genres for genre in genres}))}
         self._bits = [sum(bit[genre] for genre in set(genres)) for genres in self._genres]
 
-    def make(self, taste: Taste, k: int) -> list[dict[str, Any]]:
-        """As a list is kept and answered: item_id, title, score, reason."""
-        chosen = top(self._shortlist(taste, max(SHORTLIST, 2 * k)), k, taste, self._knobs)
+    def make(self, taste: Taste, k: int, *, knobs: Knobs | None = None, genres: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """As a list is kept and answered: item_id, title, score, reason. `genres`: items of these alone; none: of all."""
+        chosen = top(self._shortlist(taste, max(SHORTLIST, 2 * k), frozenset(genres)), k, taste, knobs or self._knobs)
         watched = self._watched([one.item for one in chosen], taste)
         title = self.ranker.title
         return [
@@ -46,11 +46,13 @@ class ListMaker:
             for one, near in zip(chosen, watched, strict=True)
         ]
 
-    def _shortlist(self, taste: Taste, most: int) -> list[Candidate]:
+    def _shortlist(self, taste: Taste, most: int, only: frozenset[str]) -> list[Candidate]:
         """The best by the model, and whatever is boosted; nothing that was rated, bought or touched lately."""
         scores = np.array(self.ranker.scores(taste.weighted()), dtype=np.float64)
         left_out = self._positions([*taste.owned, *(touched.item for touched in taste.history)])
         scores[left_out] = -np.inf
+        if only:
+            scores[[at for at, genres in enumerate(self._genres) if only.isdisjoint(genres)]] = -np.inf
         count = min(most, len(scores))
         best = np.argpartition(scores, len(scores) - count)[len(scores) - count :].tolist() if count else []
         wanted = dict.fromkeys([*best, *self._positions(taste.boosts)])

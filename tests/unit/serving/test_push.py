@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from evergreen.contracts.api_recommendations import RecommendationList
 from evergreen.core.access import ALLOWED, Need, Principal, Role
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import Unavailable
 from evergreen.ports.pushes import Pushed
 from serving.auth.refusals import TooManyRequests, Unauthorized
 from serving.push import AT_ONCE, PushHub
+from tests.support.listed import list_body
 from tests.support.serving_bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -139,12 +140,16 @@ async def stream(client: httpx.AsyncClient, user: str = "u1", query: str = "", *
 
 
 async def test_it_reads_as_server_sent_events(client: httpx.AsyncClient, running: Bench) -> None:
-    first, second = (running.pushes.push("u1", json.dumps({"n": number}).encode()) for number in (1, 2))
+    first, second = (running.pushes.push("u1", list_body("u1", number)) for number in (1, 2))
     answer = await stream(client)
     assert (answer.status_code, answer.headers["content-type"], answer.headers["cache-control"]) == (200, "text/event-stream; charset=utf-8", "no-store")
     head, *events, end = answer.text.split("\n\n")
     assert (head[:7], end) == ("retry: ", "")
-    assert events == [f'id: {second}\nevent: recommendations\ndata: {{"n": 2}}']
+    [[place, name, data]] = [event.split("\n") for event in events]
+    assert (place, name) == (f"id: {second}", "event: recommendations")
+    told = RecommendationList.model_validate_json(data.removeprefix("data: "))
+    assert (told.as_of, [item.position for item in told.items]) == ("interactions:0:2", list(range(1, 11)))
+    assert running.lists.shown[-1] == ("u1", tuple(item.item_id for item in told.items))
     for missed in (await stream(client, **{"Last-Event-ID": first}), await stream(client, query=f"&last_event_id={first}")):
         assert missed.text.split("\n\n")[1:-1] == events
     assert (await stream(client, **{"Last-Event-ID": second})).text.split("\n\n")[1:-1] == []
@@ -152,6 +157,7 @@ async def test_it_reads_as_server_sent_events(client: httpx.AsyncClient, running
 
 async def test_a_stream_counts_when_it_begins_not_when_it_ends(running: Bench) -> None:
     async with running.client() as client:
+        assert (await client.get("/livez")).status_code == 200  # waits for FastAPI
         assert (await client.get("/recommendations/u1/stream?seconds=1")).status_code == 200
     running.metrics.flush()
     said = running.metrics.render().decode()
@@ -160,8 +166,15 @@ async def test_a_stream_counts_when_it_begins_not_when_it_ends(running: Bench) -
     assert 'recommendation_streams_ended_total{kind="sse",why="done"} 1.0' in said
 
 
+@pytest.mark.parametrize("body", [b"nonsense", b"{}", list_body("u2", 1), b'{"user_id": "u1", "items": 3}'])
+async def test_what_is_no_list_of_this_user_is_not_sent(client: httpx.AsyncClient, running: Bench, body: bytes) -> None:
+    running.pushes.push("u1", body)
+    assert (await stream(client)).text.split("\n\n")[1:-1] == []
+    assert running.lists.shown == []
+
+
 async def test_a_user_sees_nobody_elses(running: Bench) -> None:
-    running.pushes.push("u1", b'{"secret":1}')
+    running.pushes.push("u1", list_body("u1", 1, filler="secret"))
     for role in Role:
         answer = await stream(running.client(role, subject="u2"))
         assert answer.status_code == (200 if role in ALLOWED[Need.OWN] - {Role.USER} else 403), role

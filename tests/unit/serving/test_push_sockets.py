@@ -20,6 +20,7 @@ from evergreen.core.access import ALLOWED, Need, Role
 from evergreen.core.clock import wall_now
 from serving import push_socket, push_stream
 from serving.worker import Worker, listening
+from tests.support.listed import list_body, number_of
 from tests.support.serving_bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -86,17 +87,19 @@ async def left_of(client: socket.socket) -> bytes:
 
 
 async def test_a_socket_begins_with_the_newest_and_hears_of_each_that_follows(live: Live) -> None:
-    live.bench.pushes.push("u1", b'{"n":1}')
+    live.bench.pushes.push("u1", list_body("u1", 1))
     async with live.connect() as connection:
-        assert (await said(connection))["list"] == {"n": 1}
-        live.bench.pushes.push("u2", b'{"n":0}')
-        place = live.bench.pushes.push("u1", b'{"n":2}')
-        assert await said(connection) == {"id": place, "list": {"n": 2}}
+        assert number_of((await said(connection))["list"]) == 1
+        live.bench.pushes.push("u2", list_body("u2", 0))
+        place = live.bench.pushes.push("u1", list_body("u1", 2))
+        second = await said(connection)
+        assert (second["id"], number_of(second["list"])) == (place, 2)
     for number in (3, 4):
-        live.bench.pushes.push("u1", b'{"n":%d}' % number)
+        live.bench.pushes.push("u1", list_body("u1", number))
     async with live.connect(query=f"?last_event_id={place}") as again:
-        assert [(await said(again))["list"]["n"] for _ in range(2)] == [3, 4]
-        assert (await said(again) if live.bench.pushes.push("u1", b'{"n":5}') else {})["list"] == {"n": 5}
+        assert [number_of((await said(again))["list"]) for _ in range(2)] == [3, 4]
+        live.bench.pushes.push("u1", list_body("u1", 5))
+        assert number_of((await said(again))["list"]) == 5
     await live.bench.until(lambda: live.bench.hub.count == 0)
 
 
@@ -164,8 +167,8 @@ async def test_who_does_not_read_is_dropped_and_nobody_else_notices(live: Live, 
     async with live.connect() as reader:
         await live.bench.until(lambda: live.bench.hub.count == 2)
         for number in range(60):
-            live.bench.pushes.push("u1", json.dumps({"n": number, "filler": "x" * 20_000}).encode())
-            assert (await said(reader))["list"]["n"] == number
+            live.bench.pushes.push("u1", list_body("u1", number, filler="x" * 2_000))
+            assert number_of((await said(reader))["list"]) == number
         await live.bench.until(lambda: live.bench.hub.count == 1)
         assert 'why="slow"} 1.0' in live.bench.metrics.render().decode()
         assert len(taken := await left_of(stuck)) < 400_000  # of 1.2 MB: nothing was kept for it
@@ -179,7 +182,7 @@ async def test_a_socket_that_does_not_read_is_dropped_too(live: Live, monkeypatc
         stuck.transport.pause_reading()
         await live.bench.until(lambda: live.bench.hub.count == 1)
         for _ in range(200):
-            live.bench.pushes.push("u1", json.dumps({"filler": "x" * 60_000}).encode())
+            live.bench.pushes.push("u1", list_body("u1", 1, filler="x" * 6_000))
             await asyncio.sleep(0.01)
             if live.bench.hub.count == 0:
                 break
@@ -188,7 +191,7 @@ async def test_a_socket_that_does_not_read_is_dropped_too(live: Live, monkeypatc
 
 
 async def test_told_to_end_it_sends_everybody_away_at_once(live: Live) -> None:
-    place = live.bench.pushes.push("u1", b'{"n":1}')
+    place = live.bench.pushes.push("u1", list_body("u1", 1))
     async with live.connect() as connection, httpx.AsyncClient(timeout=10) as client:
         url = f"http://127.0.0.1:{live.port}/recommendations/u1/stream"
         async with client.stream("GET", url, headers={**live.bearer(), "last-event-id": place}) as answer:
