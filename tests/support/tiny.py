@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
-from evergreen.ports.model import FittedModel, GateThresholds, ModelSpec, Rows
+from evergreen.ports.model import Constant, FittedModel, GateThresholds, ModelSpec, Rows
 
 FIRST_DAY = date(2025, 1, 1)
 BREAK = date(2025, 3, 1)
@@ -71,7 +71,7 @@ def tiny_spec(name: str = NAME) -> ModelSpec:
         fit=_fit,
         adopt=_adopt,
         predictor=TinyPredictor,
-        baseline=lambda table: float(table["y"].median()),
+        baseline=lambda table: Constant(float(table["y"].median())),
         trusted_types=frozenset({"numpy.dtype"}),
         gates=GateThresholds(segment_column="group"),
     )

@@ -1,8 +1,8 @@
 """Versions in their compiled form on this disk, beside the signed folder they were made from: `<model>/<version>.compiled`.
 
 Guarantee: what is read was written by this home (HMAC-SHA256 with the training job's key) from the very files whose manifest lies in the
-folder, and it holds arrays and JSON only. Failure: a cut or foreign file, an older format, another manifest under the same number. Remedy:
-it counts as absent and is made again."""
+folder, and it holds arrays and JSON only: a forest's, or those the model's own form is made of. Failure: a cut or foreign file, an older
+format, another manifest under the same number. Remedy: it counts as absent and is made again."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evergreen.adapters import artifacts
 from evergreen.adapters.forest import Forest
 from evergreen.core.errors import NotCompilable
+from evergreen.ports.model import ArrayForm
 from evergreen.ports.registry import CompiledVersion, GoldenRows
 
+Content = TypeVar("Content")
 FORMAT = 1
 _SIGNATURE = 64
 _MAX_BYTES = 128 * 2**20
@@ -84,6 +87,19 @@ def unpack(body: bytes) -> Forest:
         )
 
 
+def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Of a form that is no forest."""
+    body = io.BytesIO()
+    np.savez(body, **arrays)  # type: ignore[arg-type]  # its own keyword is no name of an array
+    return body.getvalue()
+
+
+def unpack_arrays(body: bytes) -> dict[str, NDArray[Any]]:
+    """Raises as `unpack`."""
+    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
 def write(folder: Path, key: bytes, *, body: bytes = b"", not_compilable: str = "") -> None:
     """In one step: a reader finds all or nothing. `not_compilable`: why there is no form, so that nobody tries again."""
     head = json.dumps({"format": FORMAT, "source": source_hash(folder), "not_compilable": not_compilable}).encode() + b"\n"
@@ -93,7 +109,7 @@ def write(folder: Path, key: bytes, *, body: bytes = b"", not_compilable: str = 
     Path(file.name).rename(compiled_file(folder))
 
 
-def read(folder: Path, key: bytes) -> Forest | None:
+def read(folder: Path, key: bytes, unpacked: Callable[[bytes], Content]) -> Content | None:
     """None: to be made. Raises NotCompilable when that was tried."""
     try:
         with compiled_file(folder).open("rb") as file:
@@ -110,11 +126,25 @@ def read(folder: Path, key: bytes) -> Forest | None:
     if said["not_compilable"]:
         raise NotCompilable(said["not_compilable"])
     try:
-        return unpack(body)
+        return unpacked(body)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):  # signed, but by another release
         return None
+
+
+def read_version(folder: Path, key: bytes, form: ArrayForm | None) -> CompiledVersion | None:
+    """As `read`, joined with what the folder says of itself."""
+    if form is None:
+        forest = read(folder, key, unpack)
+        return None if forest is None else version_of(forest, *artifacts.read_described(folder, key))
+    arrays = read(folder, key, unpack_arrays)
+    return None if arrays is None else version_by(form, arrays, *artifacts.read_described(folder, key))
 
 
 def version_of(forest: Forest, card: Mapping[str, Any], golden: GoldenRows | None) -> CompiledVersion:
     primary = forest.only("primary")
     return CompiledVersion(forest, lambda matrix: primary.many(matrix)["primary"], card, golden)
+
+
+def version_by(form: ArrayForm, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any], golden: GoldenRows | None) -> CompiledVersion:
+    heads = form.heads(arrays, card)
+    return CompiledVersion(heads, lambda matrix: heads.many(matrix)["primary"], card, golden)

@@ -69,13 +69,13 @@ class MlflowRegistry:
     def compiled(self, spec: ModelSpec, version: int) -> CompiledVersion:
         folder = self._store.fetch(spec.name, version)
         with compiled.one_at_a_time(folder):
-            forest = compiled.read(folder, self._key)
-            if forest is None:
+            found = compiled.read_version(folder, self._key, spec.form)
+            if found is None:
                 self._probe(spec, version, folder)
-                forest = compiled.read(folder, self._key)
-        if forest is None:
+                found = compiled.read_version(folder, self._key, spec.form)
+        if found is None:
             raise ArtifactRefused(f"the compiled form of {spec.name}@{version} does not stay on this disk")
-        return compiled.version_of(forest, *artifacts.read_described(folder, self._key))
+        return found
 
     def probe(self, spec: ModelSpec, version: int) -> Mapping[str, float]:
         return self._probe(spec, version, self._store.check(spec.name, version)).figures

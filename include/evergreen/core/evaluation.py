@@ -105,7 +105,7 @@ class Scorecard:
 
     model_version: str
     reference: str
-    """`name@N` of the champion, or `median` where there is none."""
+    """`name@N` of the champion, or the name of the trivial method (`median`) where there is none."""
     gates: tuple[GateResult, ...]
     first_day: date | None = None
     last_day: date | None = None

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from evergreen.ports.registry import GoldenRows
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -127,6 +129,37 @@ class Predictor(Answering, Protocol):
 
 
 @dataclass(frozen=True)
+class Constant:
+    """The same prediction for every row."""
+
+    value: float
+
+    def __call__(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        import numpy as np
+
+        return np.full(len(features), self.value)
+
+
+Trivial = Callable[["pd.DataFrame"], "NDArray[np.float64]"]
+"""What a method that learns next to nothing predicts: feature rows -> (n,)."""
+
+
+class BuildsArrays(Protocol):
+    def __call__(self, estimators: Mapping[str, Any], card: Mapping[str, Any], golden: GoldenRows | None) -> tuple[Mapping[str, NDArray[Any]], float]:
+        """(arrays, largest difference between what is answered from them and by the estimators). Raises NotCompilable, NotExact."""
+
+
+@dataclass(frozen=True)
+class ArrayForm:
+    """How a version that is no forest of trees is answered from: arrays, made once in a child process."""
+
+    build: str
+    """`module:name` of a `BuildsArrays`: the child imports it by this name, which our code fixes and no artifact."""
+    heads: Callable[[Mapping[str, NDArray[Any]], Mapping[str, Any]], Heads]
+    """(arrays, card) -> heads. Light: serving's workers call it."""
+
+
+@dataclass(frozen=True)
 class Related:
     entity: str
     """Its name in the feature store."""
@@ -160,10 +193,12 @@ class ModelSpec:
     """(feature table of the training window, seed) -> fitted model. Deterministic for equal input and seed."""
     predictor: Callable[[Mapping[str, Any], Mapping[str, Any]], Predictor]
     """(estimators by head, card) -> loaded version."""
-    baseline: Callable[[pd.DataFrame], float]
-    """The trivial prediction from a training table (the median): the first version ever is gated against it."""
+    baseline: Callable[[pd.DataFrame], Trivial]
+    """The trivial method, learnt from a training table: the first version ever is gated against it."""
     trusted_types: frozenset[str]
     """Types skops may load beyond its own defaults: fixed in our code, never read from the artifact."""
+    baseline_name: str = "median"
+    """Of the trivial method, in reports."""
     windows: Windows = field(default_factory=Windows)
     gates: GateThresholds = field(default_factory=GateThresholds)
     adopt: Callable[[Any, pd.DataFrame, int], FittedModel] | None = None
@@ -173,6 +208,8 @@ class ModelSpec:
     """Of a row as all heads see it; starts with the features. Empty: the features."""
     answers: Callable[[Heads, Mapping[str, Any]], Answering] | None = None
     """(heads, card) -> what serving answers from, without pandas or scikit-learn; None: the predictor answers, slower."""
+    form: ArrayForm | None = None
+    """None: serving's form is made of the estimators' trees."""
     request_facts: tuple[str, ...] = ()
     """What a request to serving may give beside feature names: facts they derive from, counts of the day."""
     request_texts: tuple[str, ...] = ()

@@ -33,11 +33,7 @@ from evergreen.services.training import Silver, evaluation_days, feature_table, 
 from evergreen.services.version_names import parse_version
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-MEDIAN = "median"
 
 
 class Evaluate:
@@ -88,7 +84,7 @@ class Evaluate:
         return result
 
     def _judge(self, spec: ModelSpec, row: VersionRow, champion: VersionRow | None, as_of: datetime) -> Scorecard:
-        reference_name = MEDIAN if champion is None else champion.name
+        reference_name = spec.baseline_name if champion is None else champion.name
         loaded: list[LoadedVersion] = []
         safe = run_gates([("quarantine", partial(_not_quarantined, row)), ("artifact", lambda: self._probed(spec, row, loaded))])
         if not all(result.passed for result in safe):
@@ -121,14 +117,7 @@ class Evaluate:
             predictor = self._registry.load(spec, champion.version).predictor
             chances = None if spec.chances is None else partial(spec.chances, predictor)
             return Reference(champion.name, predictor.predict, champion.trained_to, chances)
-        median = spec.baseline(rows_between(spec, table, row.trained_from, row.trained_to))
-
-        def constant(features: pd.DataFrame) -> NDArray[np.float64]:
-            import numpy as np
-
-            return np.full(len(features), median)
-
-        return Reference(MEDIAN, constant)
+        return Reference(spec.baseline_name, spec.baseline(rows_between(spec, table, row.trained_from, row.trained_to)))
 
     def _asked(self, spec: ModelSpec, champion: VersionRow | None, as_of: datetime) -> Sequence[RecordedRequest]:
         if champion is None:

@@ -34,7 +34,7 @@ REST = "the rest"
 
 @dataclass(frozen=True)
 class Reference:
-    """What the candidate is compared with: the champion, or the median predictor where there is none."""
+    """What the candidate is compared with: the champion, or the trivial method where there is none."""
 
     name: str
     predict: Callable[[pd.DataFrame], NDArray[np.float64]]

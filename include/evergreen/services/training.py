@@ -145,14 +145,12 @@ def dataset_hash(rows: pd.DataFrame) -> str:
 
 
 def _measured(spec: ModelSpec, candidate: Candidate) -> Candidate:
-    import numpy as np
-
     predictor = spec.predictor(candidate.fitted.estimators, candidate.fitted.card)
     held_out = candidate.evaluation
-    median = spec.baseline(candidate.train)
+    features, trivial = held_out[list(spec.feature_names)], spec.baseline(candidate.train)
     metrics = {
-        spec.metric: float(losses_on(spec, predictor.predict(held_out[list(spec.feature_names)]), held_out).mean()),
-        f"{spec.metric}_median": float(losses_on(spec, np.full(len(held_out), median), held_out).mean()),
+        spec.metric: float(losses_on(spec, predictor.predict(features), held_out).mean()),
+        f"{spec.metric}_{spec.baseline_name}": float(losses_on(spec, trivial(features), held_out).mean()),
         "training_rows": float(len(candidate.train)),
         "evaluation_rows": float(len(held_out)),
     }

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evergreen.adapters import artifacts
-from evergreen.adapters.compiled import version_of
+from evergreen.adapters.artifact_probe import builder
+from evergreen.adapters.compiled import version_by, version_of
 from evergreen.adapters.golden import golden_rows
 from evergreen.core.errors import NotCompilable, NotExact, NotFound
 from evergreen.ports.model import ModelSpec
@@ -54,6 +55,9 @@ class MemoryRegistry:
             raise NotFound(f"there is no version {spec.name}@{version}")
         estimators, card = artifacts.load_verified(folder, spec.trusted_types, self._key, identity=f"{spec.name}@{version}")
         golden = artifacts.read_golden(folder, self._key)
+        if spec.form is not None:
+            arrays, _ = builder(spec.form.build)(estimators, card, golden)
+            return version_by(spec.form, arrays, card, golden)
         forest, _ = checked_forest(estimators, spec.columns or spec.feature_names, golden)
         return version_of(forest, card, golden)
 

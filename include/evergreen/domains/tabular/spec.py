@@ -11,7 +11,7 @@ from evergreen.domains.tabular.answers import TabularAnswers
 from evergreen.domains.tabular.declared import Declared
 from evergreen.domains.tabular.row import DAY, label_of, readings, row_of, silver_columns
 from evergreen.ports.dataset import Checked, Dataset
-from evergreen.ports.model import Chances, FittedModel, GateThresholds, ModelSpec, Predictor
+from evergreen.ports.model import Chances, Constant, FittedModel, GateThresholds, ModelSpec, Predictor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,10 +103,10 @@ def _predictor(estimators: Mapping[str, Any], card: Mapping[str, Any], declared:
     return TabularPredictor(estimators, card, declared)
 
 
-def _baseline(table: pd.DataFrame, declared: Declared) -> float:
+def _baseline(table: pd.DataFrame, declared: Declared) -> Constant:
     """Median of a training table; of two classes the share of the second. Each is the best a constant can do by the metric."""
     target = table[declared.target.name]
-    return float(target.mean() if declared.classes else target.median())
+    return Constant(float(target.mean() if declared.classes else target.median()))
 
 
 def _squared(predicted: NDArray[np.float64], outcomes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from evergreen.domains.videos.answers import COLUMNS, VideoAnswers
 from evergreen.domains.videos.names import CHANNEL_ENTITY, COUNT_FEATURES, ENTITY, FACTS, FEATURES, GOLD, HISTORY_COLUMNS, TARGET, TIME, channel_key, zone_of
 from evergreen.domains.videos.row import NO_HISTORY, log_views, row_features
-from evergreen.ports.model import Chances, FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
+from evergreen.ports.model import Chances, Constant, FittedModel, GateThresholds, ModelSpec, Predictor, Related, Windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +109,6 @@ def _chances(predictor: Predictor, rows: pd.DataFrame) -> Mapping[str, Chances]:
     return chances(predictor, rows)
 
 
-def _baseline(table: pd.DataFrame) -> float:
+def _baseline(table: pd.DataFrame) -> Constant:
     """Median log views of a training table."""
-    return float(table[TARGET].median())
+    return Constant(float(table[TARGET].median()))

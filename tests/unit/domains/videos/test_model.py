@@ -197,7 +197,7 @@ def test_spec_answers_the_loops_questions(spec: ModelSpec, table: pd.DataFrame) 
     assert {*spec.feature_names, *spec.drift_features, spec.target, spec.time_column, spec.entity_column, str(spec.gates.segment_column)} <= set(table.columns)
     assert not set(spec.feature_names) & set(COUNT_FEATURES)
     assert set(FACTS) | set(COUNT_FEATURES) == set(spec.request_facts)
-    assert spec.baseline(table) == pytest.approx(float(table[TARGET].median()))
+    assert spec.baseline(table)(table.head(2)).tolist() == pytest.approx([float(table[TARGET].median())] * 2)
     for outcome in (
         {},
         {"view_count": None},
