@@ -16,15 +16,15 @@ from evergreen.ports.domain import Offer
 if TYPE_CHECKING:
     from evergreen.settings import Settings
 
-_LAST = "tabular"
-"""What is declared comes after what is programmed: a name of the latter is taken."""
+_ORDER = {"videos": 0, "tabular": 2}
+"""The first is what forms offer first. What is declared comes after what is programmed: a name of the latter is taken."""
 log = structlog.get_logger(__name__)
 
 
 def offers(settings: Settings) -> Sequence[Offer]:
     """Each name once. Light: no domain imports pandas or scikit-learn to say what it offers."""
     found: dict[str, Offer] = {}
-    for package in sorted((one.name for one in pkgutil.iter_modules(domains.__path__) if one.ispkg), key=lambda name: (name == _LAST, name)):
+    for package in sorted((one.name for one in pkgutil.iter_modules(domains.__path__) if one.ispkg), key=lambda name: (_ORDER.get(name, 1), name)):
         module = f"{domains.__name__}.{package}.offers"
         for offer in import_module(module).offers(settings) if find_spec(module) else ():
             if offer.spec.name in found:

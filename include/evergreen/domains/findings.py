@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from evergreen.contracts.events import QualityFinding
 from evergreen.core.severity import Severity
 
 if TYPE_CHECKING:
@@ -37,3 +38,27 @@ def set_aside(findings: Iterable[Finding], rows: pd.DataFrame) -> pd.Series[bool
     for finding in findings:
         concerned |= finding.rows
     return concerned
+
+
+def reasons(findings: Iterable[Finding], rows: pd.DataFrame) -> Any:
+    """Row by row, as an array of texts: why it is set aside."""
+    import numpy as np
+
+    found: list[list[str]] = [[] for _ in range(len(rows))]
+    for finding in findings:
+        for at in np.flatnonzero(finding.rows.to_numpy()).tolist():
+            found[at].append(f"{finding.column}: {finding.why}")
+    return np.array(["; ".join(each) for each in found], dtype=object)
+
+
+def graded(findings: Iterable[Finding], total: int) -> list[tuple[Severity, QualityFinding]]:
+    """As they are told of a batch of so many rows, worst first; those that concern nothing are left out."""
+    told = [_graded(one, total) for one in findings if one.rows.any() or one.severity is not None]
+    return sorted(told, key=lambda one: -one[0])
+
+
+def _graded(finding: Finding, total: int) -> tuple[Severity, QualityFinding]:
+    count = int(finding.rows.sum()) if finding.rows.any() else total
+    share = count / max(total, 1) if finding.share is None else finding.share
+    severity = finding.severity_at(share)
+    return severity, QualityFinding(kind=finding.kind, column=finding.column, count=count, share=min(share, 1.0), detail=finding.why)

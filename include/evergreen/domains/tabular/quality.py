@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evergreen.contracts.events import QualityFinding
 from evergreen.core.quality import INCIDENT_SHARE
 from evergreen.core.severity import Severity
-from evergreen.domains.findings import Finding, set_aside
+from evergreen.domains.findings import Finding, graded, reasons, set_aside
 from evergreen.domains.tabular.coerce import coerced, is_given
 from evergreen.domains.tabular.declared import Declared, Number
 from evergreen.domains.tabular.row import AT, DAY, silver_columns
@@ -37,13 +35,13 @@ def validate(received: pd.DataFrame, last_known: date, declared: Declared) -> Ch
     findings.append(Finding("duplicate", declared.entity.name, again, "the day already holds a row of this name"))
     good &= ~again
     keys = {name: rows.loc[~good, name] for name in (declared.entity.name, DAY) if name not in given.columns}  # of whom and when it was lost
-    quarantined = given.loc[~good].assign(**keys, **{REASON: _reasons(findings, rows)[~good.to_numpy()]})
-    graded = sorted((_graded(one, len(rows)) for one in findings if one.rows.any() or one.severity is not None), key=lambda one: -one[0])
+    quarantined = given.loc[~good].assign(**keys, **{REASON: reasons(findings, rows)[~good.to_numpy()]})
+    told = graded(findings, len(rows))
     return Checked(
         clean=rows.loc[good, list(silver_columns(declared))].reset_index(drop=True),
         quarantined=quarantined.reset_index(drop=True),
-        findings=tuple(finding for _, finding in graded),
-        severity=graded[0][0] if graded else None,
+        findings=tuple(finding for _, finding in told),
+        severity=told[0][0] if told else None,
     )
 
 
@@ -90,18 +88,3 @@ def _incidents(rows: pd.DataFrame, declared: Declared) -> Iterator[Finding]:
         if lost.any():
             worst = float(share[lost].max())
             yield Finding("incident", one.name, lost, f"lost by up to {worst:.0%} of a day's rows", Severity.HIGH, worst)
-
-
-def _reasons(findings: list[Finding], rows: pd.DataFrame) -> Any:
-    reasons: list[list[str]] = [[] for _ in range(len(rows))]
-    for finding in findings:
-        for at in np.flatnonzero(finding.rows.to_numpy()).tolist():
-            reasons[at].append(f"{finding.column}: {finding.why}")
-    return np.array(["; ".join(found) for found in reasons], dtype=object)
-
-
-def _graded(finding: Finding, total: int) -> tuple[Severity, QualityFinding]:
-    count = int(finding.rows.sum()) if finding.rows.any() else total
-    share = count / max(total, 1) if finding.share is None else finding.share
-    severity = finding.severity_at(share)
-    return severity, QualityFinding(kind=finding.kind, column=finding.column, count=count, share=min(share, 1.0), detail=finding.why)

@@ -25,9 +25,9 @@ def home_with(folder: Path, *names: str, text: str | None = None) -> Path:
 
 def test_each_is_a_model_and_a_dataset_of_its_own(tmp_path: Path) -> None:
     parts = Parts(load_settings(home_with(tmp_path, "flats", "boats"), with_stack=False))
-    assert list(parts.specs) == ["video_performance", "boats", "flats"], "the first is what forms offer first"
-    assert list(parts.datasets) == ["videos.KR", "boats.rows", "flats.rows"]
-    assert [dataset.seen for dataset in parts.datasets.values()] == [True, False, False]
+    assert list(parts.specs) == ["video_performance", "movie_recommender", "boats", "flats"], "the first is what forms offer first"
+    assert list(parts.datasets) == ["videos.KR", "movies", "boats.rows", "flats.rows"]
+    assert [dataset.seen for dataset in parts.datasets.values()] == [True, False, False, False]
     assert parts.declared("flats").name == "flats"
     with pytest.raises(NotFound):
         parts.declared("video_performance")
@@ -36,7 +36,7 @@ def test_each_is_a_model_and_a_dataset_of_its_own(tmp_path: Path) -> None:
 def test_one_that_is_broken_does_not_stop_the_others(tmp_path: Path) -> None:
     home_with(tmp_path, "flats")
     home_with(tmp_path, "broken", text="name = 1")
-    assert list(Parts(load_settings(tmp_path, with_stack=False)).specs) == ["video_performance", "flats"]
+    assert list(Parts(load_settings(tmp_path, with_stack=False)).specs) == ["video_performance", "movie_recommender", "flats"]
 
 
 def test_three_of_them_cost_a_worker_no_package_and_at_most_thirty_milliseconds(tmp_path: Path) -> None:
@@ -65,6 +65,6 @@ print(json.dumps({"found": found, "seconds": time.perf_counter() - begun, "broug
     asked = [sys.executable, "-c", code, str(tmp_path)]
     runs = [subprocess.run(asked, cwd=CHECKOUT, env=child_environment(tmp_path), capture_output=True, text=True, timeout=60, check=True) for _ in range(3)]
     told = [json.loads(run.stdout) for run in runs]
-    assert told[0]["found"] == ["video_performance", "one", "three", "two"]
+    assert told[0]["found"] == ["video_performance", "movie_recommender", "one", "three", "two"]
     assert not {"pandas", "numpy", "yaml", "pydantic", "sklearn", "scipy"} & set(told[0]["brought"])
     assert min(one["seconds"] for one in told) <= 0.03

@@ -1,0 +1,48 @@
+"""Names and numbers the movie domain shares. Standard library alone: every process imports it."""
+
+from __future__ import annotations
+
+MODEL = "movie_recommender"
+DATASET = "movies"
+ENTITY, TIME, AT, TARGET = "interaction_id", "day", "at", "relevant"
+"""The entity is one user's first positive interaction with one movie: `user:movie`."""
+HISTORY = 50
+"""Newest positive movies a row and a list look at."""
+RECENT = tuple(f"recent_{number}" for number in range(1, HISTORY + 1))
+"""Newest first, as numbers; NaN = none."""
+MOVIE, SINCE_LAST = "movie_id", "since_last"
+FEATURES = (MOVIE, SINCE_LAST, *RECENT)
+GENRE = "genre"
+WATCHED = (GENRE, "age_years", "popularity", "history_length", "hour")
+"""Columns of a row for drift alone."""
+TITLE, GENRES, YEAR, USER = "title", "genres", "year", "user_id"
+
+SILVER: dict[str, str] = {
+    TIME: "datetime64[us]",
+    AT: "datetime64[us, UTC]",
+    ENTITY: "str",
+    USER: "str",
+    MOVIE: "str",
+    "interaction": "str",
+    "rating": "float64",
+    "source": "str",
+    TITLE: "str",
+    GENRES: "str",
+    YEAR: "float64",
+}
+"""With their pandas types. A movie's title, genres (`Comedy|Drama`) and year travel with its rows: the newest known ones count."""
+RATING = "rating"
+"""The interaction whose meaning is its rating; every other kind is one of KINDS."""
+POSITIVE = frozenset({"click", "add_to_cart", "like", "purchase", "high_rating", "recommendation_click"})
+KINDS = POSITIVE | {RATING, "view", "low_rating", "note"}
+POSITIVE_RATING = 4.0
+GENRE_NAMES = (
+    *("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir"),
+    *("Horror", "IMAX", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+"""MovieLens'. A code is the place in this list; another genre is one more than the last."""
+
+
+def kind_of_rating(rating: float) -> str:
+    """The live interaction a recorded rating is played as."""
+    return "high_rating" if rating >= 4.5 else "like" if rating >= POSITIVE_RATING else "click" if rating >= 3 else "view"
