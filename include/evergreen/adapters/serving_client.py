@@ -15,7 +15,7 @@ import structlog
 from evergreen.core.errors import EvergreenError, Unavailable
 from evergreen.ports.app import Asked
 
-_PARALLEL = 6
+PARALLEL = 6
 UNFIT = 422
 _SHOWN = 300
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ class ServingClient:
     def __init__(self, url: str, token: Callable[[], str], transport: httpx.BaseTransport | None = None) -> None:
         """`token`: one that counts now; asked before every request."""
         self._token = token
-        self._client = httpx.Client(base_url=url, timeout=10, limits=httpx.Limits(max_connections=_PARALLEL), transport=transport)
+        self._client = httpx.Client(base_url=url, timeout=10, limits=httpx.Limits(max_connections=PARALLEL), transport=transport)
 
     def __enter__(self) -> ServingClient:
         return self
@@ -50,13 +50,13 @@ class ServingClient:
         self._client.close()
 
     def ask(self, requests: Sequence[Mapping[str, Any]]) -> list[Asked | None]:
-        with ThreadPoolExecutor(_PARALLEL) as pool:
+        with ThreadPoolExecutor(PARALLEL) as pool:
             answers = list(pool.map(self._ask, requests))
         _say_unfit("/predict/video", answers)
         return [answer if isinstance(answer, Asked) else None for answer in answers]
 
     def tell(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
-        with ThreadPoolExecutor(_PARALLEL) as pool:
+        with ThreadPoolExecutor(PARALLEL) as pool:
             _say_unfit("/feedback", list(pool.map(self._tell, outcomes)))
 
     def _ask(self, request: Mapping[str, Any]) -> Asked | _Unfit | None:

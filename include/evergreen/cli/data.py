@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evergreen.cli.batches import cut, read_lists, released, with_the_rest
-from evergreen.cli.playing import announcer, replay, replay_rows
+from evergreen.cli.playing import announcer, replay, replay_movies, replay_rows
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 from evergreen.core.release import released_at
+from evergreen.domains.movies.names import MODEL as MOVIES
 
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
@@ -49,7 +50,7 @@ def load_videos(path: Path, region: Region = None, first: First = None, last: La
         event = announcer(made).run(f"videos.{region}", batch.rows, batch.first_day, batch.last_day)
         for file in batch.unreadable:
             announcer(made).run(f"videos.{region}", file, batch.first_day, batch.last_day)
-        _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
+        say_batch(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
     _fail_over_unreadable(batches)
     if not as_json:
         typer.echo("Airflow's DAG `ingest` takes them in; see `evergreen events tail` and the Airflow UI.")
@@ -68,7 +69,7 @@ def load_rows(model: str, path: Path, first: First = None, last: Last = None, ba
         event = announcer(made).run(declared.dataset, batch.rows, batch.first_day, batch.last_day)
         for file in batch.unreadable:
             announcer(made).run(declared.dataset, file, batch.first_day, batch.last_day)
-        _say(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
+        say_batch(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
     _fail_over_unreadable(batches)
 
 
@@ -82,7 +83,7 @@ def _rows_of(declared: Declared, path: Path, first: datetime | None, last: datet
 def replay_data(
     path: Path,
     region: Region = None,
-    model: Annotated[str | None, typer.Option(help="A model of your own (`evergreen new-model`) whose rows these are; default: video lists.")] = None,
+    model: Annotated[str | None, typer.Option(help="`movie_recommender` (a MovieLens folder) or a model of your own; default: video lists.")] = None,
     first: First = None,
     last: Last = None,
     batch_days: BatchDays = 1,
@@ -93,8 +94,12 @@ def replay_data(
 ) -> None:
     """Play recorded days through the loop on the replay clock; the clock stays in replay mode until `evergreen clock wall`."""
     from evergreen.cli.context import parts
+    from evergreen.cli.movies import movie_batches
 
     made = parts()
+    if model == MOVIES:
+        _play(made, replay_movies(made, app=app_calls), movie_batches(path, first, last, batch_days), pace, as_json)
+        return
     if model is not None:
         declared = made.declared(model)
         batches = _rows_of(declared, path, first, last, batch_days)
@@ -111,21 +116,29 @@ def simulate_days(
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last list day.")],
     region: Region = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal days.")] = 7,
-    break_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day the mix of the lists changes for good.")] = None,
+    break_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day the world changes for good.")] = None,
     batch_days: BatchDays = 1,
+    model: Annotated[str | None, typer.Option(help="`movie_recommender`: users who rate movies; default: video lists.")] = None,
     pace: Annotated[float, typer.Option(min=0, help="Seconds a batch lasts at least.")] = 0.0,
     app_calls: Annotated[bool, typer.Option("--app/--no-app", help="Ask for predictions and tell the true counts.")] = True,
     as_json: Json = False,
 ) -> None:
     """Play simulated days (seeded, same schema as real ones) through the loop on the replay clock."""
     from evergreen.cli.context import parts
+    from evergreen.cli.movies import simulated_batches
     from evergreen.domains.videos.simulator import simulate
 
     made = parts()
-    region = fed_region(made, region)
     if last < first:
         raise EvergreenError(f"the last day {last.date()} lies before the first {first.date()}")
-    rows = simulate(first.date(), last.date(), seed=seed, region=region, break_on=break_on.date() if break_on else None)
+    changes = break_on.date() if break_on else None
+    if model is not None:
+        if model != MOVIES:
+            raise EvergreenError(f"nothing simulates {model}: leave --model out for video lists, or name {MOVIES}")
+        _play(made, replay_movies(made, app=app_calls), simulated_batches(first.date(), last.date(), seed, changes, batch_days), pace, as_json)
+        return
+    region = fed_region(made, region)
+    rows = simulate(first.date(), last.date(), seed=seed, region=region, break_on=changes)
     batches = cut(rows, first.date(), last.date(), batch_days)
     _play(made, replay(made, region, app=app_calls), batches, pace, as_json)
 
@@ -161,7 +174,7 @@ def _play(made: Parts, played: AbstractContextManager[Replay], batches: Sequence
         )
     with played as driver:
         for number, batch in enumerate(driver.play(batches, pace), 1):
-            _say(batch, as_json, f"digested ({number} of {len(batches)})")
+            say_batch(batch, as_json, f"digested ({number} of {len(batches)})")
 
 
 def _fail_over_unreadable(batches: Sequence[Batch]) -> None:
@@ -173,7 +186,7 @@ def _fail_over_unreadable(batches: Sequence[Batch]) -> None:
         )
 
 
-def _say(batch: Batch, as_json: bool, said: str, **more: Any) -> None:
+def say_batch(batch: Batch, as_json: bool, said: str, **more: Any) -> None:
     if as_json:
         typer.echo(json.dumps({"first_day": str(batch.first_day), "last_day": str(batch.last_day), "rows": len(batch.rows), **more}))
     else:

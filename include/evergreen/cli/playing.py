@@ -54,3 +54,22 @@ def replay(parts: Parts, region: str, *, app: bool = True) -> Iterator[Replay]:
             domain=TrendingApp(),
             dataset=f"videos.{region}",
         )
+
+
+@contextmanager
+def replay_movies(parts: Parts, *, app: bool = True) -> Iterator[Replay]:
+    """`app`: also tell serving each rating as the live interaction it was."""
+    from evergreen.adapters.interactions_client import InteractionsClient
+    from evergreen.domains.movies.app import MovieApp
+    from evergreen.domains.movies.names import DATASET
+    from evergreen.services.replay import Replay
+
+    with InteractionsClient(parts.settings.serving.url, parts.access.own_token("replay")) as client:
+        yield Replay(
+            clock=parts.clock,
+            announce=announcer(parts),
+            backlog=parts.quiescence.backlog,
+            app=client if app else None,
+            domain=MovieApp(),
+            dataset=DATASET,
+        )

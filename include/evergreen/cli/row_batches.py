@@ -29,24 +29,31 @@ Say = Callable[[str], None]
 def row_batches(path: Path, declared: Declared, *, first: date | None, last: date | None, batch_days: int, today: date, say: Say) -> Sequence[Batch]:
     """The days of [first, last], by default to tomorrow, cut into batches; days without rows are in none. Raises DataRejected or EvergreenError
     when nothing is left."""
-    import pandas as pd
-
     from evergreen.domains.tabular.loaders import load_rows
 
     refused: dict[Path, DataRejected] = {}
     rows = load_rows(path, declared, on_rejected=refused.__setitem__)
-    low, high = pd.Timestamp(first or date.min.replace(year=1900)), pd.Timestamp(last or today + timedelta(days=1))
-    kept, lost = rows[(rows[DAY] >= low) & (rows[DAY] <= high)], rows[rows[DAY].isna() | ((rows[DAY] > high) & (last is None))]
-    if kept.empty:
+    made = cut_days(rows, first=first, last=last, batch_days=batch_days, today=today)
+    if not made:
         if refused:
             raise next(iter(refused.values()))
         raise EvergreenError(f"{path} holds no row of {declared.name} in {first or 'the beginning'}…{last or today}")
     for error in refused.values():
         say(f"{error} (announced as it is)")
-    made = _cut(kept, batch_days)
-    strays, files = lost.drop(columns=DAY), tuple(file for file in refused if os.access(file, os.R_OK))
+    return [*made[:-1], replace(made[-1], unreadable=tuple(file for file in refused if os.access(file, os.R_OK)))]
+
+
+def cut_days(rows: pd.DataFrame, *, first: date | None, last: date | None, batch_days: int, today: date) -> list[Batch]:
+    """Rows with their day, NaT where none can be read, as `row_batches` says; none when no row has a day of those asked for."""
+    import pandas as pd
+
+    low, high = pd.Timestamp(first or date.min.replace(year=1900)), pd.Timestamp(last or today + timedelta(days=1))
+    kept, lost = rows[(rows[DAY] >= low) & (rows[DAY] <= high)], rows[rows[DAY].isna() | ((rows[DAY] > high) & (last is None))]
+    if kept.empty:
+        return []
+    made, strays = _cut(kept, batch_days), lost.drop(columns=DAY)
     whole = pd.concat([made[-1].rows, strays], ignore_index=True) if len(strays) else made[-1].rows
-    return [*made[:-1], replace(made[-1], rows=whole, unreadable=files)]
+    return [*made[:-1], replace(made[-1], rows=whole)]
 
 
 def _cut(rows: pd.DataFrame, batch_days: int) -> list[Batch]:
