@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evergreen.domains.movies.factors import Factors, Floats, from_arrays
 from evergreen.domains.movies.names import FEATURES
 from evergreen.domains.movies.ranker import MovieRanker
-from evergreen.ports.model import Heads
+from evergreen.ports.model import Heads, Rows
 from evergreen.ports.recommending import Ranker
 
 LOWEST, HIGHEST = 0.0, 1.0
@@ -45,9 +45,9 @@ class MovieAnswers:
         self._heads = heads
         self._card = card
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        rows = [[number_of(request.get(name)) for name in FEATURES] for request in requests]
-        return [{"prediction": gain, "prediction_lower": LOWEST, "prediction_upper": HIGHEST} for gain in self._heads.many(rows)["primary"].tolist()]
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
+        values = [[number_of(request.get(name)) for name in FEATURES] for request in (requests if rows is None else rows)]
+        return [{"prediction": gain, "prediction_lower": LOWEST, "prediction_upper": HIGHEST} for gain in self._heads.many(values)["primary"].tolist()]
 
     def ranker(self, version: str) -> Ranker:
         """`version`: its name, `name@N`."""
