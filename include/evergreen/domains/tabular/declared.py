@@ -9,6 +9,7 @@ from typing import Literal
 FILE = "spec.toml"
 MAX_CATEGORIES = 200
 MAX_FEATURES = 500
+By = Literal["weekday", "hour", "month"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 OWN = frozenset({"day", "at", "month", "reason", "label", "prediction"})
 """Names of columns this product makes itself."""
@@ -62,6 +63,8 @@ class Declared:
     segments: str | None = None
     daily: bool = False
     """Whether rows come every day."""
+    season: By | None = None
+    """What rows are told apart by before they are compared for drift."""
 
     @property
     def dataset(self) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.domains.tabular.answers import TabularAnswers
 from evergreen.domains.tabular.declared import Declared
-from evergreen.domains.tabular.row import DAY, label_of, readings, row_of, silver_columns
+from evergreen.domains.tabular.row import AT, DAY, label_of, readings, row_of, silver_columns
 from evergreen.ports.dataset import Checked, Dataset
-from evergreen.ports.model import Chances, Constant, FittedModel, GateThresholds, ModelSpec, Predictor
+from evergreen.ports.model import Chances, Constant, FittedModel, GateThresholds, ModelSpec, Predictor, Season
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,7 @@ def tabular_spec(declared: Declared) -> ModelSpec:
         request_row=partial(_request_row, by_feature=readings(declared)),
         chances=partial(_chances, declared=declared) if declared.classes else None,
         losses=_squared if declared.classes else None,
+        season=None if declared.season is None else Season(declared.season, AT if declared.season == "hour" else DAY),
         codes={one.name: {value: float(at) for at, value in enumerate(one.values)} for one in declared.categories if not one.whole},
     )
 

@@ -9,15 +9,15 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from evergreen.core.errors import SpecRefused
-from evergreen.domains.tabular.declared import FILE, MAX_CATEGORIES, MAX_FEATURES, NAME, OWN, Category, Column, Declared, Number
+from evergreen.domains.tabular.declared import FILE, MAX_CATEGORIES, MAX_FEATURES, NAME, OWN, By, Category, Column, Declared, Number
 from evergreen.domains.tabular.toml_lines import line_of
 
 _TAKEN = re.compile(r"(videos?|movies?)(_.*)?")
 """Models and tables of the domains that are code."""
-_TOP = frozenset({"name", "kind", "segments", "daily", "time", "target", "entity", "numbers", "categories"})
+_TOP = frozenset({"name", "kind", "segments", "daily", "season", "time", "target", "entity", "numbers", "categories"})
 
 
 def read_spec(path: Path) -> Declared:
@@ -69,6 +69,7 @@ class _Reader:
             categories=categories,
             segments=self._segments(categories),
             daily=self._daily(),
+            season=self._season(),
         )
 
     def _name(self, folder: str) -> str:
@@ -155,6 +156,15 @@ class _Reader:
         if not isinstance(daily, bool):
             raise self._fault("", "daily", "daily says whether rows come every day: write true or false")
         return daily
+
+    def _season(self) -> By | None:
+        season = self._said.get("season")
+        for known in get_args(By):
+            if season == known:
+                return known  # type: ignore[no-any-return]
+        if season is None:
+            return None
+        raise self._fault("", "season", f"season is {season!r}: write {', '.join(get_args(By)[:-1])} or {get_args(By)[-1]}, or leave it out")
 
     def _told_apart(self, time: Column, target: Column, entity: Column, features: list[Number | Category]) -> None:
         if not features:

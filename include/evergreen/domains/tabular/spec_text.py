@@ -55,6 +55,7 @@ class SpecText:
         yield f"kind = {_text(self.kind)}"
         yield f"daily = {'true' if self.daily else 'false'}   # whether a day without rows is worth a word"
         yield '# segments = "CATEGORY"   # no group of rows may become worse than the others'
+        yield '# season = "weekday"   # or "hour", "month": drift is looked for among rows of the same one, so that a normal Sunday is none'
         yield from self._section("time", self.time)
         if self.time_format:
             yield f"format = {_text(self.time_format)}"

@@ -9,6 +9,7 @@ import pytest
 from evergreen.core.errors import NotFound, SpecRefused
 from evergreen.domains.tabular.declared import Category, Number
 from evergreen.domains.tabular.folder import declared_model, declared_models
+from evergreen.domains.tabular.spec import tabular_spec
 from evergreen.domains.tabular.spec_file import parse_spec, refuse_name
 from evergreen.domains.tabular.spec_text import template
 
@@ -49,6 +50,13 @@ def test_a_whole_spec_says_all_it_declares() -> None:
     assert declared.numbers == (Number("area", "Area (m2)", 0.1, required=True, low=0.0, high=1000.0),)
     assert declared.categories[1] == Category("rooms", "rooms", whole=True, drift=False)
     assert (declared.entity.name, declared.hashed, declared.segments) == ("listing_id", False, "district")
+    assert declared.season is None
+
+
+@pytest.mark.parametrize(("season", "told"), [("weekday", "weekday of day"), ("hour", "hour of at"), ("month", "month of day")])
+def test_a_season_is_of_the_day_or_of_the_hour(season: str, told: str) -> None:
+    declared = parse_spec(f'season = "{season}"\n{WHOLE}', folder="flats")
+    assert str(tabular_spec(declared).season) == told
 
 
 @pytest.mark.parametrize("kind", ["regression", "classification"])
@@ -75,6 +83,7 @@ MISTAKES = {
     "values": ('values = ["north", "south"]', "values = []", 23, "write values"),
     "values twice": ('values = ["north", "south"]', 'values = ["north", "north"]', 23, "different texts"),
     "segments": ('segments = "district"', 'segments = "area"', 3, "one of the categories"),
+    "season": ('segments = "district"', 'season = "sunday"', 3, "write weekday, hour or month"),
     "daily": ('segments = "district"', 'daily = "yes"', 3, "true or false"),
     "classes of a number": ('column = "price"', 'column = "price"\nclasses = ["a", "b"]', 11, "has no classes"),
 }
