@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 
 from evergreen.adapters.evidently_report import EvidentlyReports
+from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.clock import FixedClock
 from evergreen.core.release import released_at
+from evergreen.domains.tabular.spec import tabular_spec
+from evergreen.domains.tabular.spec_file import parse_spec
 from evergreen.domains.tabular.streams import FIRST_DAY, ONSET, Kind, stream
 from evergreen.ports.lake import Lake
 from evergreen.ports.model import ModelSpec, Season
@@ -23,15 +26,34 @@ from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.check_drift import CheckDrift
+from evergreen.services.drift_reference import DriftReference, Reference
+from evergreen.services.retrain import Retrain
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied, said
-from tests.support.tiny import NAME, tiny_spec
+from tests.support.tiny import NAME, FrameLake, tiny_spec
 
 pytestmark = pytest.mark.connected
 INPUTS = ("x1", "x2", "x3", "x5", "x7", "c1")
 WEIGHTS = {"x1": 0.3, "x2": 0.3, "x3": 0.2, "x5": 0.01, "x7": 0.01, "c1": 0.2}
 TRAINED_TO = FIRST_DAY + timedelta(days=ONSET - 8)
 WEEK = timedelta(days=7)
+DECLARED = """
+name = "stream"
+kind = "regression"
+season = "weekday"
+[time]
+column = "at"
+name = "seen_at"
+[target]
+column = "y"
+[entity]
+column = "entity"
+[numbers.x1]
+[numbers.x2]
+[categories.c1]
+values = ["red", "blue", "green"]
+"""
+TABULAR = tabular_spec(parse_spec(DECLARED, folder="stream"))
 SPEC = replace(tiny_spec(), drift_features=INPUTS, categorical_features=("c1",), gold="rows", build_features=lambda silver: silver)
 
 
@@ -118,6 +140,28 @@ def test_the_training_rows_are_read_once_and_then_only_the_window(bench_of: Made
     assert older.features["cost"]["rows_read"] == kept.n + older.n
     assert (newer.features["cost"]["rows_read"], newer.features["cost"]["method"]) == (newer.n, "profile/1")
     assert newer.features["prediction"]["feature"] == "prediction"
+    assert "trained on" in newer.features["notes"][0]  # of this version nobody knows what was said of unseen rows
+
+
+def test_a_retrain_keeps_the_profile_with_its_version(bench_of: Made, tmp_path: Path):
+    """What the first check would make is the same, so a version is as well off without."""
+    bench, registry = bench_of(Kind.STATIONARY), MemoryRegistry(tmp_path)
+    carry_out, lake = CarryOut(bench.store, bench.clock), FrameLake(bench.lake.rows)
+    asked = claimed(bench.store, bench.clock, ActionKind.RETRAIN, {}, model=TABULAR.name, target=TABULAR.name)
+    Retrain(bench.store, bench.clock, carry_out, registry, lake, lambda _: TABULAR).run(asked)
+    loaded, reference = registry.load(TABULAR, 1), DriftReference(bench.store, cast(Lake, lake))
+    with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
+        row, kept = tx.versions.get(TABULAR.name, 1), tx.reference_profiles.get(TABULAR.name, 1)
+        assert row is not None
+        assert kept is not None
+        assert reference.of(TABULAR, row, loaded, bench.clock.now()) == Reference(kept, 0)
+        cursor.execute("DELETE FROM reference_profiles")
+    made = reference.of(TABULAR, row, loaded, bench.clock.now())
+    assert made == Reference(kept, row.trained_rows)
+    assert kept.forward
+    assert kept.season == "weekday of day"
+    assert kept.prediction is not None
+    assert 0.5 * kept.n < sum(kept.prediction.rows) < kept.n
 
 
 def test_without_gold_the_rows_are_built_and_say_the_same(bench_of: Made):

@@ -13,6 +13,8 @@ from operator import add
 from typing import Any
 
 METHOD = "profile/1"
+FORWARD = "forward"
+"""Where a version's card holds the profile, without columns, of what was said of unseen rows."""
 MOST_LABELS = 1_000
 """Of one column; the rarer ones are counted together."""
 
@@ -51,6 +53,11 @@ class ColumnProfile:
     nulls: tuple[int, ...]
     """Rows by stratum whose value is not known, infinite, or no number where numbers belong."""
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """By stratum."""
+        return tuple(sum(counts) + nulls for counts, nulls in zip(self.counts, self.nulls, strict=True))
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -58,9 +65,12 @@ class Profile:
     """By stratum."""
     columns: Mapping[str, ColumnProfile]
     prediction: ColumnProfile | None = None
-    """What the model says of the rows."""
+    """What the model says of the rows, or `forward`."""
     season: str = ""
     """What the strata are; empty: there is one."""
+    forward: bool = False
+    """The prediction is what models of earlier rows alone said of the later rows, as in use. What a version says of rows it was trained on
+    spreads more than what it says of new ones."""
 
     @property
     def n(self) -> int:
@@ -78,6 +88,7 @@ class Profile:
         return {
             "method": METHOD,
             "season": self.season,
+            "forward": self.forward,
             "rows": list(self.rows),
             "columns": {name: _column_json(column) for name, column in self.columns.items()},
             "prediction": None if self.prediction is None else _column_json(self.prediction),
@@ -89,7 +100,8 @@ class Profile:
         if body.get("method") != METHOD:
             raise ValueError(f"a profile made by {body.get('method')!r}, not {METHOD}")
         prediction = None if body["prediction"] is None else _column(body["prediction"])
-        return cls(tuple(body["rows"]), {name: _column(found) for name, found in body["columns"].items()}, prediction, body["season"])
+        columns = {name: _column(found) for name, found in body["columns"].items()}
+        return cls(tuple(body["rows"]), columns, prediction, body["season"], body.get("forward", False))
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,7 @@ class Histogram:
 def mixed(column: ColumnProfile, rows: Sequence[int]) -> Histogram:
     """The column as it would be with `rows` per stratum, so that a lone Sunday is compared with Sundays. The total is the number of rows a
     table without strata would need to be as certain: 1 / sum(share² / own rows). Strata without rows of either side say nothing."""
-    own = [sum(counts) + nulls for counts, nulls in zip(column.counts, column.nulls, strict=True)]
+    own = column.rows
     wanted = [want if have else 0 for want, have in zip(rows, own, strict=True)]
     total = sum(wanted)
     if total == 0:

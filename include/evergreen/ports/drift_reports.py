@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from evergreen.ports.drift_profiles import ReferenceProfiles
 from evergreen.ports.model_store import ModelTransaction
 from evergreen.ports.storage import Lease
 
@@ -50,8 +49,6 @@ class DriftReports(Protocol):
 class DriftTransaction(ModelTransaction, Protocol):
     @property
     def drift_reports(self) -> DriftReports: ...
-    @property
-    def reference_profiles(self) -> ReferenceProfiles: ...
 
 
 class DriftStore(Protocol):

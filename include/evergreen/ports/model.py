@@ -81,6 +81,8 @@ class FittedModel:
     """By head name; `primary` is the one the gates compare."""
     card: Mapping[str, Any]
     """Thresholds, interval quantiles, score distributions, importances, training window: whatever answers need."""
+    forward: pd.Series[float] | None = None
+    """By the table's index: what models of earlier rows alone said of the later ones, as in use. No part of what is saved; None: not known."""
 
 
 class Chances(NamedTuple):

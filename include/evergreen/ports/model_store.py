@@ -7,6 +7,7 @@ from typing import Protocol
 
 from evergreen.ports.alerts import Alerts
 from evergreen.ports.champions import AliasProjections, Champions, Deployments
+from evergreen.ports.drift_profiles import ReferenceProfiles
 from evergreen.ports.ledger import Ledger
 from evergreen.ports.performance import Performance
 from evergreen.ports.shadow_trials import ShadowTrials
@@ -41,6 +42,8 @@ class ModelTransaction(DeployTransaction, Protocol):
     def traffic(self) -> RecordedTraffic: ...
     @property
     def ledger(self) -> Ledger: ...
+    @property
+    def reference_profiles(self) -> ReferenceProfiles: ...
 
 
 class DeployStore(Protocol):

@@ -16,12 +16,12 @@ from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, EvergreenError, InvalidRequest, NotEnoughData, NotFound
 from evergreen.ports.model import FittedModel, ModelSpec
 from evergreen.ports.model_store import ModelStore
-from evergreen.ports.registry import ModelRegistry, NewVersion, RegisteredVersion
+from evergreen.ports.registry import ModelRegistry, NewVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.submissions import SubmittedModel, SubmittedModels
 from evergreen.services.candidates import Origin, new_version
 from evergreen.services.carry_out import CarryOut, give_up
-from evergreen.services.retrain import Retrain
+from evergreen.services.retrain import Retrain, Trained
 from evergreen.services.training import Silver, feature_table, fit_candidate, read_silver, rows_between, window_since_change
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Adopt(Retrain):
                 give_up(tx, claimed.action, claimed.lease, claimed.attempts, str(error), self._clock.now())
             raise
 
-    def _train(self, claimed: ClaimedAction, spec: ModelSpec) -> RegisteredVersion:
+    def _train(self, claimed: ClaimedAction, spec: ModelSpec) -> Trained:
         begun, action = time.monotonic(), claimed.action
         uri, seen_to = str(action.params["candidate"]), date.fromisoformat(action.params["trained_to"])
         table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
@@ -69,7 +69,7 @@ class Adopt(Retrain):
         rows = rows_between(spec, table, window.train_first, window.train_last)[list(spec.feature_names)].tail(TRIED_ROWS)
         estimator = self._submitted.build(spec, submitted, rows)
         new = _completed(spec, estimator, lambda own: new_version(own, fit_candidate(own, table, window), Origin.of(action), time.monotonic() - begun))
-        return self._registry.register(replace(new, spec=spec, tags={**new.tags, **_tags(action.params, submitted)}))
+        return Trained(self._registry.register(replace(new, spec=spec, tags={**new.tags, **_tags(action.params, submitted)})))
 
 
 def _completed(spec: ModelSpec, estimator: Any, candidate_of: Callable[[ModelSpec], NewVersion]) -> NewVersion:

@@ -102,7 +102,7 @@ class CheckDrift:
         if not fair:
             return self._finish(claimed, spec, [], {"outcome": "nothing_to_check", **result})
         watched = self._watch(spec, version)
-        reference = self._reference.of(spec, version, watched.predictor, self._clock.now())
+        reference = self._reference.of(spec, version, watched.loaded, self._clock.now())
         found = [self._compare(claimed, spec, watched, reference, window, rows) for window, rows in fair]
         return self._finish(claimed, spec, found, result)
 
@@ -133,7 +133,7 @@ class CheckDrift:
             score=summary.score,
             drifted=bool(summary.affected),
             features={
-                **as_json(summary, watched.notes),
+                **as_json(summary, reference.profile, watched.notes),
                 "reference": {"first_day": str(version.trained_from), "last_day": str(version.trained_to), "n": summary.n_reference},
                 "current": {"first_day": str(checked.looked_from), "last_day": str(window.last_day), "n": summary.n_current},
                 "cost": {"method": METHOD, "seconds": round(time.monotonic() - begun, 3), "rows_read": len(rows) + reference.rows_read},

@@ -55,10 +55,11 @@ def compare_profiles(reference: Profile, current: Profile, features: Sequence[st
 
 
 def _compare(name: str, reference: Profile, current: Profile, old: ColumnProfile | None, new: ColumnProfile | None) -> Compared:
-    n_old, n_new = reference.n, current.n
+    n_new = current.n
     if old is None:
-        return Compared(name, n_old, n_new, findings=("not in the reference",))
-    comparable = [rows if there else 0 for rows, there in zip(current.rows, reference.rows, strict=True)]
+        return Compared(name, reference.n, n_new, findings=("not in the reference",))
+    n_old = sum(old.rows)
+    comparable = [rows if there else 0 for rows, there in zip(current.rows, old.rows, strict=True)]
     before = mixed(old, comparable)
     findings = [] if sum(comparable) == n_new else [f"{n_new - sum(comparable)} rows of a season the reference does not know"]
     if min(n_old, sum(comparable)) < MIN_ROWS:

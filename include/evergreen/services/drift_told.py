@@ -13,12 +13,15 @@ from evergreen.core.severity import Severity
 from evergreen.ports.drift_reports import DriftReport
 
 _LOST = {"nulls": "null_burst", "missing_column": "column_gone"}
+_SEEN = "the prediction is compared with what the version says of rows it was trained on, which spreads more than what it says of new ones"
 
 
-def as_json(summary: DriftSummary, notes: Sequence[str]) -> dict[str, Any]:
+def as_json(summary: DriftSummary, reference: Profile, notes: Sequence[str]) -> dict[str, Any]:
     irrelevant = [result.feature for result in summary.drifted if not summary.affected]
     if irrelevant:
         notes = [*notes, f"none of the model's business, it hardly uses them: {', '.join(irrelevant)}"]
+    if summary.prediction is not None and not reference.forward:
+        notes = [*notes, _SEEN]
     return {
         "results": [asdict(result) for result in summary.results],
         "losses": [asdict(result) for result in summary.losses],

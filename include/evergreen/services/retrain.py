@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from evergreen.contracts.actions import Action
 from evergreen.contracts.events import ModelTrainingStarted, Window
 from evergreen.core.clock import Clock
+from evergreen.core.drift_profile import Profile
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore, ModelTransaction
 from evergreen.ports.registry import ModelRegistry, RegisteredVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.services.candidates import Origin, completed_payload, new_version, told, version_row
 from evergreen.services.carry_out import CarryOut, resulting_event
+from evergreen.services.drift_reference import candidate_profile
 from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, window_since_change
 
 
+@dataclass(frozen=True)
+class Trained:
+    registered: RegisteredVersion
+    profile: Profile | None = None
+    """What drift will be counted against. None: a step that was repeated found the version; the first drift check makes it."""
+
+
 class Retrain:
-    """Guarantee: one action makes one version and one row. Failure: a crash at any line, or an overlapping retry. Remedy: the registry finds
-    the version by the action's id before it makes one; a version that is complete there is not trained again, only written down."""
+    """Guarantee: one action makes one version and one row, with the profile of its training rows. Failure: a crash at any line, or an overlapping
+    retry. Remedy: the registry finds the version by the action's id before it makes one; a version that is complete there is not trained again,
+    only written down."""
 
     def __init__(
         self, store: ModelStore, clock: Clock, carry_out: CarryOut, registry: ModelRegistry, lake: Silver, spec_of: Callable[[str], ModelSpec]
@@ -35,18 +46,21 @@ class Retrain:
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
         action, spec = claimed.action, self._spec_of(claimed.action.model)
-        registered = self._registry.find(spec.name, str(action.id)) or self._train(claimed, spec)
-        row = version_row(registered, Origin.of(action))
+        found = self._registry.find(spec.name, str(action.id))
+        trained = self._train(claimed, spec) if found is None else Trained(found)
+        row = version_row(trained.registered, Origin.of(action))
         result = told(row)
         with self._store.transaction(claimed.lease) as tx:
             tx.versions.insert(row)
+            if trained.profile is not None:
+                tx.reference_profiles.keep(row.model, row.version, trained.profile, self._clock.now())
             event = resulting_event(
                 action, "model_training_completed", completed_payload(row), subject=spec.name, time=self._clock.now(), target=str(row.version)
             )
             self._carry_out.complete(tx, claimed, [event], result)
         return result
 
-    def _train(self, claimed: ClaimedAction, spec: ModelSpec) -> RegisteredVersion:
+    def _train(self, claimed: ClaimedAction, spec: ModelSpec) -> Trained:
         begun = time.monotonic()
         action = claimed.action
         table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
@@ -54,7 +68,8 @@ class Retrain:
             window = window_since_change(spec, table, self._changes(tx, action))
             tx.outbox.publish(resulting_event(action, "model_training_started", _started(action, spec, window), subject=spec.name, time=self._clock.now()))
         candidate = fit_candidate(spec, table, window)
-        return self._registry.register(new_version(spec, candidate, Origin.of(action), time.monotonic() - begun))
+        profile = candidate_profile(spec, table, candidate)
+        return Trained(self._registry.register(new_version(spec, candidate, Origin.of(action), time.monotonic() - begun)), profile)
 
     def _changes(self, tx: ModelTransaction, action: Action) -> Sequence[date]:
         """The known changes, after this action's own was written down: the first drifted window of the serving version that led to a retrain.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from evergreen.core.drift_profile import FORWARD
 from evergreen.core.errors import NotEnoughData
 from evergreen.core.release import DEFAULT_ZONE, last_released_day
 from evergreen.ports.model import FittedModel, ModelSpec
@@ -131,8 +132,20 @@ def train_candidate(spec: ModelSpec, silver: pd.DataFrame, as_of: datetime, chan
 def fit_candidate(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, seed: int = SEED) -> Candidate:
     train = rows_between(spec, table, window.train_first, window.train_last)
     evaluation = rows_between(spec, table, window.evaluation_first, window.evaluation_last)
-    fitted = spec.fit(train, seed)
+    fitted = _with_forward(spec, spec.fit(train, seed), train)
     return _measured(spec, Candidate(window, fitted, train, evaluation, {}, dataset_hash(train)))
+
+
+def _with_forward(spec: ModelSpec, fitted: FittedModel, train: pd.DataFrame) -> FittedModel:
+    """The counts of what is said of unseen rows are saved with the version: nobody can ask for them once it has seen all."""
+    import numpy as np
+
+    from evergreen.services.drift_profiles import reference_profile
+
+    if fitted.forward is None or fitted.forward.empty:
+        return fitted
+    said = reference_profile(train.loc[fitted.forward.index], (), season=spec.season, predictions=np.asarray(fitted.forward, dtype=np.float64))
+    return replace(fitted, card={**fitted.card, FORWARD: replace(said, forward=True).to_json()})
 
 
 def dataset_hash(rows: pd.DataFrame) -> str:

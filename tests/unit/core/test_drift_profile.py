@@ -20,7 +20,9 @@ def profiles(strata: int) -> st.SearchStrategy[Profile]:
         return st.builds(ColumnProfile, st.just(cells), st.tuples(*(row for _ in range(strata))), st.tuples(*(st.integers(0, 9) for _ in range(strata))))
 
     columns = st.fixed_dictionaries({"x": column(NUMBERS), "c": column(LABELS)})
-    return st.builds(Profile, st.tuples(*(st.integers(0, 500) for _ in range(strata))), columns, st.none() | column(NUMBERS), st.just("weekday of day"))
+    return st.builds(
+        Profile, st.tuples(*(st.integers(0, 500) for _ in range(strata))), columns, st.none() | column(NUMBERS), st.just("weekday of day"), st.booleans()
+    )
 
 
 @given(profile=profiles(7))
@@ -30,7 +32,7 @@ def test_json_and_back_is_the_same(profile: Profile):
 
 @given(profile=profiles(3), other=profiles(3))
 def test_merging_adds_whichever_comes_first(profile: Profile, other: Profile):
-    other = replace(other, prediction=profile.prediction)
+    other = replace(other, prediction=profile.prediction, forward=profile.forward)
     both = profile.merge(other)
     assert both == other.merge(profile)
     assert both.n == profile.n + other.n

@@ -32,7 +32,8 @@ _QUANTILES = np.linspace(0.0, 1.0, 41)
 def fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
     """Deterministic. Rows without a target train nothing. Raises NotEnoughData below MIN_ROWS rows, or with one class only."""
     target_name = declared.target.name
-    rows = table[table[target_name].notna()].sort_values([DAY, AT, declared.entity.name], kind="stable", ignore_index=True)
+    ordered = table[table[target_name].notna()].sort_values([DAY, AT, declared.entity.name], kind="stable")
+    rows = ordered.reset_index(drop=True)
     target = rows[target_name].to_numpy(dtype=np.float64)
     if len(rows) < MIN_ROWS:
         raise NotEnoughData(f"{declared.name}: training needs {MIN_ROWS} rows with {target_name}, got {len(rows)}")
@@ -53,7 +54,7 @@ def fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
         "interval": _interval(target, forward),
         "distributions": {"*": [float(value) for value in np.quantile(target, _QUANTILES)]},
     }
-    return FittedModel({"primary": pipeline}, card)
+    return FittedModel({"primary": pipeline}, card, forward=pd.Series(forward, index=ordered.index).dropna())
 
 
 def _train(declared: Declared, rows: pd.DataFrame, target: Floats, columns: list[str], seed: int) -> Pipeline:

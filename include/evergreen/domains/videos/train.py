@@ -54,7 +54,8 @@ def fit(table: pd.DataFrame, seed: int) -> FittedModel:
 
     Raises NotEnoughData below MIN_ROWS rows with a target.
     """
-    rows = table[table[TARGET].notna()].sort_values([TIME, ENTITY], kind="stable", ignore_index=True)
+    ordered = table[table[TARGET].notna()].sort_values([TIME, ENTITY], kind="stable")
+    rows = ordered.reset_index(drop=True)
     if len(rows) < MIN_ROWS:
         raise NotEnoughData(f"video training needs {MIN_ROWS} first listings with a view count, got {len(rows)}")
     threshold = float(rows[TARGET].quantile(VIRAL_QUANTILE))
@@ -73,7 +74,8 @@ def fit(table: pd.DataFrame, seed: int) -> FittedModel:
     card["still_listed"] = _chance_card(fitted[STILL.name], targets[STILL.name])
     card["growth"] = cards.growth_card(targets[GROW.name], fitted[GROW.name].forward)
     card["features"] = {name: list(head.columns) for name, head in fitted.items()}
-    return FittedModel(estimators={name: head.pipeline for name, head in fitted.items() if head.pipeline is not None}, card=card)
+    estimators = {name: head.pipeline for name, head in fitted.items() if head.pipeline is not None}
+    return FittedModel(estimators, card, forward=pd.Series(fitted[PRIMARY.name].forward, index=ordered.index).dropna())
 
 
 @dataclass(frozen=True)
