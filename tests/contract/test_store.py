@@ -157,6 +157,35 @@ def test_a_retry_waits_its_time(store: RecordStore) -> None:
     assert (row.status, row.error) == (ActionStatus.PENDING, "boom")
 
 
+def test_what_is_put_off_was_never_tried_and_looks_at_what_is_known_then(store: RecordStore) -> None:
+    waits(store, action())
+    claimed = held(store, "r1")
+    later = NOON + timedelta(days=2)
+    with store.transaction(claimed.lease) as tx:
+        tx.actions.put_off(claimed.lease, until=later, why="waits for rows")
+
+    assert claim(store, "r2") is None
+    with store.transaction() as tx:
+        [row] = tx.actions.open_of(ActionKind.RETRAIN, MODEL)
+        again = tx.actions.claim(ActionKind.RETRAIN, "r3", later, MINUTE)
+    assert (row.status, row.error, row.attempts, row.action.due_at, row.action.as_of) == (ActionStatus.PENDING, "waits for rows", 0, later, later)
+    assert again is not None
+    assert (again.action.id, again.attempts, again.lease.token) == (claimed.action.id, 1, claimed.lease.token + 1)
+    with pytest.raises(Fenced), store.transaction(claimed.lease) as tx:
+        tx.actions.finish(claimed.lease, ActionStatus.SUCCEEDED)
+
+
+def test_open_ones_of_a_kind_and_model_come_by_due_time(store: RecordStore) -> None:
+    late, early = action(due_at=NOON + MINUTE), action()
+    waits(store, late, early, action(model="other"), action(ActionKind.EVALUATE))
+    ended = held(store, "r1")
+    with store.transaction() as tx:
+        assert [row.action.id for row in tx.actions.open_of(ActionKind.RETRAIN, MODEL)] == [early.id, late.id]
+    with store.transaction(ended.lease) as tx:
+        tx.actions.finish(ended.lease, ActionStatus.SUCCEEDED)
+        assert [row.action.id for row in tx.actions.open_of(ActionKind.RETRAIN, MODEL)] == [late.id]
+
+
 # Transactions
 
 

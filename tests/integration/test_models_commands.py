@@ -100,7 +100,7 @@ def bench(postgres_settings: Settings, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_first_version_by_hand_from_training_to_history(bench: Bench) -> None:
-    assert bench.said("list") == [{"model": NAME, "champion": None, "epoch": None, "versions": []}]
+    assert bench.said("list") == [{"model": NAME, "champion": None, "epoch": None, "waiting": [], "versions": []}]
     with bench.dags():
         trained = bench.said("train")
     assert trained["result"]["model_version"] == "tiny@1"

@@ -18,7 +18,7 @@ from evergreen.contracts.actions import ActionStatus
 from evergreen.core.errors import InvalidRequest, KeyReused
 from evergreen.settings import Settings
 from tests.support.claims import said
-from tests.support.registry_bench import Bench, Touch, answering, registry_bench
+from tests.support.registry_bench import Bench, Logged, Touch, answering, registry_bench
 from tests.support.tiny import BREAK, FEATURES, tiny_rows
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -31,22 +31,6 @@ ROWS = tiny_rows(39)
 def bench(mlflow_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with registry_bench(mlflow_settings, tmp_path_factory.mktemp("submit")) as made:
         yield made
-
-
-class Logged:
-    """A model somebody logged with MLflow's own client."""
-
-    def __init__(self, bench: Bench, estimator: Any) -> None:
-        import mlflow
-
-        mlflow.set_tracking_uri(bench.tracking_uri)
-        with mlflow.start_run() as run:
-            info = mlflow.sklearn.log_model(
-                estimator, name="theirs", serialization_format="skops", skops_trusted_types=["numpy.dtype"], pip_requirements=["scikit-learn"]
-            )
-        self.uri = str(info.model_uri)
-        self.run_uri = f"runs:/{run.info.run_id}/theirs"
-        self.folder = next(bench.files.rglob(f"{info.model_id}/artifacts"))
 
 
 def _good() -> LinearRegression:
@@ -103,12 +87,6 @@ def test_a_worse_one_is_refused_by_the_gates(bench: Bench) -> None:
     judged = bench.evaluate(int(str(row.result["model_version"]).rpartition("@")[2]))
     assert judged["approved"] is False
     assert "improvement" in judged["failed_gates"]
-
-
-def test_what_its_author_may_have_seen_does_not_judge_it(bench: Bench) -> None:
-    row = bench.submit(Logged(bench, _good()).uri, BREAK - timedelta(days=3))
-    assert row.status is ActionStatus.FAILED
-    assert "submit it again when 7 days after" in str(row.error)
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:1/x", "file:///etc/passwd", "s3://b/k", "models:/../1", "/etc/model"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import pandas as pd
 
 from evergreen.adapters.mlflow_registry import MlflowRegistry
 from evergreen.adapters.postgres.store import PostgresStore
@@ -27,6 +29,7 @@ from evergreen.services.deploy import Deploy
 from evergreen.services.evaluate import Evaluate
 from evergreen.services.promote import Promote
 from evergreen.services.retrain import Retrain
+from evergreen.services.rollback import Rollback
 from evergreen.services.submissions import RequestSubmission, Submission
 from evergreen.settings import Settings
 from serving.loader import VersionLoader
@@ -57,15 +60,14 @@ class Bench:
     files: Path
     folder: Path
     tracking_uri: str
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
+    rows: pd.DataFrame = field(default_factory=lambda: tiny_rows(59))
+    """Of the lake."""
 
     @property
     def touched(self) -> Path:
         """What hostile code would make."""
         return self.folder / "touched"
-
-    @property
-    def clock(self) -> FixedClock:
-        return FixedClock(NOW)
 
     @property
     def carry_out(self) -> CarryOut:
@@ -76,36 +78,46 @@ class Bench:
         return ChampionProjection(self.store, self.registry, [self.spec.name])
 
     def trained(self) -> int:
-        lake = FrameLake(tiny_rows(59))
         claim = claimed(self.store, self.clock, ActionKind.RETRAIN, {}, model=self.spec.name, target=self.spec.name)
-        result = Retrain(self.store, self.clock, self.carry_out, self.registry, lake, lambda _: self.spec).run(claim)
+        result = Retrain(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec).run(claim)
         return int(result["model_version"].rpartition("@")[2])
 
     def evaluate(self, version: int) -> dict[str, Any]:
         claim = claimed(self.store, self.clock, ActionKind.EVALUATE, {}, model=self.spec.name, target=f"{self.spec.name}@{version}")
-        lake = FrameLake(tiny_rows(59))
-        return dict(Evaluate(self.store, self.clock, self.carry_out, self.registry, lake, lambda _: self.spec, NoExperiments()).run(claim))
+        return dict(Evaluate(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec, NoExperiments()).run(claim))
+
+    @property
+    def deploy(self) -> Deploy:
+        return Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=1, confirm_seconds=20)
 
     def promote(self, version: int) -> None:
-        deploy = Deploy(self.store, self.clock, self.carry_out, self.projection, min_confirmations=1, confirm_seconds=20)
         claim = claimed(self.store, self.clock, ActionKind.PROMOTE, {}, model=self.spec.name, target=f"{self.spec.name}@{version}")
         with ServingWorkers(self.store, [Worker("a")]):
-            Promote(deploy).run(claim)
+            Promote(self.deploy).run(claim)
+
+    def roll_back(self, params: dict[str, Any]) -> None:
+        claim = claimed(self.store, self.clock, ActionKind.ROLLBACK, params, model=self.spec.name, target=self.spec.name)
+        with ServingWorkers(self.store, [Worker("a")]):
+            Rollback(self.store, self.registry, self.deploy, lambda _: self.spec).run(claim)
 
     def submit(self, uri: str, trained_to: date, key: str | None = None) -> ActionRow:
         """Asked for and carried out."""
         asked = Submission(self.spec.name, uri, trained_to, "trained elsewhere", "test", key or str(uuid4()))
         action = RequestSubmission(self.store, self.clock, {self.spec.name: self.spec}).run(asked)
-        claim = self.carry_out.claim(ActionKind.RETRAIN, f"run-{action.id}", action.id)
+        return self.adopt(action.id)
+
+    def adopt(self, action_id: UUID) -> ActionRow:
+        """Where it is due."""
+        claim = self.carry_out.claim(ActionKind.RETRAIN, f"run-{uuid4()}", action_id)
         if claim is not None:
             with suppress(EvergreenError):
                 self.adopter().run(claim)
         with self.store.transaction() as tx:
-            return tx.actions.require(action.id)
+            return tx.actions.require(action_id)
 
     def adopter(self) -> Adopt:
         submitted = MlflowSubmittedModels(self.tracking_uri, self.folder)
-        return Adopt(self.store, self.clock, self.carry_out, self.registry, FrameLake(tiny_rows(59)), lambda _: self.spec, submitted)
+        return Adopt(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec, submitted)
 
     def signed(self, version: int) -> Path:
         """The version's own folder in the store."""
@@ -119,6 +131,22 @@ class Bench:
     def _found(self, version: int) -> dict[str, Any]:
         found: dict[str, Any] = self.registry._rest.get("model-versions/get", name=self.spec.name, version=str(version))["model_version"]
         return found
+
+
+class Logged:
+    """A model somebody logged with MLflow's own client."""
+
+    def __init__(self, bench: Bench, estimator: Any, trusted: tuple[str, ...] = ("numpy.dtype",)) -> None:
+        import mlflow
+
+        mlflow.set_tracking_uri(bench.tracking_uri)
+        with mlflow.start_run() as run:
+            info = mlflow.sklearn.log_model(
+                estimator, name="theirs", serialization_format="skops", skops_trusted_types=list(trusted), pip_requirements=["scikit-learn"]
+            )
+        self.uri = str(info.model_uri)
+        self.run_uri = f"runs:/{run.info.run_id}/theirs"
+        self.folder = next(bench.files.rglob(f"{info.model_id}/artifacts"))
 
 
 @contextmanager

@@ -26,5 +26,5 @@ def follow(made: Parts, action: Action, timeout: float, no_wait: bool, as_json: 
         return
     for name, value in result.items():
         typer.echo(f"{name:>18}  {value}")
-    if action.kind is ActionKind.RETRAIN:
+    if action.kind is ActionKind.RETRAIN and "model_version" in result:
         typer.echo(f"The gates judge it next: `evergreen models report {result['model_version']}`")

@@ -19,6 +19,9 @@ def versions_table(models: Sequence[Mapping[str, Any]]) -> None:
             error = "" if row["held_out_error"] is None else f"{row['held_out_error']:.4f}"
             table.add_row(_number(row), escape(_state(row)), row["cause"], "\n".join(row["trained"]), str(row["rows"]), error)
         console.print(table)
+        for one in model["waiting"]:
+            why = "" if one["why"] is None else f": {escape(one['why'])}"
+            console.print(f"to come: {one['reason']}, {one['status']}, due {_minute(one['due_at'])}{why} (`evergreen explain {one['action_id']}`)")
 
 
 def history_table(deployments: Sequence[Mapping[str, Any]]) -> None:

@@ -77,7 +77,13 @@ class ActionQueue(Protocol):
     def retry_later(self, lease: Lease, *, error: str, wait: timedelta) -> None:
         """Back to pending after a failed attempt."""
 
+    def put_off(self, lease: Lease, *, until: datetime, why: str) -> None:
+        """Back to pending, as if never tried, for what it needs is not there yet: due then, by platform time, and looking at what is known then."""
+
     def get(self, action_id: UUID) -> ActionRow | None: ...
+
+    def open_of(self, kind: ActionKind, model: str) -> list[ActionRow]:
+        """Those of a kind and model that have not ended, in the order they come due."""
 
     def expire_leases(self) -> list[ActionRow]:
         """Actions whose lease ran out, back to pending; those whose attempts are used up stay for `give_up`."""

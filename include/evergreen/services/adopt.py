@@ -1,19 +1,22 @@
 """Action `retrain` with a model that was trained elsewhere: fetched and built as hostile, completed and signed by us, then judged like any other.
 
-Guarantee: as of `Retrain`; and no row its author may have seen judges it: what is declared as seen must end before the evaluation window.
-Failure: a hostile or unfit model. Remedy: the action fails for good with the reason (`action_failed`), the champion serves on. An author who
-declares too little is found out by the bake like any version that does worse than promised."""
+Guarantee: as of `Retrain`; and no row its author may have seen judges it: where what is declared as seen reaches into the evaluation window,
+the action waits until newer rows suffice, and those alone judge it. Failure: a hostile or unfit model, or rows that never come. Remedy: the
+action fails for good with the reason (`action_failed`), the champion serves on. An author who declares too little is found out by the bake
+like any version that does worse than promised."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, EvergreenError, InvalidRequest, NotEnoughData, NotFound
+from evergreen.core.release import last_released_day, released_at
 from evergreen.ports.model import FittedModel, ModelSpec
 from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry, NewVersion
@@ -22,13 +25,24 @@ from evergreen.ports.submissions import SubmittedModel, SubmittedModels
 from evergreen.services.candidates import Origin, new_version
 from evergreen.services.carry_out import CarryOut, give_up
 from evergreen.services.retrain import Retrain, Trained
-from evergreen.services.training import Silver, feature_table, fit_candidate, read_silver, rows_between, window_since_change
+from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, rows_between, window_since_change
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TRIED_ROWS = 500
+LONGEST_WAIT = timedelta(days=28)
+"""From what its author has seen to the rows that judge it: a submission does not wait for ever."""
+_AFTER_RELEASE = timedelta(hours=1)
+"""Until the new day's batch has been taken in."""
 _FOR_GOOD = (ArtifactRefused, InvalidRequest, NotEnoughData, NotFound)
+
+
+class WaitsForRows(EvergreenError):
+    def __init__(self, newer: int, why: str, until: datetime) -> None:
+        super().__init__(why)
+        self.newer = newer
+        self.until = until
 
 
 class Adopt(Retrain):
@@ -49,6 +63,10 @@ class Adopt(Retrain):
         """Raises what refuses the model, with the action failed for good, and Unavailable with the action still to be repeated."""
         try:
             return super().run(claimed)
+        except WaitsForRows as early:
+            with self._store.transaction(claimed.lease) as tx:
+                tx.actions.put_off(claimed.lease, until=early.until, why=str(early))
+            return {"waits": str(early), "newer_rows": early.newer, "until": early.until.isoformat()}
         except _FOR_GOOD as error:
             with self._store.transaction(claimed.lease) as tx:
                 give_up(tx, claimed.action, claimed.lease, claimed.attempts, str(error), self._clock.now())
@@ -60,16 +78,30 @@ class Adopt(Retrain):
         table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
         with self._store.transaction(claimed.lease) as tx:
             window = window_since_change(spec, table, tx.change_points.days(spec.name))
-        if seen_to >= window.evaluation_first:
-            raise NotEnoughData(
-                f"trained up to {seen_to}, but {window.evaluation_first}…{window.evaluation_last} judge it: "
-                f"submit it again when {spec.windows.evaluation_days} days after {seen_to} are known"
-            )
+        window = _unseen(spec, table, window, seen_to, last_released_day(action.as_of), last_released_day(self._clock.now()))
         submitted = self._submitted.fetch(spec, uri)
         rows = rows_between(spec, table, window.train_first, window.train_last)[list(spec.feature_names)].tail(TRIED_ROWS)
         estimator = self._submitted.build(spec, submitted, rows)
         new = _completed(spec, estimator, lambda own: new_version(own, fit_candidate(own, table, window), Origin.of(action), time.monotonic() - begun))
-        return Trained(self._registry.register(replace(new, spec=spec, tags={**new.tags, **_tags(action.params, submitted)})))
+        summary = {**new.summary, "trained_to": str(max(window.train_last, seen_to))}
+        tags = {**new.tags, **_tags(action.params, submitted)}
+        return Trained(self._registry.register(replace(new, spec=spec, tags=tags, summary=summary)))
+
+
+def _unseen(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, seen_to: date, known: date, today: date) -> TrainingWindow:
+    """The window with an evaluation of unseen days alone. `known`: the last day that was looked at; `today`: that could be now. Raises WaitsForRows
+    while those days hold too few rows, NotEnoughData when they will not come."""
+    if seen_to < window.evaluation_first:
+        return window
+    needed, newer = spec.gates.min_rows, len(rows_between(spec, table, seen_to + timedelta(days=1), window.evaluation_last))
+    if newer >= needed:
+        return replace(window, evaluation_first=seen_to + timedelta(days=1))
+    if known - seen_to > LONGEST_WAIT:
+        raise NotEnoughData(f"{newer} rows came in {(known - seen_to).days} days after {seen_to}, {needed} judge it: submit it again when there are more")
+    a_day = len(rows_between(spec, table, window.evaluation_first, window.evaluation_last)) / spec.windows.evaluation_days
+    until = released_at(today + timedelta(days=max(1, math.ceil((needed - newer) / a_day)))) + _AFTER_RELEASE
+    why = f"waits for {needed} rows of days after {seen_to}, which its author may have seen; {newer} are known; looks again on {until:%Y-%m-%d}"
+    raise WaitsForRows(newer, why, until)
 
 
 def _completed(spec: ModelSpec, estimator: Any, candidate_of: Callable[[ModelSpec], NewVersion]) -> NewVersion:

@@ -25,7 +25,7 @@ class AwaitAction:
         self._pause = threading.Event()
 
     def run(self, action_id: UUID, timeout_seconds: float, told: Callable[[str], None]) -> Mapping[str, Any]:
-        """The action's result. Raises ActionNotDone."""
+        """The action's result, or, of one that was put off, what it waits for. Raises ActionNotDone."""
         until = time.monotonic() + timeout_seconds
         said = ""
         while True:
@@ -35,6 +35,8 @@ class AwaitAction:
                 told(words)
             if row.status is ActionStatus.SUCCEEDED:
                 return row.result or {}
+            if row.status is ActionStatus.PENDING and row.action.due_at > row.accepted_at:
+                return {"waits": row.error or "for its time", "until": row.action.due_at.isoformat(), "action_id": str(action_id)}
             if row.status in TERMINAL:
                 raise ActionNotDone(f"{row.action.kind} {row.action.target} {row.status}: {row.error}")
             if time.monotonic() >= until:

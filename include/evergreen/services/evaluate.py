@@ -27,9 +27,9 @@ from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
 from evergreen.services.gates_served import ServedForm
-from evergreen.services.held_out import Own, own_errors, younger
+from evergreen.services.held_out import Own, judged_days, own_errors, younger
 from evergreen.services.shadow_trial import ShadowTrialStep
-from evergreen.services.training import Silver, evaluation_days, feature_table, read_silver, rows_between
+from evergreen.services.training import Silver, feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Evaluate:
         (candidate,) = loaded
         try:
             table = feature_table(spec, read_silver(self._lake, spec, as_of), as_of)
-            first, last = evaluation_days(spec, table)
+            first, last = judged_days(spec, table, row)
         except NotEnoughData as error:
             return Scorecard(row.name, reference_name, (*safe, verdict.gate("rows", False, str(error))))
         rows = rows_between(spec, table, first, last)

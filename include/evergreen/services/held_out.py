@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from evergreen.core.release import last_released_day
@@ -10,7 +10,8 @@ from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.versions import VersionRow
 from evergreen.services.row_losses import expected_losses, losses_on
-from evergreen.services.training import rows_between
+from evergreen.services.submissions import CAUSE
+from evergreen.services.training import evaluation_days, rows_between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 Own = tuple[tuple[float, ...], float]
 """Errors by row, and what was to be expected of their mean."""
+
+
+def judged_days(spec: ModelSpec, table: pd.DataFrame, row: VersionRow) -> tuple[date, date]:
+    """The evaluation window; of a submitted version the part its author has not seen (adoption waited until that holds enough rows)."""
+    first, last = evaluation_days(spec, table)
+    return (max(first, row.trained_to + timedelta(days=1)) if row.cause == CAUSE else first), last
 
 
 def own_errors(spec: ModelSpec, candidate: LoadedVersion, row: VersionRow, table: pd.DataFrame) -> Own:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evergreen.contracts.actions import ActionKind
 from evergreen.core.errors import NotFound
 from evergreen.ports.champions import ChampionRow, DeploymentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry
+from evergreen.ports.storage import ActionRow
 from evergreen.ports.versions import VersionRow
 from evergreen.services.estimate_performance import told_estimate
 from evergreen.services.version_names import parse_version, version_name
@@ -22,7 +24,7 @@ class ShowModels:
         self._specs = specs
 
     def overview(self) -> list[dict[str, Any]]:
-        """Each model with its champion and its versions, newest first."""
+        """Each model with its champion, the versions to come, and its versions, newest first."""
         return [self._model(model) for model in self._specs]
 
     def history(self, model: str) -> list[dict[str, Any]]:
@@ -71,16 +73,24 @@ class ShowModels:
         with self._store.transaction() as tx:
             champion = tx.champions.get(model)
             versions = tx.versions.of_model(model)
+            waiting = tx.actions.open_of(ActionKind.RETRAIN, model)
         return {
             "model": model,
             "champion": None if champion is None else champion.name,
             "epoch": None if champion is None else champion.epoch,
+            "waiting": [_waiting(row) for row in waiting],
             "versions": [_version(row, champion, self._specs[model].metric) | {"url": self._registry.version_url(model, row.version)} for row in versions],
         }
 
     def _known(self, model: str) -> None:
         if model not in self._specs:
             raise NotFound(f"no model {model!r}; known: {', '.join(self._specs)}")
+
+
+def _waiting(row: ActionRow) -> dict[str, Any]:
+    """A version to come."""
+    due = row.action.due_at.isoformat()
+    return {"action_id": str(row.action.id), "reason": row.action.reason, "status": row.status, "due_at": due, "why": row.error}
 
 
 def _version(row: VersionRow, champion: ChampionRow | None, metric: str) -> dict[str, Any]:

@@ -62,9 +62,18 @@ class MemoryActions:
         mine = self._mine(lease)
         self._put(replace(mine, status=ActionStatus.PENDING, error=error, retry_at=wall_now() + wait, lease_until=None, rung_at=None))
 
+    def put_off(self, lease: Lease, *, until: datetime, why: str) -> None:
+        mine = self._mine(lease)
+        later = mine.action.model_copy(update={"due_at": until, "as_of": until})
+        self._put(replace(mine, action=later, status=ActionStatus.PENDING, error=why, attempts=0, lease_until=None, rung_at=None))
+
     def get(self, action_id: UUID) -> ActionRow | None:
         found = self._tables.actions.get(action_id)
         return None if found is None else found.row()
+
+    def open_of(self, kind: ActionKind, model: str) -> list[ActionRow]:
+        found = [one for one in self._tables.actions.values() if one.action.kind is kind and one.action.model == model and one.status in OPEN]
+        return [one.row() for one in sorted(found, key=lambda one: one.action.due_at)]
 
     def expire_leases(self) -> list[ActionRow]:
         late = [one for one in self._tables.actions.values() if one.status in OUT and one.lease_until is not None and one.lease_until < wall_now()]

@@ -101,6 +101,9 @@ class PostgresActions:
     def retry_later(self, lease: Lease, *, error: str, wait: timedelta) -> None:
         self._change(lease, "status = 'pending', error = %s, retry_at = clock_timestamp() + %s, lease_until = NULL, rung_at = NULL", (error, wait))
 
+    def put_off(self, lease: Lease, *, until: datetime, why: str) -> None:
+        self._change(lease, "status = 'pending', error = %s, due_at = %s, as_of = %s, attempts = 0, lease_until = NULL, rung_at = NULL", (why, until, until))
+
     def _change(self, lease: Lease, assignments: str, values: tuple[object, ...]) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -115,6 +118,15 @@ class PostgresActions:
             cursor.execute(f"SELECT {_ROW} FROM actions WHERE id = %s", (action_id,))
             found = cursor.fetchone()
         return None if found is None else _row(found)
+
+    def open_of(self, kind: ActionKind, model: str) -> list[ActionRow]:
+        with self._cursor() as cursor:
+            cursor.execute(
+                f"""SELECT {_ROW} FROM actions WHERE kind = %s AND model = %s AND status IN ('pending', 'claimed', 'running')
+                    ORDER BY due_at, created_at, id""",
+                (kind.value, model),
+            )
+            return [_row(found) for found in cursor.fetchall()]
 
     def expire_leases(self) -> list[ActionRow]:
         with self._cursor() as cursor:
