@@ -99,8 +99,7 @@ class Parts:
         from evergreen.adapters.artifacts import signing_key
         from evergreen.adapters.mlflow_registry import MlflowRegistry
 
-        mlflow = self.settings.mlflow
-        key = signing_key(self.settings.signing_key.get_secret_value())
+        mlflow, key = self.settings.mlflow, signing_key(self.settings.signing_key.get_secret_value())
         return MlflowRegistry(mlflow.tracking_uri, cache=self.settings.home / "data" / "models", key=key, public_url=mlflow.public_url)
 
     @cached_property
@@ -185,8 +184,10 @@ class Parts:
     @cached_property
     def projection(self) -> ChampionProjection:
         from evergreen.services.champion_projection import ChampionProjection
+        from evergreen.services.examine_moved import ExamineMoved
 
-        return ChampionProjection(self.store, self.registry, self.specs, self.clock.now)
+        now = self.clock.now
+        return ChampionProjection(self.store, self.registry, self.specs, now, ExamineMoved(self.store, self.registry, self.spec, now).run)
 
     @cached_property
     def deploy(self) -> Deploy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn.linear_model import LinearRegression
 from evergreen.adapters import artifacts
 from evergreen.adapters.mlflow_rest import MlflowRest
 from evergreen.ports.model import FittedModel
+from evergreen.services.examine_moved import ExamineMoved
 from evergreen.settings import Settings
 from tests.support.claims import said
 from tests.support.registry_bench import KEY, Bench, Touch, answering, registry_bench
@@ -114,6 +116,7 @@ def test_a_tampered_version_is_refused_by_the_gates_and_by_alias(bench: Bench, h
         alert = tx.alerts.newest(1)[0]
     assert f"champion of {name} was moved by hand from version 1 to version {version}, which is refused (" in alert.message
     assert _fits(pattern, alert.message), alert.message
+    assert_quarantined(bench, version, pattern)
     assert bench.registry.aliases(name)["champion"] == 1
     assert not bench.touched.exists()
     assert set(psutil.Process().children(recursive=True)) <= children
@@ -123,12 +126,27 @@ def _fits(pattern: str, text: str) -> bool:
     return any(one in text for one in pattern.split("|"))
 
 
+def assert_quarantined(bench: Bench, version: int, pattern: str) -> None:
+    """In the table, and as MLflow's UI shows it."""
+    with bench.store.transaction() as tx:
+        row = tx.versions.get(bench.spec.name, version)
+    assert row is not None
+    assert _fits(pattern, str(row.quarantined)), row.quarantined
+    tags = bench.registry._rest.get("model-versions/get", name=bench.spec.name, version=str(version))["model_version"]["tags"]
+    assert {"key": "evergreen.quarantined", "value": row.quarantined} in tags
+
+
 @pytest.mark.parametrize(
-    ("made", "said_of_it"),
-    [pytest.param(_wider, "feature names should match", id="wrong-feature-count"), pytest.param(_nothing, "finite", id="constant-NaN")],
+    ("made", "said_by_the_gate", "said_by_the_alert"),
+    [
+        pytest.param(_wider, "feature names should match", "does not answer the 2 features serving sends", id="wrong-feature-count"),
+        pytest.param(_nothing, "finite", "its predictions are not sane: 499 of 499 not finite", id="constant-NaN"),
+    ],
 )
-def test_a_version_signed_for_what_it_is_not_is_refused_too(bench: Bench, made: Callable[[pd.DataFrame], LinearRegression], said_of_it: str) -> None:
-    name = bench.spec.name
+def test_a_version_signed_for_what_it_is_not_is_refused_too(
+    bench: Bench, made: Callable[[pd.DataFrame], LinearRegression], said_by_the_gate: str, said_by_the_alert: str
+) -> None:
+    name, children = bench.spec.name, set(psutil.Process().children(recursive=True))
     version = bench.trained()
     _signed_all_the_same(bench, version, made(tiny_rows(59)))
     bench.projection.reconcile()
@@ -140,11 +158,44 @@ def test_a_version_signed_for_what_it_is_not_is_refused_too(bench: Bench, made: 
     assert {"predictions", "parity"} <= set(judged["failed_gates"])
     event = [event.data for event in said(bench.store, "/airflow/evaluate")][-1]
     predictions = next(gate for gate in event["gates"] if gate["name"] == "predictions")
-    assert said_of_it in predictions["detail"]
+    assert said_by_the_gate in predictions["detail"]
     with bench.store.transaction() as tx:
-        alert = tx.alerts.newest(1)[0]
-    assert f"from version 1 to version {version}" in alert.message
+        unfit, moved = tx.alerts.newest(2)
+    assert f"from version 1 to version {version}" in moved.message
+    assert f"{name}@{version}, to which an alias was moved by hand, is refused (" in unfit.message
+    assert said_by_the_alert in unfit.message
+    assert_quarantined(bench, version, said_by_the_alert)
     assert bench.registry.aliases(name)["champion"] == 1
+    assert set(psutil.Process().children(recursive=True)) <= children
+    bench.registry.set_aliases(name, {"champion": version})
+    bench.projection.reconcile()
+    with bench.store.transaction() as tx:
+        again = tx.alerts.newest(1)[0]
+    assert f"which is quarantined (refused ({said_by_the_alert[:20]}" in again.message
+
+
+def test_a_fit_version_an_alias_was_moved_to_stays_as_it_is(bench: Bench) -> None:
+    version = bench.trained()
+    bench.projection.reconcile()
+    bench.registry.set_aliases(bench.spec.name, {"champion": version})
+    bench.projection.reconcile()
+    with bench.store.transaction() as tx:
+        row, alert = tx.versions.get(bench.spec.name, version), tx.alerts.newest(1)[0]
+    assert row is not None
+    assert row.quarantined is None
+    assert f"moved by hand from version 1 to version {version}. It is put back" in alert.message
+
+
+def test_the_version_that_serves_is_told_of_and_goes_on_serving(bench: Bench) -> None:
+    name = bench.spec.name
+    examine = ExamineMoved(bench.store, bench.registry, lambda _: replace(bench.spec, feature_names=("x",)), bench.clock.now)
+    with answering(bench):
+        examine.run(name, 1, "")
+    with bench.store.transaction() as tx:
+        row, alert = tx.versions.get(name, 1), tx.alerts.newest(1)[0]
+    assert row is not None
+    assert row.quarantined is None
+    assert f"{name}@1, to which an alias was moved by hand, is refused (its features are not those serving sends)" in alert.message
 
 
 def test_a_version_somebody_registered_by_hand_is_named_as_not_ours(bench: Bench) -> None:

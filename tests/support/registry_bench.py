@@ -27,6 +27,7 @@ from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.evaluate import Evaluate
+from evergreen.services.examine_moved import ExamineMoved
 from evergreen.services.promote import Promote
 from evergreen.services.retrain import Retrain
 from evergreen.services.rollback import Rollback
@@ -75,7 +76,8 @@ class Bench:
 
     @property
     def projection(self) -> ChampionProjection:
-        return ChampionProjection(self.store, self.registry, [self.spec.name])
+        examine = ExamineMoved(self.store, self.registry, lambda _: self.spec, self.clock.now)
+        return ChampionProjection(self.store, self.registry, [self.spec.name], examine=examine.run)
 
     def trained(self) -> int:
         claim = claimed(self.store, self.clock, ActionKind.RETRAIN, {}, model=self.spec.name, target=self.spec.name)

@@ -145,10 +145,10 @@ def checked_forest(estimators: Mapping[str, Any], columns: Sequence[str], golden
     """(forest, largest difference to the pipelines, relative to 1 + |theirs|) over the golden rows and PARITY_ROWS made to tell. Raises
     NotCompilable, and NotExact when they differ."""
     forest = build_forest({name: _bare(name, estimator) for name, estimator in estimators.items()}, columns)
-    matrix = np.array([*_golden_rows(golden, columns), *parity_rows(forest, 0, PARITY_ROWS)], dtype=np.float64)
+    matrix = np.array([*golden_matrix(golden, columns), *parity_rows(forest, 0, PARITY_ROWS)], dtype=np.float64)
     said, worst = forest.many(matrix), 0.0
     for name, estimator in estimators.items():
-        trained = _asked(estimator, matrix, columns)
+        trained = answers_of(estimator, matrix, columns)
         alone = np.array([forest.one(row)[name] for row in matrix[-_ONE_BY_ONE:].tolist()])
         for ours, theirs in ((said[name], trained), (alone, trained[-_ONE_BY_ONE:])):
             difference = float((np.abs(ours - theirs) / (1.0 + np.abs(theirs))).max())
@@ -170,7 +170,8 @@ def _bare(name: str, estimator: Any) -> Head:
     raise NotCompilable(f"{name}: only a choice of columns before the trees is known")
 
 
-def _golden_rows(golden: GoldenRows | None, columns: Sequence[str]) -> Iterator[list[float]]:
+def golden_matrix(golden: GoldenRows | None, columns: Sequence[str]) -> Iterator[list[float]]:
+    """Its rows by these columns, NaN = not known."""
     if golden is not None:
         places = {name: at for at, name in enumerate(golden.columns)}
         for row in golden.rows:
@@ -178,7 +179,8 @@ def _golden_rows(golden: GoldenRows | None, columns: Sequence[str]) -> Iterator[
             yield [math.nan if value is None else value for value in known]
 
 
-def _asked(estimator: Any, matrix: Any, columns: Sequence[str]) -> Any:
+def answers_of(estimator: Any, matrix: Any, columns: Sequence[str]) -> Any:
+    """A pipeline's own: a value, or the chance of the second class."""
     import pandas as pd
 
     rows = pd.DataFrame(matrix, columns=list(columns))

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from evergreen.adapters import artifacts, compiled, logged_model
 from evergreen.adapters.artifact_probe import Probed, probe_in_child
 from evergreen.adapters.artifact_store import ArtifactStore
+from evergreen.adapters.artifact_vet import vet_in_child
 from evergreen.adapters.golden import golden_rows
 from evergreen.adapters.mlflow_log import log_primary
 from evergreen.adapters.mlflow_rest import MlflowRest
@@ -82,6 +83,9 @@ class MlflowRegistry:
 
     def verify(self, model: str, version: int) -> None:
         self._store.check(model, version)
+
+    def vet(self, spec: ModelSpec, version: int) -> None:
+        vet_in_child(self._store.check(spec.name, version), spec, self._key, identity=f"{spec.name}@{version}")
 
     def _probe(self, spec: ModelSpec, version: int, folder: Path) -> Probed:
         probed = probe_in_child(folder, spec, self._key, identity=f"{spec.name}@{version}")

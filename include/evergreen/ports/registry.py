@@ -94,6 +94,10 @@ class ModelRegistry(Protocol):
         """Compare what the registry holds now with what was signed, the MLflow model beside it too; builds nothing. Raises NotFound, Unavailable,
         ArtifactRefused."""
 
+    def vet(self, spec: ModelSpec, version: int) -> None:
+        """Verify it, load it in a child process with bounded memory and time and ask it for the features serving sends, as the gates `schema` and
+        `predictions` do. Raises like `probe`, with what is wrong."""
+
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         """Tags on the registered version; the same again changes nothing."""
 

@@ -1,4 +1,4 @@
-"""The alert that somebody moved one of the registry's aliases."""
+"""The alerts that somebody moved one of the registry's aliases, and what it was moved to."""
 
 from __future__ import annotations
 
@@ -24,12 +24,22 @@ def alias_moved(model: str, alias: str, before: int | None, found: int | None, w
         "MLflow에 접근할 수 있는 사람을 확인하고, 모델 교체는 `evergreen models promote` 또는 `evergreen models rollback`으로 하세요."
     )
     title = f"MLflow alias {alias} of {model} was moved by hand"
-    details = AlertDetails(
-        event_type=EVENT_TYPE,
-        title_ko=f"[높음] MLflow 별칭이 수동으로 변경됨: {model} {alias}",
-        message_ko=bounded(message_ko, LONGEST_MESSAGE),
-        model_version=None if found is None else f"{model}@{found}",
-    )
+    return _alert(model, title, f"MLflow 별칭이 수동으로 변경됨: {model} {alias}", message, message_ko, None if found is None else f"{model}@{found}", now)
+
+
+def moved_to_unfit(model: str, version: int, cause: str, serves: bool, now: datetime) -> AlertRow:
+    """After it was put back: what the version is. `serves`: it is the champion, which answers from what was verified when it was loaded."""
+    name = f"{model}@{version}"
+    then = "It serves from verified bytes; train a new one." if serves else "It is quarantined: neither promoted nor rolled back to."
+    then_ko = "검증된 파일로 서빙 중입니다. 새로 학습하세요." if serves else "격리되어 배포와 롤백 대상에서 제외됩니다."
+    message = f"{name}, to which an alias was moved by hand, is {cause}. {then}"
+    message_ko = f"수동으로 변경된 별칭이 가리킨 {name}은(는) 사용할 수 없습니다({cause}). {then_ko}"
+    return _alert(model, f"MLflow alias was moved to {name}, which is unfit", f"별칭이 가리킨 {name}은(는) 부적합", message, message_ko, name, now)
+
+
+def _alert(model: str, title: str, title_ko: str, message: str, message_ko: str, version: str | None, now: datetime) -> AlertRow:
+    text_ko = bounded(message_ko, LONGEST_MESSAGE)
+    details = AlertDetails(event_type=EVENT_TYPE, title_ko=f"[높음] {title_ko}", message_ko=text_ko, model_version=version)
     return AlertRow(uuid4(), f"{model}|{EVENT_TYPE}", "high", f"[high] {title}", bounded(message, LONGEST_MESSAGE), model, now, details=details)
 
 

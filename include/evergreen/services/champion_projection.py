@@ -24,12 +24,20 @@ Changes = dict[str, int | None]
 
 
 class ChampionProjection:
-    def __init__(self, store: DeployStore, registry: ModelRegistry, models: Iterable[str], now: Callable[[], datetime] = wall_now) -> None:
-        """`now`: the time alerts carry."""
+    def __init__(
+        self,
+        store: DeployStore,
+        registry: ModelRegistry,
+        models: Iterable[str],
+        now: Callable[[], datetime] = wall_now,
+        examine: Callable[[str, int, str], None] | None = None,
+    ) -> None:
+        """`now`: the time alerts carry. `examine` (model, version, what is known against it): called for what an alias was moved to, once it is back."""
         self._store = store
         self._registry = registry
         self._models = tuple(models)
         self._now = now
+        self._examine = examine
 
     def reconcile(self) -> dict[str, Changes]:
         """What was put right, by model. One request per model when nothing was wrong. Raises Unavailable when the registry does not
@@ -46,19 +54,28 @@ class ChampionProjection:
             log.warning("aliases_not_projected", error=str(error))
 
     def _reconcile(self, model: str) -> Changes:
+        changes, moved = self._put_back(model)
+        for version, against in moved.items():
+            if self._examine is not None:
+                self._examine(model, version, against)
+        return changes
+
+    def _put_back(self, model: str) -> tuple[Changes, dict[int, str]]:
+        """(what was changed, versions that aliases had been moved to by hand and what is known against each)."""
+        moved: dict[int, str] = {}
         with self._store.transaction() as tx:
             tx.projected_aliases.hold(model)
             wanted, ours = _wanted(tx, model), tx.projected_aliases.get(model)
             present = self._registry.aliases(model)
             changes = alias_changes(present, wanted)
             if changes:
-                self._announce(model, present, ours, wanted)
+                moved = self._announce(model, present, ours, wanted)
             left = _ours(wanted) if self._apply(model, changes) else _ours(self._registry.aliases(model))
             if ours is None or changes or ours != left:
                 tx.projected_aliases.put(model, left)
-        return changes
+        return changes, moved
 
-    def _announce(self, model: str, present: Mapping[str, int], ours: ProjectedAliases | None, wanted: Mapping[str, int]) -> None:
+    def _announce(self, model: str, present: Mapping[str, int], ours: ProjectedAliases | None, wanted: Mapping[str, int]) -> dict[int, str]:
         """Committed before anything is written: the alert, what was seen, and what comes."""
         moved, now = moved_by_hand(present, ours, wanted), self._now()
         against = {found: self._against(model, found) for _, found in moved.values()}
@@ -68,6 +85,7 @@ class ChampionProjection:
             tx.projected_aliases.put(model, ProjectedAliases(_ours(present).shown, {alias: wanted.get(alias) for alias in ALIASES}))
         for alias, (before, found) in moved.items():
             log.warning("alias_moved_by_hand", model=model, alias=alias, before=before, found=found)
+        return {version: said for version, said in against.items() if version is not None}
 
     def _against(self, model: str, version: int | None) -> str:
         """What is known against a version an alias was moved to; empty: nothing."""

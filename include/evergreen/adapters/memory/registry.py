@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evergreen.adapters import artifacts
 from evergreen.adapters.artifact_probe import builder
+from evergreen.adapters.artifact_vet import vet
 from evergreen.adapters.compiled import version_by, version_of
 from evergreen.adapters.golden import golden_rows
 from evergreen.core.errors import NotCompilable, NotExact, NotFound
@@ -77,6 +78,13 @@ class MemoryRegistry:
         if not folder.is_dir():
             raise NotFound(f"there is no version {model}@{version}")
         artifacts.read_verified(folder, self._key, identity=f"{model}@{version}")
+
+    def vet(self, spec: ModelSpec, version: int) -> None:
+        """In this process, as `probe`."""
+        self.verify(spec.name, version)
+        folder = self._version_folder(spec.name, version)
+        estimators, card = artifacts.load_verified(folder, spec.trusted_types, self._key, identity=f"{spec.name}@{version}")
+        vet(estimators, card, artifacts.read_golden(folder, self._key), spec.feature_names, spec.columns or spec.feature_names)
 
     def annotate(self, model: str, version: int, tags: Mapping[str, str]) -> None:
         self.tags.setdefault(f"{model}@{version}", {}).update(tags)
