@@ -1,8 +1,9 @@
 """The HTTP protocol of a worker, with an end to what a client may take its time for.
 
 Guarantee: a request's head comes within REQUEST_SECONDS and HEAD_BYTES, its body at BODY_BYTES_PER_SECOND at least beyond that time, or the
-connection ends; while a route does not read on, its client's time stands still. Failure: a client
-that sends a byte a second, or headers without end. Remedy: 408 or 431, and the connection is closed; `serving.worker` asks every second."""
+connection ends; while a route does not read on, or this process itself stood still (a pause of the machine, SIGSTOP), its client's time stands
+still. Failure: a client that sends a byte a second, or headers without end. Remedy: 408 or 431, and the connection is closed; `serving.worker`
+looks every LOOK_SECONDS."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_SECONDS = 15.0
+LOOK_SECONDS = 1.0
 BODY_BYTES_PER_SECOND = 20_000
 """Of what is uploaded for longer."""
 HEAD_BYTES = 65_536
@@ -63,9 +65,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self.begun = None
         super().on_message_complete()
 
-    def end_if_slow(self, now: float) -> None:
+    def end_if_slow(self, now: float, paused: float = 0.0) -> None:
+        """`paused`: seconds since the last look in which this process read from nobody."""
         if self.begun is None:
             return
+        self.begun = min(self.begun + paused, now)
         if self.flow.read_paused:
             self.begun, self._received = now, 0
         elif now - self.begun > REQUEST_SECONDS + self._received / BODY_BYTES_PER_SECOND:

@@ -101,10 +101,10 @@ class HotLane(BoundedProtocol):
         cycle.task = self.loop.create_task(self._reply(cycle, exchange))
         self.tasks.add(cycle.task)
 
-    def end_if_slow(self, now: float) -> None:
+    def end_if_slow(self, now: float, paused: float = 0.0) -> None:
         if self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive and not self.transport.is_closing():
             self.transport.close()
-        super().end_if_slow(now)
+        super().end_if_slow(now, paused)
 
     def _plain(self) -> _Cycle | None:
         """None: this one goes the long way."""

@@ -18,8 +18,8 @@ from typing import Any
 import structlog
 import uvicorn
 
+from serving import bounded
 from serving.app import App
-from serving.bounded import BoundedProtocol
 from serving.dependencies import Serving
 from serving.hot_lane import HotLane
 
@@ -81,6 +81,7 @@ class Worker(uvicorn.Server):
         self._serving = serving
         self._drain_asked = False
         self._drain_until: float | None = None
+        self._looked = time.monotonic()
         self._sockets: list[socket.socket] = []
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -100,9 +101,7 @@ class Worker(uvicorn.Server):
         self._serving.metrics.flush()
         connections = len(self.server_state.connections)
         if counter % 10 == 0:
-            for connection in list(self.server_state.connections):
-                if isinstance(connection, BoundedProtocol):
-                    connection.end_if_slow(time.monotonic())
+            self._look_for_slow_ones(time.monotonic())
             self._serving.metrics.connections.set(connections)
             self._serving.metrics.used()
         if self._drain_asked and self._drain_until is None:
@@ -114,6 +113,12 @@ class Worker(uvicorn.Server):
         if self._drain_until is not None and (not connections or time.monotonic() > self._drain_until):
             self.should_exit = True
         return await super().on_tick(counter)
+
+    def _look_for_slow_ones(self, now: float) -> None:
+        paused, self._looked = max(0.0, now - self._looked - bounded.LOOK_SECONDS), now
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, bounded.BoundedProtocol):
+                connection.end_if_slow(now, paused)
 
 
 def _socket_protocol(*args: Any, **kwargs: Any) -> asyncio.Protocol:

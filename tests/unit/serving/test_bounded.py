@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,11 +13,13 @@ from serving.worker import Worker, listening
 from tests.support.serving_bench import Bench
 
 pytestmark = pytest.mark.anyio
+TICK_SECONDS = 0.05
 
 
 @pytest.fixture
 async def address(running: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, int]]:
     monkeypatch.setattr(bounded, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(bounded, "LOOK_SECONDS", TICK_SECONDS)
     listener = listening("127.0.0.1", 0)
     worker = Worker(running.app, running.serving)
     worker.config.load()
@@ -33,7 +36,7 @@ async def address(running: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 async def _tick(worker: Worker) -> None:
     while True:
         await worker.on_tick(0)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(TICK_SECONDS)
 
 
 async def sent(address: tuple[str, int], first: bytes, drip: bytes = b"") -> bytes:
@@ -98,4 +101,17 @@ async def test_a_long_upload_that_keeps_coming_is_taken(address: tuple[str, int]
         await asyncio.sleep(0.04)
     said = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
     assert b" 202 " in said
+    writer.close()
+
+
+async def test_a_pause_of_the_worker_itself_is_not_held_against_an_upload(address: tuple[str, int], running: Bench) -> None:
+    token = running.client().headers["authorization"].encode()
+    reader, writer = await asyncio.open_connection(*address)
+    head = b"POST /jobs/predictions HTTP/1.1\r\nhost: a\r\nauthorization: " + token + b"\r\ncontent-type: text/csv\r\n"
+    writer.write(head + b"content-length: 9\r\n\r\nhour\n")
+    await asyncio.sleep(2 * TICK_SECONDS)
+    time.sleep(1.0)  # noqa: ASYNC251 - the worker stands still, twice as long as a request may take
+    await asyncio.sleep(2 * TICK_SECONDS)
+    writer.write(b"1\n2\n")
+    assert b" 202 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
     writer.close()
