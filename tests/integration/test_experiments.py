@@ -21,7 +21,8 @@ from evergreen.core.experiment import Variant
 from evergreen.core.experiment_verdict import Counts
 from evergreen.ports.messaging import Received
 from evergreen.services.experiments import RecordedExperiments
-from evergreen.services.record_stream import Recorded, RecordStream
+from evergreen.services.record_in_bulk import Recorded
+from evergreen.services.record_stream import RecordStream
 from evergreen.settings import Settings
 from tests.support.claims import emptied
 from tests.support.events import NOON
