@@ -25,6 +25,7 @@ from evergreen.core.clock import wall_now
 from evergreen.domains.videos.spec import video_spec
 from evergreen.environment import share_metrics
 from evergreen.local_stack.testing import stack
+from evergreen.ports.model import Rows
 from evergreen.ports.serving import Champion, Later, LoadedModel, PredictionLog, PredictionRecord
 from evergreen.services.predict import Predict
 from serving.hot import Call
@@ -47,7 +48,7 @@ class Model:
         fields = {"prediction": 5.2, "prediction_lower": 4.9, "prediction_upper": 5.6, "predicted_views": 158489, "confidence": 0.61}
         self._answer = fields | {f"field_{number}": number / 7 for number in range(12)} | {"features_used": list(FEATURES), "key_factors": []}
 
-    def answer(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def answer(self, requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
         until = time.perf_counter() + MODEL_SECONDS
         while time.perf_counter() < until:
             pass
