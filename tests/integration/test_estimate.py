@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.postgres.store import PostgresStore
+from evergreen.cli.explain import told
 from evergreen.cli.tables import report_text
 from evergreen.core.clock import FixedClock
+from evergreen.ports.explanations import ExplanationStore
+from evergreen.services.explain_one import Explain
 from evergreen.services.show_models import ShowModels
 from evergreen.settings import Settings
 from tests.integration.test_check_performance import GOOD, SINCE, SPEC, Bench, days, evening
@@ -64,6 +68,23 @@ def test_without_outcomes_an_estimate_is_told_as_one(bench: Bench, capsys: pytes
     printed = " ".join(capsys.readouterr().out.split())
     assert f"estimated: error {said['estimated']:.4f}" in printed
     assert "estimated, not measured" in printed
+
+
+def test_explain_tells_it_as_one(bench: Bench) -> None:
+    version = _served(bench)
+    _asked(bench, version, date(2025, 2, 1), 10, half=0.2)
+    said = bench.check(evening(date(2025, 2, 10)))["estimated"]
+    with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM actions WHERE kind = 'performance_check'")
+        [(action_id,)] = cursor.fetchall()
+    found = Explain(cast("ExplanationStore", bench.store), lambda: [], "http://airflow").run(str(action_id))
+    [fate] = found.actions
+    assert fate.result is not None
+    assert (fate.result["outcome"], fate.result["estimated"]["kind"]) == ("too_few_labels", "estimated")
+    assert fate.results == []  # nothing was said to anybody
+    lines = [line.strip() for line in told(found)]
+    assert any(line.startswith(f"estimated: error {said['estimated']:.4f}, between") and "200 predictions of 2025-02-01 … 2025-02-10" in line for line in lines)
+    assert any(line.startswith("estimated, not measured") for line in lines)
 
 
 def test_one_estimate_for_a_day_however_often_it_is_looked_at(bench: Bench) -> None:

@@ -92,6 +92,11 @@ def test_every_retrain_has_its_line(bench: Bench) -> None:
     assert bad["realised_interval"][0] > 1.0
     assert bad["rows"] == 80
     totals = found["totals"]
+    with bench.store.transaction() as tx:
+        [(model, gauge)] = tx.observations.figures(bench.clock.now()).ledger.items()
+    assert (model, gauge.retrains, gauge.cost_seconds, gauge.closed) == (NAME, 4, 15.0, 3)
+    assert gauge.realised == pytest.approx(totals["mean_realised"])
+    assert gauge.avoided == pytest.approx(totals["avoided"])
     assert (totals["retrains"], totals["served"], totals["refused"], totals["rolled_back"]) == (4, 3, 1, 1)
     assert totals["cost_seconds"] == 15.0
     assert totals["avoided"] == pytest.approx(second["avoided"] + bad["avoided"])

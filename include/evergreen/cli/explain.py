@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergreen.cli.tables import estimate_lines
+
 if TYPE_CHECKING:
     from evergreen.contracts.api_records import ActionFate, ApprovalSaid, DeploymentSaid, EventRecord, Explanation
 
@@ -88,9 +90,16 @@ def _action(action: ActionFate) -> list[str]:
     lines += [f"  {_approval(one)}" for one in action.approvals]
     lines += [f"  gate {gate['name']}: {'passed' if gate['passed'] else 'FAILED'} {gate['detail']}" for gate in action.gates]
     lines += [line for one in action.deployments for line in _deployment(one)]
-    lines += [f"  result: {name} {value}" for name, value in (action.result or {}).items()]
+    lines += [line for name, value in (action.result or {}).items() for line in _result(name, value)]
     lines += [f"  error: {action.error}"] * bool(action.error)
     return lines + [f"  said {event.type} at {event.time.isoformat()} ({event.id})" for event in action.results]
+
+
+def _result(name: str, value: Any) -> list[str]:
+    if name != "estimated":
+        return [f"  result: {name} {value}"]
+    said, caveat = estimate_lines(value)
+    return [f"  estimated: {said}", f"    {caveat}"]
 
 
 def _approval(one: ApprovalSaid) -> str:

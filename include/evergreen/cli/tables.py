@@ -57,12 +57,18 @@ def report_text(report: Mapping[str, Any]) -> None:
         console.print(f"relative drop between {low:+.1%} and {high:+.1%}; outcomes known of {performance['coverage']:.0%} of what it predicted in that window")
     guess = report["estimate"]
     if guess is not None:
-        window = f"{guess['n']} predictions of {' … '.join(guess['window'])}, {guess['coverage']:.0%} of their outcomes known"
-        console.print(f"[bold]estimated[/bold]: error {guess['estimated']:.4f}, between {guess['low']:.4f} and {guess['high']:.4f}, on {window}")
-        console.print(guess["caveat"])
+        said, caveat = estimate_lines(guess)
+        console.print(f"[bold]estimated[/bold]: {said}")
+        console.print(caveat)
     if report["deployments"]:
         history_table(report["deployments"])
     console.print(report["url"], soft_wrap=True)
+
+
+def estimate_lines(guess: Mapping[str, Any]) -> tuple[str, str]:
+    """(the figures, what they are worth)."""
+    window = f"{guess['n']} predictions of {' … '.join(guess['window'])}, {guess['coverage']:.0%} of their outcomes known"
+    return f"error {guess['estimated']:.4f}, between {guess['low']:.4f} and {guess['high']:.4f}, on {window}", str(guess["caveat"])
 
 
 def preview_text(found: Mapping[str, Any]) -> None:

@@ -53,6 +53,19 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class LedgerFigures:
+    """What a model's retrains came to: all of them, and what the closed entries of the ledger say."""
+
+    retrains: int
+    cost_seconds: float
+    closed: int
+    realised: float | None
+    """Mean relative drop against the champions before; below zero the retrains were worth it. None: nothing was compared yet."""
+    avoided: float
+    """Loss avoided, summed over the rows, in the metric's units."""
+
+
+@dataclass(frozen=True)
 class LoopFigures:
     """The control loop in numbers. Counts are of the last day of platform time."""
 
@@ -74,6 +87,8 @@ class LoopFigures:
     """(action, outcome) -> how often, among the newest thousand decisions."""
     stopped: Mapping[str, int] = field(default_factory=dict)
     """Guard -> what it stopped or put off, among them."""
+    ledger: Mapping[str, LedgerFigures] = field(default_factory=dict)
+    """By model, since ever."""
 
 
 class Observations(Protocol):

@@ -3,13 +3,13 @@ shows what it last knew."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from evergreen.ports.monitoring import LoopFigures
+from evergreen.ports.monitoring import LedgerFigures, LoopFigures
 from evergreen.services.snapshot import Snapshot
 
 Values = Iterable[tuple[tuple[str, ...], float]]
@@ -38,6 +38,12 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "evergreen_hop_p99_seconds": ("p99 of a hop over the newest thousand events", ("hop",)),
     # 30 for two hours after a `monitor` action, else 300.
     "evergreen_check_every_seconds": ("How often a model's performance is looked at", ("model",)),
+    # What retrains cost and were worth; realised above 0: they made the error larger, look at `evergreen models ledger`.
+    "evergreen_ledger_retrains": ("Versions a model has had", ("model",)),
+    "evergreen_ledger_cost_seconds": ("Seconds their training took", ("model",)),
+    "evergreen_ledger_closed": ("Those whose worth is known", ("model",)),
+    "evergreen_ledger_realised": ("Mean relative change of the error they brought, below 0 is better", ("model",)),
+    "evergreen_ledger_avoided_loss": ("Loss they avoided, summed over labelled predictions, in the metric's units", ("model",)),
     # Above 0: Postgres is away, and what the monitor found waits in its memory.
     "evergreen_monitor_changes_waiting": ("Changes that are not recorded yet", ()),
 }
@@ -62,6 +68,17 @@ def _values(snapshot: Snapshot) -> dict[str, Values]:
         "evergreen_hop_p99_seconds": [((hop,), seconds) for hop, seconds in hops.items() if seconds is not None],
         "evergreen_check_every_seconds": [((model,), every.total_seconds()) for model, every in snapshot.every.items()],
         "evergreen_monitor_changes_waiting": [((), snapshot.waiting)],
+        **_ledger(figures.ledger),
+    }
+
+
+def _ledger(models: Mapping[str, LedgerFigures]) -> dict[str, Values]:
+    return {
+        "evergreen_ledger_retrains": [((model,), found.retrains) for model, found in models.items()],
+        "evergreen_ledger_cost_seconds": [((model,), found.cost_seconds) for model, found in models.items()],
+        "evergreen_ledger_closed": [((model,), found.closed) for model, found in models.items()],
+        "evergreen_ledger_realised": [((model,), found.realised) for model, found in models.items() if found.realised is not None],
+        "evergreen_ledger_avoided_loss": [((model,), found.avoided) for model, found in models.items()],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from evergreen.core.errors import Unavailable
 from evergreen.core.monitoring import Health
 from evergreen.environment import child_environment
 from evergreen.local_stack.home import Home
-from evergreen.ports.monitoring import LoopFigures
+from evergreen.ports.monitoring import LedgerFigures, LoopFigures
 from evergreen.services.snapshot import Snapshot
 from evergreen.settings import Settings
 from evergreen.settings_monitor import MonitorSettings
@@ -42,6 +43,8 @@ def test_without_a_local_stack_all_parts_are_asked_unless_some_are_named(tmp_pat
 
 def test_metrics_show_the_loop() -> None:
     figures = LoopFigures({"data_ingested": 2}, {"accepted": 1}, {("retrain", "succeeded"): 3, ("retrain", "failed"): 1}, unsent=4, receive_p99=0.5)
+    worth = {"video_performance": LedgerFigures(5, 12.5, 2, -0.25, 31.0), "new": LedgerFigures(1, 2.0, 0, None, 0.0)}
+    figures = replace(figures, ledger=worth)
     snapshot = Snapshot({"redis": Health(failing=True), "kafka": Health()}, figures, {"evergreen-intake": 9}, {"video_performance": timedelta(seconds=30)})
     text = generate_latest(registry_of(snapshot)).decode()
     for line in (
@@ -51,9 +54,15 @@ def test_metrics_show_the_loop() -> None:
         'evergreen_consumer_lag{group="evergreen-intake"} 9.0',
         'evergreen_hop_p99_seconds{hop="receive"} 0.5',
         'evergreen_check_every_seconds{model="video_performance"} 30.0',
+        'evergreen_ledger_retrains{model="new"} 1.0',
+        'evergreen_ledger_cost_seconds{model="video_performance"} 12.5',
+        'evergreen_ledger_closed{model="video_performance"} 2.0',
+        'evergreen_ledger_realised{model="video_performance"} -0.25',
+        'evergreen_ledger_avoided_loss{model="video_performance"} 31.0',
     ):
         assert f"\n{line}\n" in text
     assert 'service="kafka"' not in text  # nothing is known of it yet
+    assert 'evergreen_ledger_realised{model="new"}' not in text  # nothing was compared yet
 
 
 def test_every_metric_of_the_list_is_shown_and_no_other() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2.extensions
 
 from evergreen.contracts.topics import DEAD_LETTER
-from evergreen.ports.monitoring import Feed, LoopFigures
+from evergreen.ports.monitoring import Feed, LedgerFigures, LoopFigures
 
 _DAY = timedelta(days=1)
 _NEWEST_BATCHES = 60
@@ -19,6 +19,9 @@ _NEWEST = """(SELECT body::jsonb AS body FROM decisions ORDER BY recorded_at DES
 _ANSWERS = f"SELECT answer->>'action', answer->>'outcome', count(*) FROM {_NEWEST} GROUP BY 1, 2 ORDER BY 1, 2"
 _STOPPED = f"""SELECT guard->>'guard', count(*) FROM {_NEWEST}, LATERAL jsonb_array_elements(answer->'guards') guard
     WHERE NOT (guard->>'passed')::boolean GROUP BY 1 ORDER BY 1"""
+
+_LEDGER = """SELECT v.model, count(*), sum(v.cost_seconds), count(l.closed), avg(l.realised), coalesce(sum(l.avoided), 0)
+    FROM model_versions v LEFT JOIN ledger l USING (model, version) GROUP BY v.model ORDER BY v.model"""
 
 
 class PostgresObservations:
@@ -69,6 +72,7 @@ class PostgresObservations:
             dead_letters=letters[0][0],
             receive_p99=receive,
             decide_p99=decide,
+            ledger={model: LedgerFigures(*found) for model, *found in self._rows(_LEDGER)},
         )
 
     def _hops(self) -> tuple[float | None, float | None]:
