@@ -37,7 +37,7 @@ def bench(postgres_settings: Settings, tmp_path: Path) -> Iterator[Bench]:
 
 
 def deploying(bench: Bench, *, seconds: float = 1.0, share: float = 0.2, replaying: bool = False) -> Deploy:
-    step = CanaryStep(bench.store, bench.registry, CanaryRules(share, seconds, 100), lambda: replaying)
+    step = CanaryStep(bench.store, bench.registry, lambda _: CanaryRules(share, seconds, 100), lambda: replaying)
     return Deploy(bench.store, bench.clock, bench.carry_out, bench.projection, min_confirmations=1, confirm_seconds=15.0, canary=step)
 
 

@@ -55,7 +55,7 @@ class Loop:
 
     def deploy(self, seconds: float) -> Deploy:
         registry = MemoryRegistry(Path(self.settings.home))
-        canary = CanaryStep(self.store, registry, CanaryRules(SHARE, seconds, 100), lambda: False)
+        canary = CanaryStep(self.store, registry, lambda _: CanaryRules(SHARE, seconds, 100), lambda: False)
         projection, carry_out = ChampionProjection(self.store, registry, [MODEL]), CarryOut(self.store, self.clock)
         return Deploy(self.store, self.clock, carry_out, projection, min_confirmations=1, confirm_seconds=60.0, canary=canary)
 

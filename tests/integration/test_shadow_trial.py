@@ -37,7 +37,9 @@ class Tried:
     @property
     def step(self) -> ShadowTrialStep:
         bench = self.bench
-        return ShadowTrialStep(bench.store, bench.clock, bench.carry_out, ShadowRules(self.rows, HOURS), lambda _: tiny_spec(), lambda: self.replaying)
+        return ShadowTrialStep(
+            bench.store, bench.clock, bench.carry_out, lambda _: ShadowRules(self.rows, HOURS), lambda _: tiny_spec(), lambda: self.replaying
+        )
 
     def evaluate(self) -> dict[str, Any]:
         bench = self.bench

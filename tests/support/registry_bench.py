@@ -81,8 +81,11 @@ class Bench:
 
     def trained(self) -> int:
         claim = claimed(self.store, self.clock, ActionKind.RETRAIN, {}, model=self.spec.name, target=self.spec.name)
-        result = Retrain(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec).run(claim)
-        return int(result["model_version"].rpartition("@")[2])
+        return int(self.retrainer.run(claim)["model_version"].rpartition("@")[2])
+
+    @property
+    def retrainer(self) -> Retrain:
+        return Retrain(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec)
 
     def evaluate(self, version: int) -> dict[str, Any]:
         claim = claimed(self.store, self.clock, ActionKind.EVALUATE, {}, model=self.spec.name, target=f"{self.spec.name}@{version}")

@@ -21,6 +21,7 @@ from evergreen.adapters.golden import golden_rows
 from evergreen.adapters.mlflow_log import log_primary
 from evergreen.adapters.mlflow_rest import MlflowRest
 from evergreen.adapters.mlflow_trees import MlflowTrees
+from evergreen.adapters.mlflow_trials import log_trials
 from evergreen.core.errors import ArtifactRefused, NotFound
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion
@@ -56,6 +57,7 @@ class MlflowRegistry:
             self._tag_run(run_id, _MODEL_TAG, tags[_MODEL_TAG])
         version = self._version_of(model, run_id) or self._create_version(new, run_id, *tags[_MODEL_TAG].split(" "))
         if _COMPLETE_TAG not in tags:
+            log_trials(self._rest, run["info"]["experiment_id"], run_id, new.spec.metric, new.trials)
             self._upload(new, run, version, tags[_MODEL_TAG].split(" ")[1])
             self._tag_run(run_id, _COMPLETE_TAG, "true")
             self._rest.post("runs/update", {"run_id": run_id, "status": "FINISHED"})

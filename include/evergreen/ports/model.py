@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from evergreen.ports.grid_search import Search
     from evergreen.ports.registry import GoldenRows
 
 
@@ -203,6 +204,10 @@ class ModelSpec:
     """Of the trivial method, in reports."""
     windows: Windows = field(default_factory=Windows)
     gates: GateThresholds = field(default_factory=GateThresholds)
+    search: Search | None = None
+    """None: a retrain fits with the model's own settings."""
+    rollout: Mapping[str, float] = field(default_factory=dict)
+    """Of `settings.rollout`, by field, where this model wants another value."""
     adopt: Callable[[Any, pd.DataFrame, int], FittedModel] | None = None
     """(estimator trained elsewhere, feature table of the training window, seed) -> a whole version around it: what else it needs is fitted here.
     None: the model takes none. Raises ArtifactRefused."""

@@ -22,6 +22,19 @@ class GoldenRows:
 
 
 @dataclass(frozen=True)
+class SearchTrial:
+    """Settings that were tried on the way to a version."""
+
+    number: int
+    params: Mapping[str, float]
+    """Empty: the model's own settings."""
+    loss: float | None
+    """On the validation window; None: it gave no number."""
+    seconds: float
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
 class NewVersion:
     """A trained candidate on its way into the registry."""
 
@@ -36,6 +49,8 @@ class NewVersion:
     tags: Mapping[str, str]
     summary: Mapping[str, Any]
     """What the one who registers wants back when a repeated step finds the version. JSON."""
+    trials: Sequence[SearchTrial] = ()
+    """Kept beside its run, each as a run of its own."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -19,6 +19,7 @@ from evergreen.ports.storage import ClaimedAction
 from evergreen.services.candidates import Origin, completed_payload, new_version, told, version_row
 from evergreen.services.carry_out import CarryOut, resulting_event
 from evergreen.services.drift_reference import candidate_profile
+from evergreen.services.grid_search import search
 from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, window_since_change
 
 
@@ -67,9 +68,11 @@ class Retrain:
         with self._store.transaction(claimed.lease) as tx:
             window = window_since_change(spec, table, self._changes(tx, action))
             tx.outbox.publish(resulting_event(action, "model_training_started", _started(action, spec, window), subject=spec.name, time=self._clock.now()))
-        candidate = fit_candidate(spec, table, window)
+        searched = search(spec, table, window)
+        candidate = fit_candidate(searched.spec, table, window)
         profile = candidate_profile(spec, table, candidate)
-        return Trained(self._registry.register(new_version(spec, candidate, Origin.of(action), time.monotonic() - begun)), profile)
+        new = new_version(spec, candidate, Origin.of(action), time.monotonic() - begun)
+        return Trained(self._registry.register(replace(new, params={**new.params, **searched.params}, trials=searched.trials)), profile)
 
     def _changes(self, tx: ModelTransaction, action: Action) -> Sequence[date]:
         """The known changes, after this action's own was written down: the first drifted window of the serving version that led to a retrain.

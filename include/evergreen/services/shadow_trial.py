@@ -41,12 +41,19 @@ class ShadowRules:
 
 class ShadowTrialStep:
     def __init__(
-        self, store: ModelStore, clock: Clock, carry_out: CarryOut, rules: ShadowRules, spec_of: Callable[[str], ModelSpec], is_replaying: Callable[[], bool]
+        self,
+        store: ModelStore,
+        clock: Clock,
+        carry_out: CarryOut,
+        rules_of: Callable[[str], ShadowRules],
+        spec_of: Callable[[str], ModelSpec],
+        is_replaying: Callable[[], bool],
     ) -> None:
+        """`rules_of` a model."""
         self._store = store
         self._clock = clock
         self._carry_out = carry_out
-        self._rules = rules
+        self._rules_of = rules_of
         self._spec_of = spec_of
         self._is_replaying = is_replaying
 
@@ -58,12 +65,12 @@ class ShadowTrialStep:
             trial = tx.shadow_trials.get(row.model, row.version, champion.version)
         if trial is not None and trial.found is not None:
             return replace(card, gates=(*card.gates, shadow_gate(trial.found)))
-        return card if self._rules.rows == 0 or self._is_replaying() else None
+        return card if self._rules_of(row.model).rows == 0 or self._is_replaying() else None
 
     def begin(self, claimed: ClaimedAction, row: VersionRow, champion: VersionRow) -> Mapping[str, Any]:
         """The action's result: the evaluation is over, the verdict comes with the next."""
         now = self._clock.now()
-        trial = ShadowTrial(row.model, row.version, champion.version, now, now + timedelta(hours=self._rules.hours))
+        trial = ShadowTrial(row.model, row.version, champion.version, now, now + timedelta(hours=self._rules_of(row.model).hours))
         result = {"model_version": row.name, "outcome": "shadow_trial", "beside": champion.name, "until": trial.until_time.isoformat()}
         with self._store.transaction(claimed.lease) as tx:
             tx.shadow_trials.start(trial)
@@ -94,7 +101,7 @@ class ShadowTrialStep:
         asked, failed = tx.shadow_trials.answered(trial, now)
         pairs = _pairs(tx, spec, trial, now)
         is_over = champion is None or champion.version != trial.champion or now >= trial.until_time
-        if not is_over and len(pairs) < self._rules.rows and not has_failed(asked, failed):
+        if not is_over and len(pairs) < self._rules_of(trial.model).rows and not has_failed(asked, failed):
             return None
         found: dict[str, Any] = {"asked": asked, "failed": failed, "n": len(pairs)}
         if len(pairs) < MIN_PAIRS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evergreen.adapters import artifacts
@@ -12,7 +12,7 @@ from evergreen.adapters.compiled import version_by, version_of
 from evergreen.adapters.golden import golden_rows
 from evergreen.core.errors import NotCompilable, NotExact, NotFound
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion
+from evergreen.ports.registry import CompiledVersion, LoadedVersion, NewVersion, RegisteredVersion, SearchTrial
 
 
 class MemoryRegistry:
@@ -23,6 +23,7 @@ class MemoryRegistry:
         self._aliases: dict[str, dict[str, int]] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.files: dict[str, bytes] = {}
+        self.trials: dict[str, Sequence[SearchTrial]] = {}
 
     def find(self, model: str, action_id: str) -> RegisteredVersion | None:
         return self._by_action.get((model, action_id))
@@ -37,6 +38,7 @@ class MemoryRegistry:
         artifacts.save(self._version_folder(model, number), new.fitted, identity=version.name, key=self._key, golden=golden_rows(new))
         self._by_action[model, new.action_id] = version
         self.tags[version.name] = dict(new.tags)
+        self.trials[version.name] = new.trials
         return version
 
     def load(self, spec: ModelSpec, version: int) -> LoadedVersion:

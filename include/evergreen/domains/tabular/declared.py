@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 FILE = "spec.toml"
@@ -46,6 +47,15 @@ class Category(Feature):
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Settings of the trees a retrain may choose from."""
+
+    values: Mapping[str, tuple[float, ...]]
+    trials: int = 10
+    seconds: float = 300.0
+
+
+@dataclass(frozen=True)
 class Declared:
     name: str
     kind: Literal["regression", "classification"]
@@ -65,6 +75,11 @@ class Declared:
     """Whether rows come every day."""
     season: By | None = None
     """What rows are told apart by before they are compared for drift."""
+    gates: Mapping[str, float] = field(default_factory=dict)
+    """What differs from the usual, by name (spec_knobs); the same of windows and rollout."""
+    windows: Mapping[str, float] = field(default_factory=dict)
+    rollout: Mapping[str, float] = field(default_factory=dict)
+    search: Grid | None = None
 
     @property
     def dataset(self) -> str:

@@ -11,7 +11,8 @@ from evergreen.domains.tabular.answers import TabularAnswers
 from evergreen.domains.tabular.declared import Declared
 from evergreen.domains.tabular.row import AT, DAY, label_of, readings, row_of, silver_columns
 from evergreen.ports.dataset import Checked, Dataset
-from evergreen.ports.model import Chances, Constant, FittedModel, GateThresholds, ModelSpec, Predictor, Season
+from evergreen.ports.grid_search import Search
+from evergreen.ports.model import Chances, Constant, FittedModel, GateThresholds, ModelSpec, Predictor, Season, Windows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,10 @@ def tabular_spec(declared: Declared) -> ModelSpec:
         predictor=partial(_predictor, declared=declared),
         baseline=partial(_baseline, declared=declared),
         trusted_types=TRUSTED_TYPES,
-        gates=GateThresholds(segment_column=declared.segments),
+        gates=GateThresholds(segment_column=declared.segments, **declared.gates),  # type: ignore[arg-type]  # spec_knobs has their kinds
+        windows=Windows(**declared.windows),  # type: ignore[arg-type]
+        rollout=declared.rollout,
+        search=_search(declared),
         adopt=partial(_adopt, declared=declared),
         answers=partial(TabularAnswers, declared=declared),
         request_facts=(declared.time.name,),
@@ -50,6 +54,11 @@ def tabular_spec(declared: Declared) -> ModelSpec:
         season=None if declared.season is None else Season(declared.season, AT if declared.season == "hour" else DAY),
         codes={one.name: {value: float(at) for at, value in enumerate(one.values)} for one in declared.categories if not one.whole},
     )
+
+
+def _search(declared: Declared) -> Search | None:
+    grid = declared.search
+    return None if grid is None else Search(grid.values, grid.trials, grid.seconds, partial(_fit_with, declared=declared))
 
 
 def tabular_dataset(declared: Declared) -> Dataset:
@@ -90,6 +99,12 @@ def _fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
     from evergreen.domains.tabular.train import fit
 
     return fit(table, seed, declared)
+
+
+def _fit_with(table: pd.DataFrame, seed: int, params: Mapping[str, float], declared: Declared) -> FittedModel:
+    from evergreen.domains.tabular.train import fit
+
+    return fit(table, seed, declared, params)
 
 
 def _adopt(estimator: Any, table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:

@@ -13,11 +13,12 @@ from typing import Any, get_args
 
 from evergreen.core.errors import SpecRefused
 from evergreen.domains.tabular.declared import FILE, MAX_CATEGORIES, MAX_FEATURES, NAME, OWN, By, Category, Column, Declared, Number
+from evergreen.domains.tabular.spec_knobs import KNOBS, read_knobs, read_search
 from evergreen.domains.tabular.toml_lines import line_of
 
 _TAKEN = re.compile(r"(videos?|movies?)(_.*)?")
 """Models and tables of the domains that are code."""
-_TOP = frozenset({"name", "kind", "segments", "daily", "season", "time", "target", "entity", "numbers", "categories"})
+_TOP = frozenset({"name", "kind", "segments", "daily", "season", "time", "target", "entity", "numbers", "categories", *KNOBS, "search"})
 
 
 def read_spec(path: Path) -> Declared:
@@ -70,6 +71,10 @@ class _Reader:
             segments=self._segments(categories),
             daily=self._daily(),
             season=self._season(),
+            gates=read_knobs(self._said, "gates", self._fault),
+            windows=read_knobs(self._said, "windows", self._fault),
+            rollout=read_knobs(self._said, "rollout", self._fault),
+            search=read_search(self._said, self._fault),
         )
 
     def _name(self, folder: str) -> str:

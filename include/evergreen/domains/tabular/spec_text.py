@@ -76,6 +76,7 @@ class SpecText:
             yield from _column(name, category.column)
             yield f"values = {_texts(category.values)}"
             yield from _nulls(category.nulls)
+        yield "\n# Optional: [gates], [windows], [rollout], [search]; see docs/guides/bring-your-own-model.md"
         if self.left_out:
             yield "\n# Left out:"
         yield from (f"#   {_text(column)}: {' '.join(why.split())}" for column, why in self.left_out)

@@ -4,6 +4,7 @@ The interval comes from forward folds: time is cut into blocks, each is predicte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ _FIRST_PREDICTED = 2
 _QUANTILES = np.linspace(0.0, 1.0, 41)
 
 
-def fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
-    """Deterministic. Rows without a target train nothing. Raises NotEnoughData below MIN_ROWS rows, or with one class only."""
+def fit(table: pd.DataFrame, seed: int, declared: Declared, params: Mapping[str, float] | None = None) -> FittedModel:
+    """Deterministic. `params`: of the trees, where others than the usual ones are wanted. Rows without a target train nothing. Raises NotEnoughData
+    below MIN_ROWS rows, or with one class only."""
     target_name = declared.target.name
     ordered = table[table[target_name].notna()].sort_values([DAY, AT, declared.entity.name], kind="stable")
     rows = ordered.reset_index(drop=True)
@@ -43,8 +45,8 @@ def fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
     if not columns:
         raise NotEnoughData(f"{declared.name}: not one feature has a value in the window")
     with threadpool_limits(limits=1):
-        pipeline = _train(declared, rows, target, columns, seed)
-        forward, importances = _forward(declared, rows, target, seed)
+        pipeline = _train(declared, rows, target, columns, seed, params or {})
+        forward, importances = _forward(declared, rows, target, seed, params or {})
     card: dict[str, Any] = {
         "rows": len(rows),
         "window": {"from": str(rows[DAY].min().date()), "to": str(rows[DAY].max().date())},
@@ -54,10 +56,12 @@ def fit(table: pd.DataFrame, seed: int, declared: Declared) -> FittedModel:
         "interval": _interval(target, forward),
         "distributions": {"*": [float(value) for value in np.quantile(target, _QUANTILES)]},
     }
+    if params:
+        card["params"] = dict(params)
     return FittedModel({"primary": pipeline}, card, forward=pd.Series(forward, index=ordered.index).dropna())
 
 
-def _train(declared: Declared, rows: pd.DataFrame, target: Floats, columns: list[str], seed: int) -> Pipeline:
+def _train(declared: Declared, rows: pd.DataFrame, target: Floats, columns: list[str], seed: int, params: Mapping[str, float]) -> Pipeline:
     settings: dict[str, Any] = {
         "max_iter": 100,
         "learning_rate": 0.08,
@@ -65,6 +69,7 @@ def _train(declared: Declared, rows: pd.DataFrame, target: Floats, columns: list
         "min_samples_leaf": 20 if len(rows) >= 200 else 5,
         "early_stopping": False,
         "random_state": seed,
+        **params,
     }
     model = HistGradientBoostingClassifier(**settings) if declared.classes else HistGradientBoostingRegressor(**settings)
     pipeline = Pipeline([("columns", ColumnTransformer([("known", "passthrough", columns)])), ("model", model)])
@@ -72,7 +77,7 @@ def _train(declared: Declared, rows: pd.DataFrame, target: Floats, columns: list
     return pipeline
 
 
-def _forward(declared: Declared, rows: pd.DataFrame, target: Floats, seed: int) -> tuple[Floats, dict[str, float]]:
+def _forward(declared: Declared, rows: pd.DataFrame, target: Floats, seed: int, params: Mapping[str, float]) -> tuple[Floats, dict[str, float]]:
     """(prediction of each row by a model of earlier rows, NaN in the first blocks; weights of the features on the last block)."""
     forward = np.full(len(rows), np.nan)
     importances = dict.fromkeys(declared.features, 1.0 / len(declared.features))
@@ -82,7 +87,7 @@ def _forward(declared: Declared, rows: pd.DataFrame, target: Floats, seed: int) 
         columns = [name for name in declared.features if earlier[name].notna().any()]
         if not columns or (declared.classes and len(np.unique(target[: len(earlier)])) < 2):
             continue
-        head = PipelineHead(_train(declared, earlier, target[: len(earlier)], columns, seed), columns, declared.features)
+        head = PipelineHead(_train(declared, earlier, target[: len(earlier)], columns, seed, params), columns, declared.features)
         matrix = rows[list(declared.features)].to_numpy(dtype=np.float64)[block]
         forward[block] = head.many(matrix)["primary"]
         if number == _BLOCKS - 1:
