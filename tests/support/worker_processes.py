@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -65,6 +65,7 @@ class Workers:
     settings: Settings
     listener: socket.socket
     environment: Mapping[str, str] = field(default_factory=dict)
+    program: Sequence[str] = ("-m", "serving")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -83,7 +84,7 @@ class Workers:
         log = (self.settings.home / "logs" / f"{name}.log").open("ab")
         environment = child_environment(self.settings.home) | {"EVERGREEN_SERVICE": name} | dict(self.environment)
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving"], stdin=self.listener.fileno(), stdout=log, stderr=log, env=environment, cwd=self.settings.home
+            [sys.executable, *self.program], stdin=self.listener.fileno(), stdout=log, stderr=log, env=environment, cwd=self.settings.home
         )
         log.close()
         self.processes[name] = process
@@ -124,11 +125,16 @@ class Workers:
 
 
 @contextmanager
-def workers(settings: Settings, names: tuple[str, ...] = ("serving-00", "serving-01"), environment: Mapping[str, str] | None = None) -> Iterator[Workers]:
+def workers(
+    settings: Settings,
+    names: tuple[str, ...] = ("serving-00", "serving-01"),
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("-m", "serving"),
+) -> Iterator[Workers]:
     """Started, not awaited."""
     (settings.home / "logs").mkdir(exist_ok=True)
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        found = Workers(settings, listener, environment or {})
+        found = Workers(settings, listener, environment or {}, program)
         try:
             for name in names:
                 found.start(name)
