@@ -31,6 +31,8 @@ from evergreen.domains.movies.names import (
 _LATELY = 2000
 """Positive interactions of everybody a movie's popularity is counted over."""
 _DAY = 86_400.0
+_NEW = 28.0
+_LATEST = 10
 
 
 def build_features(silver: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +40,9 @@ def build_features(silver: pd.DataFrame) -> pd.DataFrame:
     movie = rows[MOVIE].astype("float64")
     ordered = rows.assign(**{MOVIE: movie}).sort_values([AT, USER, MOVIE], kind="stable").drop_duplicates(ENTITY, keep="first").reset_index(drop=True)
     seconds = ordered[AT].astype("int64").to_numpy() / 1e6
-    since, recent, length = _histories(ordered[USER], ordered[MOVIE].to_numpy(dtype=np.float64), seconds)
+    movies = ordered[MOVIE].to_numpy(dtype=np.float64)
+    since, recent = _histories(ordered[USER], movies, seconds)
+    genre = _main_genre(ordered[GENRES])
     made: dict[str, Any] = {
         ENTITY: ordered[ENTITY],
         TIME: ordered[TIME],
@@ -47,11 +51,10 @@ def build_features(silver: pd.DataFrame) -> pd.DataFrame:
         MOVIE: ordered[MOVIE],
         SINCE_LAST: since,
         **{name: recent[:, at] for at, name in enumerate(RECENT)},
-        GENRE: _main_genre(ordered[GENRES]),
-        "age_years": ordered[AT].dt.year.to_numpy(dtype=np.float64) - ordered[YEAR].to_numpy(dtype=np.float64),
-        "popularity": _popularity(ordered[MOVIE].to_numpy(dtype=np.float64)),
-        "history_length": np.log2(1.0 + length),
-        "hour": ordered[AT].dt.hour.to_numpy(dtype=np.float64),
+        GENRE: genre,
+        "popularity": _popularity(movies),
+        "days_known": _days_known(movies, seconds),
+        "in_taste": _in_taste(movies, recent, genre),
         TARGET: np.ones(len(ordered)),
         **{name: ordered[name] for name in (TITLE, GENRES, YEAR)},
     }
@@ -59,7 +62,7 @@ def build_features(silver: pd.DataFrame) -> pd.DataFrame:
 
 
 def _histories(users: pd.Series[str], movies: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """(days since the one before, the HISTORY newest movies before, how many of them there are), row by row; rows are in the order of their time."""
+    """(days since the one before, the HISTORY newest movies before), row by row; rows are in the order of their time."""
     by_user = np.argsort(users.astype("category").cat.codes.to_numpy(), kind="stable")
     number = users.groupby(users, sort=False).cumcount().to_numpy()
     before = np.empty(len(users), dtype=np.intp)  # place in the users' order
@@ -71,7 +74,7 @@ def _histories(users: pd.Series[str], movies: NDArray[np.float64], seconds: NDAr
     since = np.full(len(users), np.nan)
     has = number >= 1
     since[has] = (seconds[has] - seconds[by_user[before[has] - 1]]) / _DAY
-    return since, recent, np.minimum(number, HISTORY).astype(np.float64)
+    return since, recent
 
 
 def _popularity(movies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,6 +84,25 @@ def _popularity(movies: NDArray[np.float64]) -> NDArray[np.float64]:
         places = np.asarray(indices)
         found[places] = np.arange(len(places)) - np.searchsorted(places, places - _LATELY)
     return np.asarray(np.log2(1.0 + found), dtype=np.float64)
+
+
+def _days_known(movies: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Since anybody first chose the movie, at most _NEW: how much of what is chosen is new. When the record begins everything would be: what is
+    first chosen in its first _NEW days counts as old."""
+    first = pd.Series(seconds).groupby(movies).transform("min").to_numpy()
+    was_there = first < (seconds[0] if len(seconds) else 0.0) + _NEW * _DAY
+    return np.where(was_there, _NEW, np.minimum((seconds - first) / _DAY, _NEW))
+
+
+def _in_taste(movies: NDArray[np.float64], recent: NDArray[np.float64], genre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the user's _LATEST movies before that have the same main genre; NaN without any."""
+    known, first = np.unique(movies, return_index=True)
+    latest = recent[:, :_LATEST]
+    at = np.searchsorted(known, np.nan_to_num(latest, nan=known[0] if len(known) else 0.0))
+    theirs = np.where(np.isnan(latest), np.nan, genre[first][at])
+    there = np.isfinite(theirs).sum(axis=1)
+    alike = (theirs == genre[:, None]).sum(axis=1)
+    return np.where(there > 0, alike / np.maximum(there, 1), np.nan)
 
 
 def _main_genre(genres: pd.Series[str]) -> NDArray[np.float64]:

@@ -13,8 +13,9 @@ RECENT = tuple(f"recent_{number}" for number in range(1, HISTORY + 1))
 MOVIE, SINCE_LAST = "movie_id", "since_last"
 FEATURES = (MOVIE, SINCE_LAST, *RECENT)
 GENRE = "genre"
-WATCHED = (GENRE, "age_years", "popularity", "history_length", "hour")
-"""Columns of a row for drift alone."""
+WATCHED = (GENRE, "popularity", "days_known", "in_taste")
+"""Columns of a row for drift alone: what is chosen, how well known it is, and how far it is like what the same user chose before. Not the hour or
+the movie's age, which a few users' evenings fill, nor the length of histories, which grows."""
 TITLE, GENRES, YEAR, USER = "title", "genres", "year", "user_id"
 
 SILVER: dict[str, str] = {
