@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1.7
 # One image per kind of part, each with only the packages its part needs, at the versions of requirements.txt:
-#   worker    intake, indexer, monitor, MLflow's server, the command line, the one-shot services
+#   worker    intake, indexer, recommender, monitor, MLflow's server, the command line, the one-shot services
 #   serving   worker + FastAPI
 #   airflow   worker + Airflow and its Kafka provider
 # Sources are installed in place (/opt/evergreen), since code finds dags/ and policies/ beside itself.

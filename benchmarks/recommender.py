@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +130,7 @@ class Bench:
 
     def clicks(self, count: int) -> dict[str, float]:
         """One after the other: acknowledged, then in the list."""
-        heard = self._parts.redis.pubsub(ignore_subscribe_messages=True)
+        heard: Any = self._parts.redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         heard.subscribe("rec:pushed")
         heard.get_message(timeout=1.0)
         took = []
@@ -147,7 +148,7 @@ class Bench:
     def _await_all(self, count: int) -> None:
         """Recorded, and what follows from the last of them is done: only then its offset is committed."""
         pause, deadline = threading.Event(), time.monotonic() + PATIENCE
-        while self._recorded() < count or sum(self._lag.behind(RECOMMENDER_GROUP, TOPICS).values()):
+        while self._recorded() < count or any(self._lag.behind(RECOMMENDER_GROUP, TOPICS).values()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not all interactions were taken in within {PATIENCE:.0f} s")
             pause.wait(0.05)

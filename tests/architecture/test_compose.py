@@ -148,7 +148,7 @@ def test_every_setting_it_names_exists(services: dict[str, Any]) -> None:
 
 def test_each_of_our_processes_reads_the_names_the_local_stack_writes(services: dict[str, Any], local: StackContext) -> None:
     written = set(read_env(local.home.env_file)) - {"EVERGREEN_PORT_OFFSET", "EVERGREEN_CACHE", "EVERGREEN_POSTGRES__ADMIN_DSN"}
-    for name in ("intake", "indexer", "monitor", "serving", *airflow.COMPONENTS):
+    for name in ("intake", "indexer", "recommender", "monitor", "serving", *airflow.COMPONENTS):
         assert written <= set(services[name]["environment"]), name
     holders = {name for name, service in services.items() if "EVERGREEN_POSTGRES__ADMIN_DSN" in service.get("environment", {})}
     assert holders == {"schema"}
@@ -235,7 +235,7 @@ def test_ports_are_the_local_ones_and_on_loopback(services: dict[str, Any]) -> N
 
 
 def test_what_must_be_done_once_is_done_before_what_needs_it(services: dict[str, Any]) -> None:
-    for name in ("intake", "indexer", "monitor", "serving", *airflow.COMPONENTS):
+    for name in ("intake", "indexer", "recommender", "monitor", "serving", *airflow.COMPONENTS):
         for step in ("schema", "topics"):
             assert services[name]["depends_on"][step] == {"condition": "service_completed_successfully"}, name
     for name in airflow.COMPONENTS:

@@ -54,7 +54,8 @@ def test_what_the_containers_start_exists(services: dict[str, Any], dockerfile: 
             assert (CHECKOUT / word).is_file(), name
             assert word in dockerfile, f"{word} is not in the image"
         started += [words[place + 1] for place, word in enumerate(words) if word == "-m"]
-    assert {"evergreen.workers.intake", "evergreen.workers.indexer", "evergreen.workers.monitor", "serving", "airflow", "uvicorn"} == set(started)
+    workers = {f"evergreen.workers.{name}" for name in ("intake", "indexer", "recommender", "monitor")}
+    assert workers | {"serving", "airflow", "uvicorn"} == set(started)
     assert all(find_spec(module) for module in started)
 
 

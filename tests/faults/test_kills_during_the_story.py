@@ -27,6 +27,7 @@ PARTS = (
     "airflow-scheduler",
     "serving",
     "indexer",
+    "recommender",
     "postgres",
     "airflow-triggerer",
     "redis",

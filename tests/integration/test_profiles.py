@@ -15,11 +15,12 @@ import pytest
 from redis import Redis
 
 from evergreen.adapters.postgres.store import PostgresStore
-from evergreen.adapters.redis_profiles import RedisProfiles, key
+from evergreen.adapters.redis_profile_scripts import SHOW
+from evergreen.adapters.redis_profiles import SHOWN, SHOWN_SECONDS, RedisProfiles, key
 from evergreen.core.as_of import Place as KnownPlace
 from evergreen.core.boosts import HIGHEST, MOST, SIMILAR_ITEMS, SIMILAR_USERS
 from evergreen.core.clock import wall_now
-from evergreen.core.recommending import WEIGHTS, Taste, effect_of
+from evergreen.core.recommending import WEIGHTS, Taste, effect_of, milliseconds
 from evergreen.ports.interactions import InteractionRow
 from evergreen.ports.profiles import NewList, Place
 from evergreen.services.rebuild_profiles import RebuildProfiles, whole_of
@@ -216,9 +217,9 @@ def test_what_is_shown_and_left_alone_is_counted_until_it_is_touched(bench: Benc
     rows = [row(1), row(2, item="m7")]
     bench.record(rows[:1])
     bench.apply(rows[:1])
-    for _ in range(2):
-        bench.profiles.show("u1", ["m7", "m8"])
-    bench.profiles.show("u1", ["m8"])
+    for items in (["m7", "m8"], ["m7", "m8"], ["m8"]):
+        now = milliseconds(wall_now())
+        bench.redis.eval(SHOW, 1, key("shown", "u1"), now, now - SHOWN_SECONDS * 1000, SHOWN, SHOWN_SECONDS, *items)
     assert bench.taste("u1").shown == {"m7": 2, "m8": 3}
     bench.record(rows[1:])
     bench.apply(rows[1:])

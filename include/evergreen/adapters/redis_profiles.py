@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evergreen.adapters.redis_profile_scripts import APPLY, BOOST, PUT_LIST, READ, REPLACE, SHOW
+from evergreen.adapters.redis_profile_scripts import APPLY, BOOST, PUT_LIST, READ, REPLACE
 from evergreen.core import boosts
 from evergreen.core.as_of import Place as KnownPlace
 from evergreen.core.clock import wall_now
@@ -141,11 +141,6 @@ class RedisProfiles:
                 pipe.evalsha(sha, len(keys), *keys, milliseconds(now), boosts.MOST, longest, *told)
 
         self._scripted(BOOST, ask)
-
-    def show(self, user: str, items: Sequence[str]) -> None:
-        now = milliseconds(wall_now())
-        arguments: list[Any] = [now, now - SHOWN_SECONDS * 1000, SHOWN, SHOWN_SECONDS, *items]
-        self._scripted(SHOW, lambda pipe, sha: pipe.evalsha(sha, 1, key("shown", user), *arguments))
 
     def put_lists(self, lists: Sequence[NewList]) -> None:
         def ask(pipe: Pipeline, sha: str) -> None:

@@ -61,9 +61,6 @@ class Profiles(Protocol):
     def boost(self, wanted: Sequence[tuple[str, str, str]]) -> None:
         """(user, cause, item), see `core.boosts`. The same again renews its end."""
 
-    def show(self, user: str, items: Sequence[str]) -> None:
-        """They are on the user's screen."""
-
     def put_lists(self, lists: Sequence[NewList]) -> None:
         """Kept for half an hour, and pushed once each."""
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from evergreen.core.recommending import HISTORY, POSITIVE, Touched
+from evergreen.core.recommending import Touched
+from evergreen.domains.movies.names import AT, GENRES, HISTORY, MOVIE, POSITIVE, RATING, RECENT, SINCE_LAST, USER
 from evergreen.ports.interactions import InteractionRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DAY = 86_400.0
-_LIVE = {"rating"}
-"""Kinds that say nothing without their rating."""
 
 
 def feature_row(item: str, at: datetime, history: Sequence[Touched]) -> dict[str, float] | None:
@@ -23,8 +22,8 @@ def feature_row(item: str, at: datetime, history: Sequence[Touched]) -> dict[str
     recent = [float(touched.item) for touched in before if touched.item.isdigit()][:HISTORY]
     if not item.isdigit():
         return None
-    since = {"since_last": (at - before[0].at).total_seconds() / _DAY} if before else {}
-    return {"movie_id": float(item), **since, **{f"recent_{number}": movie for number, movie in enumerate(recent, 1)}}
+    since = {SINCE_LAST: (at - before[0].at).total_seconds() / _DAY} if before else {}
+    return {MOVIE: float(item), **since, **dict(zip(RECENT, recent, strict=False))}
 
 
 def batch_of(rows: Sequence[InteractionRow]) -> pd.DataFrame:
@@ -35,8 +34,8 @@ def batch_of(rows: Sequence[InteractionRow]) -> pd.DataFrame:
         (row.time, row.user_id, item, row.kind, row.rating, row.source, "|".join(row.genres.get(item, ())) or None)
         for row in rows
         for item in dict.fromkeys(row.item_ids)
-        if row.kind not in _LIVE or row.rating is not None
+        if row.kind != RATING or row.rating is not None
     ]
-    frame = pd.DataFrame(told, columns=["at", "user_id", "movie_id", "interaction", "rating", "source", "genres"])
-    frame = frame.astype({"rating": "float64", "user_id": "str", "movie_id": "str", "interaction": "str", "source": "str", "genres": "str"})
-    return frame.assign(at=pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]"))
+    frame = pd.DataFrame(told, columns=[AT, USER, MOVIE, "interaction", "rating", "source", GENRES])
+    frame = frame.astype({"rating": "float64", **dict.fromkeys((USER, MOVIE, "interaction", "source", GENRES), "str")})
+    return frame.assign(**{AT: pd.to_datetime(frame[AT], utc=True).astype("datetime64[us, UTC]")})
