@@ -16,6 +16,7 @@ from serving.routes.batch import batch_routes
 from serving.routes.bloom import bloom_routes
 from serving.routes.cache import cache_routes
 from serving.routes.candidates import candidate_routes
+from serving.routes.experiments import experiment_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.interactions import interaction_routes
 from serving.routes.jobs import job_routes
@@ -54,7 +55,7 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     records = (feedback_routes(serving, cold), records_routes(cold))
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))
-    others = (cache_routes(cold), candidate_routes(cold), probe_routes(serving), auth_routes(serving, cold))
+    others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))
     for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *people, *others):
         api.include_router(router)
     api.router.routes.append(socket_route(cold.pushes, lists, metrics))

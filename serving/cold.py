@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +36,9 @@ from evergreen.contracts.api_records import (
 from evergreen.core.access import Role
 from evergreen.core.explanation import About
 from evergreen.ports.access import Tickets
+from evergreen.ports.experiments import ExperimentRow
 from evergreen.services.clear_cache import ClearCache
+from evergreen.services.experiments import NewExperiment
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
@@ -49,6 +51,7 @@ from serving.auth.build import Access
 from serving.candidates import Candidates
 from serving.catalogue import Catalogue, build_catalogue
 from serving.dependencies import Joined, Links, video_model
+from serving.experiment_desk import ExperimentDesk
 from serving.exposures import ExposureLog
 from serving.job_starter import JobStarter
 from serving.list_answers import ListAnswers
@@ -72,6 +75,13 @@ class Submissions(Protocol):
     async def submit(self, asked: Submission) -> UUID: ...
 
 
+class ExperimentsDesk(Protocol):
+    async def start(self, asked: NewExperiment) -> ExperimentRow: ...
+    async def stop(self, name: str, *, who: str, reason: str) -> ExperimentRow: ...
+    async def get(self, name: str) -> ExperimentRow: ...
+    async def newest(self, limit: int, model: str | None) -> Sequence[ExperimentRow]: ...
+
+
 @dataclass(frozen=True)
 class Cold:
     feedback: TakeFeedback
@@ -88,6 +98,7 @@ class Cold:
     token_seconds: int
     tickets: Tickets
     candidates: Submissions
+    experiments: ExperimentsDesk
 
     async def mint(self, subject: str, roles: Collection[Role]) -> str:
         return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
@@ -116,6 +127,7 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         token_seconds=settings.auth.token_minutes * 60,
         tickets=RedisTickets(links.redis),
         candidates=Candidates(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
+        experiments=ExperimentDesk(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
     )
 
 

@@ -16,6 +16,12 @@ NO_SCHEMA_SAYS = re.compile(
     r"|trained_to \S+ lies in the future: the newest day anybody knows is \S+"
     r"|from: \S+ is after \S+ \(to\)"  # two fields against each other
     r"|threshold: engagement lies between 0 and 1"  # for the other metric up to 100
+    r"|two variants are called '[a-z0-9_-]+'"
+    r"|there is an experiment '[a-z0-9_-]+' already; .*"
+    r"|[a-z0-9_-]+ runs for \S+: one at a time, .*"
+    r"|no version of \S+ serves: there is nothing to compare with"
+    r"|there is no version \S+@\d+"
+    r"|an experiment needs a reason: .*"  # of spaces alone
     r"|outcome: view_count must be a number of views, not .*",  # what this model's outcomes hold: the field is open to every model's
     re.DOTALL,
 )

@@ -42,9 +42,11 @@ from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.explanation import About
 from evergreen.core.generations import Generations
 from evergreen.domains.videos.spec import video_spec
+from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import Answering, Rows
 from evergreen.ports.serving import LoadedModel
 from evergreen.services.clear_cache import ClearCache
+from evergreen.services.experiments import NewExperiment, RunExperiments
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
 from evergreen.services.predict import Predict
@@ -131,6 +133,26 @@ class Submitted:
         return RequestSubmission(self.store, self._clock, {SPEC.name: SPEC}).run(asked).id
 
 
+class Tried:
+    """Experiments in a store in memory."""
+
+    def __init__(self, clock: PlatformTime) -> None:
+        self.store = MemoryStore()
+        self._service = RunExperiments(self.store, clock, {SPEC.name: SPEC})
+
+    async def start(self, asked: NewExperiment) -> ExperimentRow:
+        return self._service.start(asked)
+
+    async def stop(self, name: str, *, who: str, reason: str) -> ExperimentRow:
+        return self._service.stop(name, who=who, reason=reason)
+
+    async def get(self, name: str) -> ExperimentRow:
+        return self._service.get(name)
+
+    async def newest(self, limit: int, model: str | None) -> Sequence[ExperimentRow]:
+        return self._service.newest(limit, model)
+
+
 class NoRecords:
     """The loop's records are read from real tables in the connected tests."""
 
@@ -186,7 +208,7 @@ class Bench:
         self.hold.set()
         self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
-        self.submitted = Submitted(self.clock)
+        self.submitted, self.tried = Submitted(self.clock), Tried(self.clock)
         self.pushes = MemoryPushes()
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
@@ -223,6 +245,7 @@ class Bench:
                 token_seconds=self.settings.auth.token_minutes * 60,
                 tickets=self.door.tickets,
                 candidates=self.submitted,
+                experiments=self.tried,
                 catalogue=self.catalogue(),
             ),
             access=self.door.access,
