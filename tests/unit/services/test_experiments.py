@@ -43,6 +43,18 @@ def test_it_goes_on_while_nothing_is_decided_and_tells_what_it_saw(trying: Tryin
     assert (trying.asked(), len(trying.alerts())) == ([], 1)
 
 
+def test_a_look_that_took_long_is_followed_by_a_rest(trying: Trying, monkeypatch: pytest.MonkeyPatch) -> None:
+    instants = iter([100.0, 102.0, 139.0, 140.0, 140.5, 150.5, 151.0])
+    monkeypatch.setattr("evergreen.services.experiment_step.time.monotonic", lambda: next(instants))
+    trying.start()
+    step, seen = trying.step, []
+    for minute in range(4):
+        trying.clock.at = NOON + timedelta(minutes=minute)
+        step.look()
+        seen.append(trying.row().looked_time)
+    assert seen == [NOON, NOON, NOON + timedelta(minutes=2), NOON + timedelta(minutes=3)]
+
+
 @pytest.mark.parametrize(("counts", "word"), [(BETTER, "better"), (WORSE, "worse")])
 def test_a_verdict_ends_it_once_and_its_version_is_judged_again(trying: Trying, counts: Sequence[Counts], word: str) -> None:
     trying.start("newer", SECOND)

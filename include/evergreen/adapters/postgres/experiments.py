@@ -20,19 +20,16 @@ _COLUMNS = """name, model, variants, share, metric, window_seconds, started_by, 
     started_time, until_time, status, ended_by, ended_time, end_reason, looked_time, found"""
 _COUNTS = """
 WITH shown AS (
-    SELECT user_id, list_id, variant, time, min(time) OVER (PARTITION BY user_id) AS first_time,
-           first_value(variant) OVER (PARTITION BY user_id ORDER BY time, list_id) AS first_variant
+    SELECT user_id, list_id, variant, time, first_value(time) OVER his AS first_time, first_value(variant) OVER his AS first_variant
     FROM exposures WHERE experiment = %(name)s AND time >= %(since)s AND time <= %(now)s
-), lists AS (
-    SELECT user_id, list_id, min(time) AS time, min(first_time) AS first_time, min(first_variant) AS variant, bool_or(variant <> first_variant) AS crossed
-    FROM shown GROUP BY user_id, list_id
+    WINDOW his AS (PARTITION BY user_id ORDER BY time, list_id)
 ), clicked AS (
-    SELECT DISTINCT l.user_id, l.list_id FROM lists l JOIN interactions i ON i.user_id = l.user_id AND i.context ->> 'list_id' = l.list_id
-    WHERE i.kind = 'recommendation_click' AND i.time >= %(since)s AND i.time >= l.time AND i.time <= l.first_time + %(window)s
+    SELECT DISTINCT s.user_id, s.list_id FROM shown s JOIN interactions i ON i.user_id = s.user_id AND i.context ->> 'list_id' = s.list_id
+    WHERE i.kind = 'recommendation_click' AND i.time >= %(since)s AND i.time >= s.time AND i.time <= s.first_time + %(window)s
 ), people AS (
-    SELECT l.variant, bool_or(l.crossed) AS crossed, min(l.first_time) + %(window)s + %(late)s <= %(now)s AS is_over,
-           count(*) FILTER (WHERE l.time <= l.first_time + %(window)s) AS lists, count(c.list_id) AS clicks
-    FROM lists l LEFT JOIN clicked c USING (user_id, list_id) GROUP BY l.user_id, l.variant
+    SELECT s.first_variant AS variant, bool_or(s.variant <> s.first_variant) AS crossed, s.first_time + %(window)s + %(late)s <= %(now)s AS is_over,
+           count(*) FILTER (WHERE s.time <= s.first_time + %(window)s) AS lists, count(c.list_id) AS clicks
+    FROM shown s LEFT JOIN clicked c USING (user_id, list_id) GROUP BY s.user_id, s.first_variant, s.first_time
 )
 SELECT variant, count(*) AS exposed, count(*) FILTER (WHERE crossed) AS crossed, count(*) FILTER (WHERE is_over) AS users,
        coalesce(sum(lists) FILTER (WHERE is_over), 0)::bigint AS lists, coalesce(sum(clicks) FILTER (WHERE is_over), 0)::bigint AS clicks,
@@ -41,6 +38,7 @@ SELECT variant, count(*) AS exposed, count(*) FILTER (WHERE crossed) AS crossed,
        coalesce(sum((clicks::double precision / lists) ^ 2) FILTER (WHERE is_over), 0) AS squares
 FROM people GROUP BY variant
 """
+"""A list is one row: its event's id is made from its own."""
 
 
 class PostgresExperiments:
