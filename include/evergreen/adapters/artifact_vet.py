@@ -10,7 +10,6 @@ from typing import Any
 
 from evergreen.adapters import artifacts, limited_child
 from evergreen.core.errors import ArtifactRefused
-from evergreen.core.evaluation import sane_predictions
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.registry import GoldenRows
 
@@ -24,6 +23,8 @@ def vet_in_child(folder: Path, spec: ModelSpec, key: bytes, *, identity: str) ->
 
 def vet(estimators: Mapping[str, Any], card: Mapping[str, Any], golden: GoldenRows | None, features: Sequence[str], columns: Sequence[str]) -> None:
     """Raises ArtifactRefused."""
+    from evergreen.core.evaluation import sane_predictions  # a worker starts without pydantic
+
     if golden is None or list(golden.columns) != list(features):
         raise ArtifactRefused("its features are not those serving sends")
     foreign = {name for own in card.get("features", {}).values() for name in own} - set(columns)
