@@ -23,8 +23,9 @@ _EVENTS = {
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
     "description": "Events `recommendations`, each a list as JSON; comments in between",
 }
-LastSeen = Annotated[str | None, Header(alias="Last-Event-ID", pattern=PLACE, description="Of the last event that came: what came after it is sent first")]
-LastSeenToo = Annotated[str | None, Query(pattern=PLACE, description="The same, for who can send no header; the header counts more")]
+_PLACE = rf"^$|{PLACE}"
+LastSeen = Annotated[str, Header(alias="Last-Event-ID", pattern=_PLACE, description="Of the last event that came: what came after it is sent first")]
+LastSeenToo = Annotated[str, Query(pattern=_PLACE, description="The same, for who can send no header; the header counts more")]
 Seconds = Annotated[int | None, Query(ge=0, le=LONGEST_SECONDS, description="End the stream after as many; 0: what there is now. Default: never")]
 
 
@@ -34,12 +35,12 @@ def push_routes(hub: PushHub, answers: ListAnswers, metrics: Metrics) -> APIRout
 
     @router.get("/recommendations/{user_id}/stream", openapi_extra=requires(Need.OWN, ticket=True), response_class=Response, responses=said)
     async def stream(
-        user_id: Annotated[UserId, Path()], request: Request, last_seen: LastSeen = None, last_event_id: LastSeenToo = None, seconds: Seconds = None
+        user_id: Annotated[UserId, Path()], request: Request, last_seen: LastSeen = "", last_event_id: LastSeenToo = "", seconds: Seconds = None
     ) -> Response:
         """The user's lists as they are made, as server-sent events: first the newest, or with `Last-Event-ID` all since. The same over WebSocket at
         `/recommendations/{user_id}/ws`. Who cannot send headers brings a `ticket`."""
         principal = request.state.principal
         check_own(principal, user_id)
-        return ListStream(hub, hub.join(user_id, principal), answers, metrics, after=last_seen or last_event_id, seconds=seconds)
+        return ListStream(hub, hub.join(user_id, principal), answers, metrics, after=last_seen or last_event_id or None, seconds=seconds)
 
     return router

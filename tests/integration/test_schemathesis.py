@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from evergreen.adapters.postgres.store import PostgresStore
+from evergreen.adapters.redis_lists import POPULAR
 from evergreen.core.access import Role
 from evergreen.environment import child_environment
 from evergreen.settings import Settings
@@ -37,6 +39,8 @@ def worker(stack_settings: Settings) -> Iterator[Workers]:
     fitted = SPEC.fit(table, 0)
     place_version(stack_settings, SPEC, fitted, table, 1, golden_of=fitted)
     loop.known(1)
+    with Redis.from_url(stack_settings.redis.url.get_secret_value()) as redis:  # no version recommends here: what is popular is remembered
+        redis.set(POPULAR, '[{"item_id": "318", "title": "Movie 318", "score": 0.0, "reason": "popular now"}]')
     with workers(stack_settings, ("serving-00",), UNLIMITED) as started:
         until(lambda: len(live(loop)) == 1, 90)
         loop.promote(1, 120)
