@@ -56,7 +56,7 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))
     others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))
-    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving.video_model, cold), *records, *people, *others):
+    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *people, *others):
         api.include_router(router)
     api.router.routes.append(socket_route(cold.pushes, lists, metrics))
     serving.when_draining(cold.pushes.drain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from evergreen.adapters.cursors import read_cursor, read_instant, read_uuid, write_cursor
 from evergreen.contracts.api_jobs import JobPage, JobProgress, JobRecord, TableJob
-from evergreen.core.errors import InvalidRequest, TooLarge, UnsupportedMedia
+from evergreen.core.errors import InvalidRequest, NotFound, TooLarge, UnsupportedMedia
 from evergreen.core.jobs import UPLOADS, JobFormat, JobState
 from evergreen.ports.jobs import Job
 
@@ -29,6 +29,16 @@ def read_format(content_type: str) -> JobFormat | None:
     if media not in UPLOADS:
         raise UnsupportedMedia(f"the content type must be one of {', '.join([*UPLOADS, 'application/json'])}")
     return UPLOADS[media]
+
+
+def read_model(asked: str | None, known: Collection[str], default: str, *, of_table: bool) -> str:
+    """Raises NotFound, InvalidRequest."""
+    model = asked or default
+    if model not in known:
+        raise NotFound("there is no such model; GET /models lists them")
+    if of_table and model != default:
+        raise InvalidRequest(f"the catalogue holds rows of {default} alone: those of {model} are sent as JSON lines, CSV or Parquet")
+    return model
 
 
 class Incoming:

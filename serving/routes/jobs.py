@@ -15,21 +15,23 @@ from evergreen.core.jobs import UPLOADS, JobFormat, JobKind
 from evergreen.services.jobs import Wanted
 from serving.auth.needs import requires
 from serving.cold import Cold
+from serving.dependencies import Serving
 from serving.errors import responses
-from serving.job_words import Incoming, cursor_of, page_of, read_format, read_table, record_of
+from serving.job_words import Incoming, cursor_of, page_of, read_format, read_model, read_table, record_of
 from serving.problems import GONE, KEY_REUSED, MALFORMED, NOT_FOUND, NOT_READY, TOO_MANY_JOBS, UNAVAILABLE, UNSUPPORTED, UPLOAD_TOO_LARGE
 
 OWN = requires(Need.OWN)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same job: there is one")]
+AskedModel = Annotated[str | None, Query(max_length=64, description="Of `GET /models`; default the video model")]
 _BODY: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODIES = {"requestBody": {"required": True, "content": {media: {"schema": _BODY} for media in UPLOADS}}}
 _BODIES["requestBody"]["content"]["application/json"] = {"schema": TableJob.model_json_schema()}  # type: ignore[index]
 _RESULT = {"content": {kind.media_type: {"schema": _BODY} for kind in JobFormat}, "description": "The result, in its format"}
 
 
-def job_routes(model: str, cold: Cold) -> APIRouter:
+def job_routes(serving: Serving, cold: Cold) -> APIRouter:
     router = APIRouter(tags=["jobs"])
-    _handing_in(router, model, cold)
+    _handing_in(router, serving, cold)
     _looking(router, cold)
     _results(router, cold)
     return router
@@ -40,17 +42,18 @@ def _principal(request: Request) -> Principal:
     return found
 
 
-def _handing_in(router: APIRouter, model: str, cold: Cold) -> None:
-    refused = responses(MALFORMED, KEY_REUSED, TOO_MANY_JOBS, UNSUPPORTED, UPLOAD_TOO_LARGE, UNAVAILABLE)
+def _handing_in(router: APIRouter, serving: Serving, cold: Cold) -> None:
+    refused = responses(MALFORMED, NOT_FOUND, KEY_REUSED, TOO_MANY_JOBS, UNSUPPORTED, UPLOAD_TOO_LARGE, UNAVAILABLE)
 
     @router.post("/jobs/predictions", status_code=202, response_model=JobRecord, responses=refused, openapi_extra=requires(Need.TELL) | _BODIES)
-    async def predict_many(request: Request, format: Format | None = None, kind: Kind | None = None, key: Key = None) -> Response:
+    async def predict_many(request: Request, model: AskedModel = None, format: Format | None = None, kind: Kind | None = None, key: Key = None) -> Response:
         """Rows as the body (JSON lines, CSV or Parquet by its content type), or a table. Answered with the job's place; see its guide."""
         given = read_format(request.headers.get("content-type", ""))
         output = JobFormat(format) if format else given or JobFormat.JSONL
-        wanted = Wanted(model, given or JobFormat.JSONL, output, JobKind(kind) if kind else None, key)
         body = Incoming(request, cold.jobs.max_bytes)
         try:
+            named = read_model(model, serving.specs, serving.video_model, of_table=given is None)
+            wanted = Wanted(named, given or JobFormat.JSONL, output, JobKind(kind) if kind else None, key)
             if given is None:
                 job = await cold.jobs.of_table(_principal(request), wanted, await read_table(aiter(body)))
             else:

@@ -25,6 +25,7 @@ from evergreen.core.errors import Unavailable
 from evergreen.core.jobs import JobFormat, JobKind
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.jobs import Job, NewJob, Scorer
+from evergreen.ports.model import ModelSpec
 from evergreen.ports.serving import StoredFeatures
 from evergreen.services.run_job import Bounds, RunJob
 
@@ -70,8 +71,8 @@ class MemoryLookup:
 
 
 class JobBench:
-    def __init__(self, folder: Path, *, chunk_rows: int = 20, max_rows: int = 100_000) -> None:
-        self.table, self.folders = MemoryJobs({SPEC.name: 3}), JobFolders(folder)
+    def __init__(self, folder: Path, *, spec: ModelSpec = SPEC, chunk_rows: int = 20, max_rows: int = 100_000) -> None:
+        self.spec, self.table, self.folders = spec, MemoryJobs({spec.name: 3}), JobFolders(folder)
         self.lookup, self.stop = MemoryLookup(), threading.Event()
         self.score: Callable[[Any], Any] = plain_score
         self.loaded: list[int] = []
@@ -86,13 +87,13 @@ class JobBench:
 
             job_id = uuid4()
             size, _ = await self.folders.receive(job_id, format, pieces(), 2**30)
-            await self.table.add(NewJob(job_id, "ann", SPEC.name, format, output or format, kind, {"bytes": size}, "hash"))
+            await self.table.add(NewJob(job_id, "ann", self.spec.name, format, output or format, kind, {"bytes": size}, "hash"))
             return job_id
 
         return asyncio.run(taken())
 
     def runner(self, doors: Any = None) -> RunJob:
-        return RunJob(self.table, doors or self.doors, self._load, self.lookup, lambda _: SPEC, self.bounds, self.stop)
+        return RunJob(self.table, doors or self.doors, self._load, self.lookup, lambda _: self.spec, self.bounds, self.stop)
 
     def run(self, job_id: UUID) -> Job:
         self.runner().run("r")
@@ -104,4 +105,4 @@ class JobBench:
 
     def _load(self, model: str, version: int) -> Scorer:
         self.loaded.append(version)
-        return Scorer(SPEC.feature_names, lambda matrix: self.score(matrix))
+        return Scorer(self.spec.feature_names, lambda matrix: self.score(matrix))

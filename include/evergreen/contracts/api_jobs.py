@@ -43,7 +43,7 @@ class JobRecord(Body):
     subject: str = Field(description="Who asked")
     model: str
     model_version: str | None = Field(description="The champion when it first started; it answers the whole job")
-    kind: Kind | None = Field(description="`score`: columns are features. `rows`: they are facts of videos. Null until the file was looked at")
+    kind: Kind | None = Field(description="`score`: columns are features. `rows`: they are facts, as a request gives them. Null until the file was looked at")
     input_format: Format
     output_format: Format
     progress: JobProgress

@@ -12,9 +12,12 @@ import pytest
 
 from evergreen.core.errors import ArtifactRefused, Unavailable
 from evergreen.core.jobs import JobFormat, JobKind, JobState
+from evergreen.domains.tabular.spec import tabular_spec
+from evergreen.domains.tabular.spec_file import parse_spec
 from evergreen.domains.videos.names import FEATURES
 from evergreen.ports.serving import StoredFeatures
 from tests.support.jobs import NOW, SPEC, JobBench, plain_score, written
+from tests.unit.domains.tabular.test_spec_file import WHOLE
 
 FORMATS = list(JobFormat)
 VERSION = f"{SPEC.name}@3"
@@ -51,6 +54,21 @@ def test_without_ids_rows_are_known_by_their_order(bench: JobBench, given: JobFo
     job_id = bench.add(written([{"hour": 1.0}, {"hour": 2.0}], given), given)
     bench.run(job_id)
     assert [(row["prediction"], set(row)) for row in bench.result(job_id)] == [(at - 100.0, {"prediction", "model_version", "error"}) for at in (1, 2)]
+
+
+@pytest.mark.parametrize("given", FORMATS)
+def test_a_declared_models_rows_are_read_as_its_requests_are(tmp_path: Path, given: JobFormat) -> None:
+    """Categories by their texts, an unknown one as `other`; its entity comes back by its own name."""
+    spec = tabular_spec(parse_spec(WHOLE, folder="flats"))
+    bench = JobBench(tmp_path, spec=spec)
+    bench.score = lambda matrix: matrix @ np.array([1.0, 1000.0, 100_000.0])
+    asked = [{"listing_id": f"l{at}", "area": 50.0 + at, "district": district, "rooms": 3} for at, district in enumerate(("north", "south", "moon"))]
+    job_id = bench.add(written(asked, given), given)
+    assert (bench.run(job_id).kind, bench.table.rows[job_id].errors) == (JobKind.ROWS, {})
+    said = [300_050.0, 301_051.0, 302_052.0]
+    assert [(row["listing_id"], row["prediction"], row["model_version"]) for row in bench.result(job_id)] == [
+        (f"l{at}", value, "flats@3") for at, value in enumerate(said)
+    ]
 
 
 @pytest.mark.parametrize("given", FORMATS)

@@ -14,8 +14,11 @@ import pytest
 from evergreen.contracts.api_jobs import JobRecord
 from evergreen.core.access import Principal, Role
 from evergreen.core.jobs import JobState
+from evergreen.domains.tabular.spec import tabular_spec
+from evergreen.domains.tabular.spec_file import parse_spec
 from evergreen.ports.jobs import Job
 from tests.support.serving_bench import Bench
+from tests.unit.domains.tabular.test_spec_file import WHOLE
 
 pytestmark = pytest.mark.anyio
 CSV = {"content-type": "text/csv"}
@@ -102,6 +105,7 @@ async def test_a_table_is_a_job_without_an_upload(client: httpx.AsyncClient, run
         pytest.param(b"x", "application/pdf", "", (415, "unsupported-media-type"), id="media"),
         pytest.param(b"x", "", "", (415, "unsupported-media-type"), id="no-media"),
         pytest.param(b"x", "text/csv", "?format=xlsx", (422, "invalid-request"), id="format"),
+        pytest.param(b"x", "text/csv", "?model=nobody", (404, "not-found"), id="model"),
         pytest.param(b'{"table": "users"}', "application/json", "", (422, "invalid-request"), id="table"),
         pytest.param(b'{"table": "videos", "region": "\\u0000"}', "application/json", "", (422, "invalid-request"), id="nul"),
         pytest.param(b"[" * 50_000, "application/json", "", (400, "body-too-deep"), id="depth"),
@@ -227,3 +231,14 @@ async def test_an_upload_that_breaks_off_leaves_nothing(client: httpx.AsyncClien
     answer = await client.post("/jobs/predictions", content=broken(), headers=CSV)
     assert answer.status_code >= 400  # told to nobody: the connection is gone
     assert (files(running), running.jobs.rows) == ([], {})
+
+
+async def test_rows_of_another_model_are_taken_but_no_catalogue_of_it(client: httpx.AsyncClient, running: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    flats = tabular_spec(parse_spec(WHOLE, folder="flats"))
+    assert isinstance(running.serving.specs, dict)
+    monkeypatch.setitem(running.serving.specs, "flats", flats)
+    answer = await client.post("/jobs/predictions?model=flats", content=b"listing_id,area\nl1,50\n", headers=CSV)
+    assert (answer.status_code, answer.json()["model"]) == (202, "flats")
+    refused = await client.post("/jobs/predictions?model=flats", json={"table": "videos"})
+    assert problem(refused) == (422, "invalid-request")
+    assert "are sent as JSON lines, CSV or Parquet" in refused.json()["detail"]

@@ -53,7 +53,8 @@ def plan(names: Sequence[str], spec: ModelSpec, kind: JobKind | None) -> Plan:
     facts = tuple(name for name in spec.request_facts if name in present)
     if not features and not facts and (entity is None or kind is JobKind.SCORE):
         raise DataRejected(f"no column is a feature of {spec.name}: it knows {', '.join((*spec.feature_names, *spec.request_facts))}")
-    found = kind or (JobKind.SCORE if features and present <= {*features, entity} else JobKind.ROWS)
+    numbers = present <= {*features, entity} and not spec.codes.keys() & present  # a feature callers name by a text is read as a request is
+    found = kind or (JobKind.SCORE if features and numbers else JobKind.ROWS)
     return Plan(found, entity, features, facts, frozenset(spec.request_texts), spec)
 
 
