@@ -13,13 +13,17 @@ import pytest
 
 from evergreen.adapters.evidently_report import EvidentlyReports
 from evergreen.adapters.memory.registry import MemoryRegistry
+from evergreen.adapters.policy_file import load_policy
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.clock import FixedClock
+from evergreen.core.policy import decide
 from evergreen.core.release import released_at
+from evergreen.core.state import State
 from evergreen.domains.tabular.spec import tabular_spec
 from evergreen.domains.tabular.spec_file import parse_spec
 from evergreen.domains.tabular.streams import FIRST_DAY, ONSET, Kind, stream
+from evergreen.environment import CHECKOUT
 from evergreen.ports.lake import Lake
 from evergreen.ports.model import ModelSpec, Season
 from evergreen.ports.registry import LoadedVersion
@@ -30,6 +34,7 @@ from evergreen.services.drift_reference import DriftReference, Reference
 from evergreen.services.retrain import Retrain
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied, said
+from tests.support.looks import looks
 from tests.support.tiny import NAME, FrameLake, tiny_spec
 
 pytestmark = pytest.mark.connected
@@ -210,6 +215,22 @@ def test_what_the_model_hardly_uses_is_reported_and_leads_nowhere(bench_of: Made
     assert not report.drifted
     assert [one["feature"] for one in report.features["results"] if one["drifted"]] == ["x7"]
     assert "x7" in report.features["notes"][0]
+
+
+@pytest.mark.parametrize("kind", [Kind.EASIER, Kind.ABRUPT_CONCEPT])
+def test_drift_and_a_larger_error_are_two_things(bench_of: Made, kind: Kind):
+    """Inputs move and the error falls: drift, and nothing to go back from. Inputs stay and mean something else: the error monitor's to find."""
+    bench = bench_of(kind)
+    outcomes = [bench.check(first, first + WEEK - timedelta(days=1))["outcome"] for first in (ONSET_DAY, ONSET_DAY + WEEK, ONSET_DAY + 2 * WEEK)]
+    degraded = [look.days_since for look in looks(kind, 3, per_day=16) if look.degraded]
+    if kind is Kind.EASIER:
+        assert (outcomes, degraded) == (["drifted"] * 3, [])
+    else:
+        assert outcomes == ["calm"] * 3
+        assert 0 <= degraded[0] < 14
+    policy, state = load_policy(CHECKOUT / "policies" / "default.yaml"), State(model=NAME, datasets=("tiny.data",))
+    answers = [answer.kind for event in said(bench.store, "/airflow/drift_check") for answer in decide(event, state, bench.clock.at, policy).answers]
+    assert set(answers) == ({ActionKind.MONITOR, ActionKind.ALERT} if kind is Kind.EASIER else set())
 
 
 def test_what_it_uses_is_told_with_kind_and_weight(bench_of: Made):
