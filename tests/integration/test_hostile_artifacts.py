@@ -171,7 +171,8 @@ def test_a_version_signed_for_what_it_is_not_is_refused_too(
     bench.projection.reconcile()
     with bench.store.transaction() as tx:
         again = tx.alerts.newest(1)[0]
-    assert f"which is quarantined (refused ({said_by_the_alert[:20]}" in again.message
+    assert "which is quarantined (refused (" in again.message
+    assert said_by_the_alert in again.message
 
 
 def test_a_fit_version_an_alias_was_moved_to_stays_as_it_is(bench: Bench) -> None:
