@@ -11,6 +11,7 @@ from evergreen.core.errors import NotFound
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
     from evergreen.ports.storage import ClaimedAction
+    from evergreen.services.model_work import ModelWork
 
 UseCase = Callable[["ClaimedAction"], Mapping[str, Any]]
 
@@ -20,6 +21,12 @@ def use_case(parts: Parts, kind: ActionKind) -> UseCase:
     if kind not in _MAKERS:
         raise NotFound(f"no use case carries out {kind}")
     return _MAKERS[kind](parts)
+
+
+def _work(parts: Parts) -> ModelWork:
+    from evergreen.services.model_work import ModelWork
+
+    return ModelWork(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec)
 
 
 def _ingest(parts: Parts) -> UseCase:
@@ -43,7 +50,7 @@ def _maintenance(parts: Parts) -> UseCase:
 def _retrain(parts: Parts) -> UseCase:
     from evergreen.services.retrain import Retrain
 
-    train = Retrain(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec).run
+    train = Retrain(_work(parts)).run
     return lambda claimed: (_adopt(parts) if "candidate" in claimed.action.params else train)(claimed)
 
 
@@ -52,7 +59,7 @@ def _adopt(parts: Parts) -> UseCase:
     from evergreen.services.adopt import Adopt
 
     submitted = MlflowSubmittedModels(parts.settings.mlflow.tracking_uri, parts.settings.home)
-    return Adopt(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, submitted).run
+    return Adopt(_work(parts), submitted).run
 
 
 def _evaluate(parts: Parts) -> UseCase:
@@ -60,7 +67,7 @@ def _evaluate(parts: Parts) -> UseCase:
     from evergreen.services.experiments import RecordedExperiments
 
     experiments = RecordedExperiments(parts.store)
-    return Evaluate(parts.store, parts.clock, parts.carry_out, parts.registry, parts.lake, parts.spec, experiments, parts.shadow_trials).run
+    return Evaluate(_work(parts), experiments, parts.shadow_trials).run
 
 
 def _promote(parts: Parts) -> UseCase:

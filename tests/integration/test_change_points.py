@@ -16,6 +16,7 @@ from evergreen.contracts.actions import Action, ActionKind, Cause
 from evergreen.core.clock import FixedClock
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
+from evergreen.services.model_work import ModelWork
 from evergreen.services.retrain import Retrain
 from evergreen.settings import Settings
 from tests.support.claims import emptied
@@ -59,7 +60,8 @@ def _retrain(store: PostgresStore, folder: Path, *causes: Cause) -> list[date]:
         tx.actions.insert(action, key=str(action.id), event_type="test", accepted_at=NOW)
     claim = carry_out.claim(ActionKind.RETRAIN, f"run-{action.id}", action.id)
     assert claim is not None
-    Retrain(store, clock, carry_out, MemoryRegistry(folder / str(action.id)), FrameLake(tiny_rows(88)), lambda _: tiny_spec()).run(claim)
+    work = ModelWork(store, clock, carry_out, MemoryRegistry(folder / str(action.id)), FrameLake(tiny_rows(88)), lambda _: tiny_spec())
+    Retrain(work).run(claim)
     with store.transaction() as tx:
         return list(tx.change_points.days(NAME))
 

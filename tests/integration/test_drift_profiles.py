@@ -31,6 +31,7 @@ from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.check_drift import CheckDrift
 from evergreen.services.drift_reference import DriftReference, Reference
+from evergreen.services.model_work import ModelWork
 from evergreen.services.retrain import Retrain
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied, said
@@ -153,7 +154,7 @@ def test_a_retrain_keeps_the_profile_with_its_version(bench_of: Made, tmp_path: 
     bench, registry = bench_of(Kind.STATIONARY), MemoryRegistry(tmp_path)
     carry_out, lake = CarryOut(bench.store, bench.clock), FrameLake(bench.lake.rows)
     asked = claimed(bench.store, bench.clock, ActionKind.RETRAIN, {}, model=TABULAR.name, target=TABULAR.name)
-    Retrain(bench.store, bench.clock, carry_out, registry, lake, lambda _: TABULAR).run(asked)
+    Retrain(ModelWork(bench.store, bench.clock, carry_out, registry, lake, lambda _: TABULAR)).run(asked)
     loaded, reference = registry.load(TABULAR, 1), DriftReference(bench.store, cast(Lake, lake))
     with bench.store.transaction() as tx, tx.connection.cursor() as cursor:
         row, kept = tx.versions.get(TABULAR.name, 1), tx.reference_profiles.get(TABULAR.name, 1)

@@ -16,6 +16,7 @@ from evergreen.contracts.actions import ActionKind
 from evergreen.core.evaluation import Scorecard, gate
 from evergreen.ports.experiments import NoExperiments
 from evergreen.services.evaluate import Evaluate
+from evergreen.services.model_work import ModelWork
 from evergreen.services.shadow_trial import ShadowRules, ShadowTrialStep
 from evergreen.settings import Settings
 from tests.support.claims import said
@@ -43,10 +44,8 @@ class Tried:
 
     def evaluate(self) -> dict[str, Any]:
         bench = self.bench
-        use_case = Evaluate(
-            bench.store, bench.clock, bench.carry_out, bench.registry, FrameLake(tiny_rows(1)), lambda _: tiny_spec(), NoExperiments(), self.step
-        )
-        return dict(use_case.run(bench.claim(ActionKind.EVALUATE, 2)))
+        work = ModelWork(bench.store, bench.clock, bench.carry_out, bench.registry, FrameLake(tiny_rows(1)), lambda _: tiny_spec())
+        return dict(Evaluate(work, NoExperiments(), self.step).run(bench.claim(ActionKind.EVALUATE, 2)))
 
     def asked(self, count: int, *, candidate: float | None, champion: float = 1.5, labelled: int | None = None) -> None:
         """The champion was asked so often, and of so many it came true that 1 was right, give or take."""

@@ -148,7 +148,7 @@ def test_a_retrain_that_died_after_registering_is_written_down_not_repeated(benc
     def dies(*_: Any, **__: Any) -> None:
         raise Died
 
-    monkeypatch.setattr(dying._carry_out, "complete", dies)
+    monkeypatch.setattr(dying._work.carry_out, "complete", dies)
     with pytest.raises(Died):
         dying.run(claim)
     monkeypatch.undo()

@@ -27,6 +27,7 @@ from evergreen.ports.registry import CompiledVersion, LoadedVersion
 from evergreen.services.candidates import Origin, new_version, version_row
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.evaluate import Evaluate
+from evergreen.services.model_work import ModelWork
 from evergreen.services.training import train_candidate
 from evergreen.settings import Settings
 from tests.support.claims import claimed, emptied, said
@@ -106,7 +107,7 @@ class Bench:
     @property
     def evaluate(self) -> Evaluate:
         carry_out = CarryOut(self.store, self.clock)
-        return Evaluate(self.store, self.clock, carry_out, self.registry, self.lake, lambda _: self.spec, self.experiments)
+        return Evaluate(ModelWork(self.store, self.clock, carry_out, self.registry, self.lake, lambda _: self.spec), self.experiments)
 
     def claim(self) -> Any:
         return claimed(self.store, self.clock, ActionKind.EVALUATE, {}, model=NAME, target=f"{NAME}@2", as_of=AS_OF)

@@ -28,6 +28,7 @@ from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.evaluate import Evaluate
 from evergreen.services.examine_moved import ExamineMoved
+from evergreen.services.model_work import ModelWork
 from evergreen.services.promote import Promote
 from evergreen.services.retrain import Retrain
 from evergreen.services.rollback import Rollback
@@ -79,17 +80,21 @@ class Bench:
         examine = ExamineMoved(self.store, self.registry, lambda _: self.spec, self.clock.now)
         return ChampionProjection(self.store, self.registry, [self.spec.name], examine=examine.run)
 
+    @property
+    def work(self) -> ModelWork:
+        return ModelWork(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec)
+
     def trained(self) -> int:
         claim = claimed(self.store, self.clock, ActionKind.RETRAIN, {}, model=self.spec.name, target=self.spec.name)
         return int(self.retrainer.run(claim)["model_version"].rpartition("@")[2])
 
     @property
     def retrainer(self) -> Retrain:
-        return Retrain(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec)
+        return Retrain(self.work)
 
     def evaluate(self, version: int) -> dict[str, Any]:
         claim = claimed(self.store, self.clock, ActionKind.EVALUATE, {}, model=self.spec.name, target=f"{self.spec.name}@{version}")
-        return dict(Evaluate(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec, NoExperiments()).run(claim))
+        return dict(Evaluate(self.work, NoExperiments()).run(claim))
 
     @property
     def deploy(self) -> Deploy:
@@ -122,7 +127,7 @@ class Bench:
 
     def adopter(self) -> Adopt:
         submitted = MlflowSubmittedModels(self.tracking_uri, self.folder)
-        return Adopt(self.store, self.clock, self.carry_out, self.registry, FrameLake(self.rows), lambda _: self.spec, submitted)
+        return Adopt(self.work, submitted)
 
     def signed(self, version: int) -> Path:
         """The version's own folder in the store."""

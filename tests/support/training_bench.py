@@ -24,6 +24,7 @@ from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
 from evergreen.services.deploy import Deploy
 from evergreen.services.evaluate import Evaluate
+from evergreen.services.model_work import ModelWork
 from evergreen.services.promote import Promote
 from evergreen.services.retrain import Retrain
 from evergreen.settings import Settings
@@ -44,6 +45,10 @@ class Bench:
     def carry_out(self) -> CarryOut:
         return CarryOut(self.store, self.clock)
 
+    @property
+    def work(self) -> ModelWork:
+        return ModelWork(self.store, self.clock, self.carry_out, self.registry, self.lake, lambda _: self.spec)
+
     def claim(self, kind: ActionKind, target: str, as_of: datetime, *, reason: str = "test", causes: tuple[Cause, ...] = ()) -> ClaimedAction:
         self.clock.at = as_of
         action = Action(id=uuid4(), kind=kind, model=self.spec.name, target=target, reason=reason, due_at=as_of, as_of=as_of, causes=causes)
@@ -57,11 +62,10 @@ class Bench:
         return dict(self.retrainer().run(claim))
 
     def retrainer(self) -> Retrain:
-        return Retrain(self.store, self.clock, self.carry_out, self.registry, self.lake, lambda _: self.spec)
+        return Retrain(self.work)
 
     def evaluate(self, version: str, as_of: datetime) -> dict[str, Any]:
-        use_case = Evaluate(self.store, self.clock, self.carry_out, self.registry, self.lake, lambda _: self.spec, NoExperiments())
-        return dict(use_case.run(self.claim(ActionKind.EVALUATE, version, as_of)))
+        return dict(Evaluate(self.work, NoExperiments()).run(self.claim(ActionKind.EVALUATE, version, as_of)))
 
     def promote(self, version: str, as_of: datetime) -> dict[str, Any]:
         projection = ChampionProjection(self.store, self.registry, [self.spec.name])

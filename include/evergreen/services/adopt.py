@@ -14,18 +14,17 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from evergreen.core.clock import Clock
 from evergreen.core.errors import ArtifactRefused, EvergreenError, InvalidRequest, NotEnoughData, NotFound
 from evergreen.core.release import last_released_day, released_at
 from evergreen.ports.model import FittedModel, ModelSpec
-from evergreen.ports.model_store import ModelStore
-from evergreen.ports.registry import ModelRegistry, NewVersion
+from evergreen.ports.registry import NewVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.submissions import SubmittedModel, SubmittedModels
 from evergreen.services.candidates import Origin, new_version
-from evergreen.services.carry_out import CarryOut, give_up
+from evergreen.services.carry_out import give_up
+from evergreen.services.model_work import ModelWork
 from evergreen.services.retrain import Retrain, Trained
-from evergreen.services.training import Silver, TrainingWindow, feature_table, fit_candidate, read_silver, rows_between, window_since_change
+from evergreen.services.training import TrainingWindow, feature_table, fit_candidate, read_silver, rows_between, window_since_change
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,17 +45,8 @@ class WaitsForRows(EvergreenError):
 
 
 class Adopt(Retrain):
-    def __init__(
-        self,
-        store: ModelStore,
-        clock: Clock,
-        carry_out: CarryOut,
-        registry: ModelRegistry,
-        lake: Silver,
-        spec_of: Callable[[str], ModelSpec],
-        submitted: SubmittedModels,
-    ) -> None:
-        super().__init__(store, clock, carry_out, registry, lake, spec_of)
+    def __init__(self, work: ModelWork, submitted: SubmittedModels) -> None:
+        super().__init__(work)
         self._submitted = submitted
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
@@ -64,28 +54,28 @@ class Adopt(Retrain):
         try:
             return super().run(claimed)
         except WaitsForRows as early:
-            with self._store.transaction(claimed.lease) as tx:
+            with self._work.store.transaction(claimed.lease) as tx:
                 tx.actions.put_off(claimed.lease, until=early.until, why=str(early))
             return {"waits": str(early), "newer_rows": early.newer, "until": early.until.isoformat()}
         except _FOR_GOOD as error:
-            with self._store.transaction(claimed.lease) as tx:
-                give_up(tx, claimed.action, claimed.lease, claimed.attempts, str(error), self._clock.now())
+            with self._work.store.transaction(claimed.lease) as tx:
+                give_up(tx, claimed.action, claimed.lease, claimed.attempts, str(error), self._work.clock.now())
             raise
 
     def _train(self, claimed: ClaimedAction, spec: ModelSpec) -> Trained:
         begun, action = time.monotonic(), claimed.action
         uri, seen_to = str(action.params["candidate"]), date.fromisoformat(action.params["trained_to"])
-        table = feature_table(spec, read_silver(self._lake, spec, action.as_of), action.as_of)
-        with self._store.transaction(claimed.lease) as tx:
+        table = feature_table(spec, read_silver(self._work.lake, spec, action.as_of), action.as_of)
+        with self._work.store.transaction(claimed.lease) as tx:
             window = window_since_change(spec, table, tx.change_points.days(spec.name))
-        window = _unseen(spec, table, window, seen_to, last_released_day(action.as_of), last_released_day(self._clock.now()))
+        window = _unseen(spec, table, window, seen_to, last_released_day(action.as_of), last_released_day(self._work.clock.now()))
         submitted = self._submitted.fetch(spec, uri)
         rows = rows_between(spec, table, window.train_first, window.train_last)[list(spec.feature_names)].tail(TRIED_ROWS)
         estimator = self._submitted.build(spec, submitted, rows)
         new = _completed(spec, estimator, lambda own: new_version(own, fit_candidate(own, table, window), Origin.of(action), time.monotonic() - begun))
         summary = {**new.summary, "trained_to": str(max(window.train_last, seen_to))}
         tags = {**new.tags, **_tags(action.params, submitted)}
-        return Trained(self._registry.register(replace(new, spec=spec, tags=tags, summary=summary)))
+        return Trained(self._work.registry.register(replace(new, spec=spec, tags=tags, summary=summary)))
 
 
 def _unseen(spec: ModelSpec, table: pd.DataFrame, window: TrainingWindow, seen_to: date, known: date, today: date) -> TrainingWindow:

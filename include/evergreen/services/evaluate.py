@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING, Any
 from evergreen.contracts.actions import Action
 from evergreen.contracts.events import GateResult, ModelEvaluationCompleted, Window
 from evergreen.core import evaluation as verdict
-from evergreen.core.clock import Clock
 from evergreen.core.errors import NotEnoughData, NotFound
 from evergreen.core.evaluation import Scorecard
 from evergreen.core.served_form import experiment
 from evergreen.ports.experiments import Experiments
 from evergreen.ports.model import ModelSpec
-from evergreen.ports.model_store import ModelStore
-from evergreen.ports.registry import LoadedVersion, ModelRegistry
+from evergreen.ports.registry import LoadedVersion
 from evergreen.ports.storage import ClaimedAction
 from evergreen.ports.traffic import RecordedRequest
 from evergreen.ports.versions import VersionRow
-from evergreen.services.carry_out import CarryOut, resulting_event
+from evergreen.services.carry_out import resulting_event
 from evergreen.services.gates import Reference, Trial, run_gates
 from evergreen.services.gates_served import ServedForm
 from evergreen.services.held_out import Own, judged_days, own_errors, younger
+from evergreen.services.model_work import ModelWork
 from evergreen.services.shadow_trial import ShadowTrialStep
-from evergreen.services.training import Silver, feature_table, read_silver, rows_between
+from evergreen.services.training import feature_table, read_silver, rows_between
 from evergreen.services.version_names import parse_version
 
 if TYPE_CHECKING:
@@ -37,31 +36,16 @@ if TYPE_CHECKING:
 
 
 class Evaluate:
-    def __init__(
-        self,
-        store: ModelStore,
-        clock: Clock,
-        carry_out: CarryOut,
-        registry: ModelRegistry,
-        lake: Silver,
-        spec_of: Callable[[str], ModelSpec],
-        experiments: Experiments,
-        trials: ShadowTrialStep | None = None,
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._carry_out = carry_out
-        self._registry = registry
-        self._lake = lake
-        self._spec_of = spec_of
+    def __init__(self, work: ModelWork, experiments: Experiments, trials: ShadowTrialStep | None = None) -> None:
+        self._work = work
         self._experiments = experiments
         self._trials = trials
 
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
         action = claimed.action
         model, number = parse_version(action.target)
-        spec = self._spec_of(model)
-        with self._store.transaction() as tx:
+        spec = self._work.spec_of(model)
+        with self._work.store.transaction() as tx:
             row = tx.versions.get(model, number)
             serving = tx.champions.get(model)
             champion = None if serving is None else tx.versions.get(model, serving.version)
@@ -77,10 +61,10 @@ class Evaluate:
         self._show(row, card)
         payload = _payload(card, model, champion)
         result = {"model_version": row.name, "approved": card.approved, "failed_gates": list(card.failed), "n": card.n}
-        with self._store.transaction(claimed.lease) as tx:
+        with self._work.store.transaction(claimed.lease) as tx:
             tx.versions.judge(model, number, "approved" if card.approved else "refused", _stored(card, champion, action))
-            event = resulting_event(action, "model_evaluation_completed", payload, subject=model, time=self._clock.now(), target=action.target)
-            self._carry_out.complete(tx, claimed, [event], result)
+            event = resulting_event(action, "model_evaluation_completed", payload, subject=model, time=self._work.clock.now(), target=action.target)
+            self._work.carry_out.complete(tx, claimed, [event], result)
         return result
 
     def _judge(self, spec: ModelSpec, row: VersionRow, champion: VersionRow | None, as_of: datetime) -> Scorecard:
@@ -91,14 +75,14 @@ class Evaluate:
             return Scorecard(row.name, reference_name, tuple(safe))
         (candidate,) = loaded
         try:
-            table = feature_table(spec, read_silver(self._lake, spec, as_of), as_of)
+            table = feature_table(spec, read_silver(self._work.lake, spec, as_of), as_of)
             first, last = judged_days(spec, table, row)
         except NotEnoughData as error:
             return Scorecard(row.name, reference_name, (*safe, verdict.gate("rows", False, str(error))))
         rows = rows_between(spec, table, first, last)
         trial = Trial(spec, candidate, row.name, row.trained_to, rows, lambda: self._reference(spec, row, champion, table))
         asked, explained = partial(self._asked, spec, champion, as_of), partial(self._explained, champion)
-        form = ServedForm(spec, candidate, rows, partial(self._registry.compiled, spec, row.version), safe[-1].numbers, asked, explained)
+        form = ServedForm(spec, candidate, rows, partial(self._work.registry.compiled, spec, row.version), safe[-1].numbers, asked, explained)
         gates = (*safe, *run_gates([*trial.gates(), *form.gates(), ("experiment", partial(self._experiment, row))]))
         own: list[Own] = []
         gates = (*gates, *run_gates([("baseline", lambda: _baseline(own_errors(spec, candidate, row, table), own))]))
@@ -107,14 +91,14 @@ class Evaluate:
 
     def _probed(self, spec: ModelSpec, row: VersionRow, loaded: list[LoadedVersion]) -> GateResult:
         """Loaded here, too, into `loaded`, once the child survived it."""
-        measured = self._registry.probe(spec, row.version)
-        loaded.append(self._registry.load(spec, row.version))
+        measured = self._work.registry.probe(spec, row.version)
+        loaded.append(self._work.registry.load(spec, row.version))
         detail = f"verified and loaded in a child process in {measured['seconds']:.1f} s with {measured['peak_mb']:.0f} MB"
         return verdict.gate("artifact", True, detail, **measured)
 
     def _reference(self, spec: ModelSpec, row: VersionRow, champion: VersionRow | None, table: pd.DataFrame) -> Reference:
         if champion is not None:
-            predictor = self._registry.load(spec, champion.version).predictor
+            predictor = self._work.registry.load(spec, champion.version).predictor
             chances = None if spec.chances is None else partial(spec.chances, predictor)
             return Reference(champion.name, predictor.predict, champion.trained_to, chances)
         return Reference(spec.baseline_name, spec.baseline(rows_between(spec, table, row.trained_from, row.trained_to)))
@@ -122,14 +106,14 @@ class Evaluate:
     def _asked(self, spec: ModelSpec, champion: VersionRow | None, as_of: datetime) -> Sequence[RecordedRequest]:
         if champion is None:
             return ()
-        with self._store.transaction() as tx:
+        with self._work.store.transaction() as tx:
             return tx.traffic.newest(spec.name, champion.version, until=as_of, limit=spec.gates.traffic_rows)
 
     def _explained(self, champion: VersionRow | None) -> str:
         """Why answers may differ from the champion's; empty when nothing is known that explains it."""
         if champion is None:
             return ""
-        with self._store.transaction() as tx:
+        with self._work.store.transaction() as tx:
             change = next((day for day in reversed(tx.change_points.days(champion.model)) if day > champion.trained_from), None)
             degraded = tx.performance.degraded_from(champion.model, champion.version, champion.as_of) is not None
         if change is not None:
@@ -141,10 +125,10 @@ class Evaluate:
 
     def _show(self, row: VersionRow, card: Scorecard) -> None:
         """In the registry's UI: verdict as tags, the whole card as a file of the run. The page to read comes from the indexer."""
-        self._registry.attach(row.run_id, "scorecard.json", json.dumps(card.to_json(), indent=2).encode(), "application/json")
+        self._work.registry.attach(row.run_id, "scorecard.json", json.dumps(card.to_json(), indent=2).encode(), "application/json")
         gates = {f"evergreen.gate.{result.name}": ("passed: " if result.passed else "failed: ") + result.detail for result in card.gates}
         summary = {"evergreen.verdict": "approved" if card.approved else "refused", "evergreen.compared_with": card.reference}
-        self._registry.annotate(row.model, row.version, {**summary, **gates})
+        self._work.registry.annotate(row.model, row.version, {**summary, **gates})
 
 
 def _baseline(measured: Own, own: list[Own]) -> GateResult:
