@@ -3,13 +3,14 @@
 Telemetry, so best effort: recording is an append to a bounded buffer; a moment later it is encoded and handed to Kafka in small bites between
 requests, some 20 µs a prediction. In bites and not in a thread: a thread that computes makes the event loop wait for the interpreter,
 milliseconds at a time. Failure: Kafka is away or the buffer is full. Remedy: records are dropped and counted
-(`prediction_log_dropped_total`), answers go on."""
+(`prediction_log_dropped_total`), answers go on. A shadow cannot keep up: records are told without its word and name."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,9 +20,11 @@ from evergreen.contracts.ids import MAX_BYTES, SCHEMA_URI
 from evergreen.core.clock import wall_now
 from evergreen.ports.messaging import Telemetry
 from evergreen.ports.serving import Later, PredictionRecord
-from serving.shadow import shadow_predictions
+from serving.shadow import Shadows
 
 MAX_BUFFERED = 10_000
+SHADOWED = 1_000
+"""Records that may wait for a shadow's word; with more of them it is not asked."""
 _BITE = 16
 _SHADOWED_BITE = 4
 """Each of these costs an answer of the shadow too."""
@@ -66,6 +69,7 @@ class KafkaPredictionLog:
         self._buffer: deque[PredictionRecord | Later] = deque()
         self._numbers: dict[bytes, bytes] = {}
         """By answer: an answer that is given again and again is read once."""
+        self._shadows = Shadows()
         self._some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -84,8 +88,9 @@ class KafkaPredictionLog:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._shadows.stop()
         while bite := self._take():
-            self._tell(bite)
+            self._tell(_unshadowed(bite), [None] * len(bite))
         await asyncio.to_thread(self._telemetry.close, timeout_seconds)
 
     async def _run(self) -> None:
@@ -94,8 +99,21 @@ class KafkaPredictionLog:
             await asyncio.sleep(_LINGER_SECONDS)
             self._some.clear()
             while bite := self._take():
-                self._tell(bite)
+                await self._tell_beside(bite if len(self._buffer) < SHADOWED else _unshadowed(bite))
                 await asyncio.sleep(0)
+
+    async def _tell_beside(self, bite: list[PredictionRecord]) -> None:
+        """With the word of the shadow, where there is one."""
+        shadows = [one.champion.shadow for one in bite]
+        if not any(shadows):
+            self._tell(bite, [None] * len(bite))
+            return
+        try:
+            words = await self._shadows.words([(shadow, _object(one.features)) for shadow, one in zip(shadows, bite, strict=True)])
+        except asyncio.CancelledError:
+            self._buffer.extendleft(reversed(bite))  # `stop` tells them
+            raise
+        self._tell(bite, words)
 
     def _take(self) -> list[PredictionRecord]:
         taken: list[PredictionRecord] = []
@@ -104,10 +122,9 @@ class KafkaPredictionLog:
             taken += [one] if isinstance(one, PredictionRecord) else one()
         return taken
 
-    def _tell(self, bite: Sequence[PredictionRecord]) -> None:
+    def _tell(self, bite: Sequence[PredictionRecord], shadows: Sequence[float | None]) -> None:
         wall = wall_now().isoformat().encode()
         try:
-            shadows = shadow_predictions([(one.champion.shadow, _object(one.features) if one.champion.shadow is not None else {}) for one in bite])
             events = [self._events(record, shadow, wall) for record, shadow in zip(bite, shadows, strict=True)]
             told = [(key, requested, completed) for key, requested, completed in events if len(requested) <= MAX_BYTES and len(completed) <= MAX_BYTES]
             if len(told) < len(events):
@@ -143,3 +160,7 @@ class KafkaPredictionLog:
                 self._numbers.clear()
             found = self._numbers[answer] = _NUMBERS % (_encode(said.prediction), _encode(said.prediction_lower), _encode(said.prediction_upper))
         return found
+
+
+def _unshadowed(bite: Sequence[PredictionRecord]) -> list[PredictionRecord]:
+    return [one if one.champion.shadow is None else one._replace(champion=replace(one.champion, shadow=None)) for one in bite]

@@ -13,6 +13,7 @@ import pytest
 
 from evergreen.core.canary import CanaryTally, is_asked
 from evergreen.ports.model import Rows
+from evergreen.ports.serving import Champion
 from tests.support.serving_bench import NOW, SPEC, Bench, Plain
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +79,14 @@ async def test_its_share_is_answered_by_it_again_and_again_and_every_answer_name
             theirs = entity in THEIRS
             assert (answer["model_version"], answer["prediction"], answer["epoch"]) == (f"{MODEL}@{2 if theirs else 1}", 2.0 if theirs else 1.0, 1)
     assert set(before.values()) == {f"{MODEL}@1"}
+
+
+async def test_without_one_nobody_asks_whose_an_entity_is(running: Bench, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Champion, "of", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr("serving.prediction_log._object", lambda _: pytest.fail("read for no shadow"))
+    for _ in range(2):
+        assert set((await versions(client)).values()) == {f"{MODEL}@1"}
+    await running.until(lambda: len(running.publisher.of_type("prediction_completed")) == 2 * len(ENTITIES))
 
 
 async def test_when_it_is_cancelled_nobody_sees_it_any_more(running: Bench, client: httpx.AsyncClient) -> None:

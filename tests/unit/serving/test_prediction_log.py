@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ from evergreen.contracts.events import PredictionCompleted, PredictionRequest
 from evergreen.contracts.topics import payload_of
 from evergreen.ports.model import Rows
 from evergreen.ports.serving import LoadedModel
+from serving import prediction_log
 from serving.shadow import shadow_predictions
 from tests.support.serving_bench import NOW, SPEC, Bench, Plain
 
 pytestmark = pytest.mark.anyio
 BODY = {"video_id": "v1", "features": {"title": "여름", "category_id": 22, "view_count": 1000, "like_count": 50, "rank": 3}}
+
+
+SLOW_SECONDS = 0.2
 
 
 async def asked(client: httpx.AsyncClient, bench: Bench, times: int = 1) -> list[PredictionCompleted]:
@@ -62,6 +67,37 @@ async def test_during_the_bake_the_shadows_word_stands_beside(client: httpx.Asyn
     await running.deployed(2, shadow=True)
     told = (await asked(client, running, times=2))[-1]
     assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, f"{SPEC.name}@1", 1.0)
+
+
+async def test_a_slow_shadow_holds_up_no_answer_and_its_word_stands_beside_all_the_same(
+    client: httpx.AsyncClient, running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow, calls = running.versions[1], list[int]()
+    assert isinstance(shadow, Plain)
+    answer = shadow.answer
+
+    def slow(requests: Sequence[Mapping[str, Any]], rows: Rows = None) -> list[dict[str, Any]]:
+        calls.append(len(requests))
+        time.sleep(SLOW_SECONDS)
+        return answer(requests, rows)
+
+    monkeypatch.setattr(shadow, "answer", slow)
+    await running.deployed(2, shadow=True)
+    await asked(client, running)  # found out to be slow
+    longest, begun = 0.0, time.perf_counter()
+    later = asyncio.create_task(asked(client, running, times=3))
+    while not later.done():
+        await asyncio.sleep(0.005)
+        longest, begun = max(longest, time.perf_counter() - begun), time.perf_counter()
+    assert longest < SLOW_SECONDS / 2
+    assert [told.shadow_predicted for told in await later] == [1.0] * sum(calls)
+
+
+async def test_where_records_wait_for_a_shadow_the_rest_is_told_without_it(client: httpx.AsyncClient, running: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await running.deployed(2, shadow=True)
+    monkeypatch.setattr(prediction_log, "SHADOWED", 0)
+    [told] = await asked(client, running)
+    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, None, None)
 
 
 async def test_of_many_requests_only_those_a_shadow_cannot_answer_go_without_its_word() -> None:
