@@ -88,8 +88,8 @@ class Home:
             return cursor.fetchall()
 
     def bloom(self) -> dict[bytes, bytes]:
-        redis = self.parts.redis
-        return {key: redis.get(key) for key in redis.keys("*") if redis.type(key) == b"string" and key.startswith(b"{bloom:")}  # type: ignore[misc]
+        redis: Any = self.parts.redis
+        return {key: redis.get(key) for key in redis.keys("*") if redis.type(key) == b"string" and key.startswith(b"{bloom:")}
 
 
 def declared(home: Path) -> Path:
@@ -119,7 +119,7 @@ def played(settings: Settings, folder: Path, *, beside: bool) -> Home:
             tx.versions.insert(trained_version(model, 1))
             tx.champions.compare_and_set(model, 1, seen_epoch=0, deployment_id=uuid4(), since=NOW)
     for model, dataset in ((FLATS, f"{FLATS}.rows"), (VIDEOS, "videos.KR")) if beside else ((VIDEOS, "videos.KR"),):
-        drift = {"model_version": f"{model}@1", "drift_score": 0.7, "affected_features": features(4), "severity": "high"}
+        drift: dict[str, Any] = {"model_version": f"{model}@1", "drift_score": 0.7, "affected_features": features(4), "severity": "high"}
         home.taken_in(event("data_drift_detected", at=NOW, subject=dataset, **drift))
     for _ in range(2):
         home.parts.intake.tick.run()

@@ -86,6 +86,13 @@ class Rollout:
     def status(self) -> str:
         return self.history()[0].status
 
+    def live(self) -> int:
+        """Workers that beat."""
+        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM serving_workers WHERE heartbeat_at > clock_timestamp() - interval '5 seconds'")
+            row = cursor.fetchone()
+        return 0 if row is None else int(row[0])
+
     def counted(self) -> int:
         """Answers of the newest canary."""
         with self.store.transaction() as tx:
@@ -183,7 +190,7 @@ def rollout(settings: Settings, *versions: int) -> Iterator[Rollout]:
     with workers(settings, program=program) as started:
         predictors = {version: SPEC.predictor(one.estimators, one.card) for version, one in ((FIRST, first), (GOOD, second))}
         found = Rollout(settings, store, predictors, started)
-        until(lambda: len(started.answers()) == 2, 120)
+        until(lambda: found.live() == 2, 180)
         found.promote(FIRST, 1)
         yield found
     store.close()
@@ -204,8 +211,8 @@ def main() -> None:
     store = PostgresStore(settings.postgres.dsn.get_secret_value())
     carry_out = CarryOut(store, WallClock())
     claim = carry_out.claim(ActionKind.PROMOTE, f"run-{action}", UUID(action))
-    if claim is None:
-        raise SystemExit("there is nothing to carry out")
+    if claim is None:  # the run before was killed when all was done
+        return
     with carry_out.working(claim.lease):
         Promote(deploying(settings, store, float(seconds))).run(claim)
 
