@@ -81,7 +81,7 @@ def test_the_form_asks_for_a_reason(described: dict[str, Any], kind: str) -> Non
 
 @pytest.mark.parametrize("kind", OF_MODELS)
 def test_the_form_offers_the_models_as_a_list(described: dict[str, Any], kind: str) -> None:
-    assert described["dags"][kind]["params"]["model"]["enum"] == ["video_performance"]
+    assert described["dags"][kind]["params"]["model"]["enum"] == ["video_performance", "movie_recommender"]
 
 
 def test_nothing_changed_unnoticed(described: dict[str, Any]) -> None:

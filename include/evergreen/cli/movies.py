@@ -72,11 +72,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
     """Train on the first 80 % and rank every movie for what users chose in the rest: of each user's own ratings, and of all after one moment."""
-    from evergreen.domains.movies.offline import by_time, compared, per_user
+    from evergreen.domains.movies.offline import RECALL_AT, by_time, compared, per_user
+    from evergreen.services.offline_lists import as_served
 
     table = _table(path)
     for split in (per_user(table), by_time(table)):
-        _show(split.name, compared(split), as_json)
+        _show(split.name, compared(split, served=partial(as_served, k=RECALL_AT)), as_json)
 
 
 def _table(path: Path | None) -> pd.DataFrame:

@@ -28,6 +28,8 @@ HIGH_RATING, LOW_RATING = 4.0, 2.0
 PREFERENCE_STEP = 0.1
 PREFERENCE_CAP = 1.0
 HALF_LIFE = timedelta(days=14)
+AWAY_HALF_LIFE = timedelta(days=7)
+"""Of what a history says of somebody who has not been here since: measured (recommender guide)."""
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 HISTORY, OWNED, ACTIVITY = 50, 5_000, 100
@@ -91,7 +93,7 @@ class Taste:
         """What the model ranks by: the positive history, newest first. Of somebody who was away it says less."""
         positive = [touched for touched in self.history if touched.kind in POSITIVE]
         away = max(self.at - positive[0].at, timedelta(0)) if positive and self.at is not None else timedelta(0)
-        faded = 0.5 ** (away / HALF_LIFE)
+        faded = 0.5 ** (away / AWAY_HALF_LIFE)
         return [(touched.item, KIND_WEIGHTS[touched.kind] * faded) for touched in positive]
 
 

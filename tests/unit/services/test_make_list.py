@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from evergreen.core.ranking import Knobs
-from evergreen.core.recommending import HALF_LIFE, Taste, Touched
+from evergreen.core.recommending import AWAY_HALF_LIFE, Taste, Touched
 from evergreen.services.make_list import ListMaker
 from tests.support.events import NOON
 from tests.support.tiny_ranker import TinyRanker
@@ -54,7 +54,7 @@ def test_what_is_boosted_is_looked_at_however_far_it_is() -> None:
     assert "m200" not in [candidate.item for candidate in large._shortlist(watched("m0"), 60, frozenset())]
 
 
-@pytest.mark.parametrize(("away", "share"), [(timedelta(0), 1.0), (HALF_LIFE, 0.5), (-HALF_LIFE, 1.0)])
+@pytest.mark.parametrize(("away", "share"), [(timedelta(0), 1.0), (AWAY_HALF_LIFE, 0.5), (-AWAY_HALF_LIFE, 1.0)])
 def test_of_somebody_who_was_away_the_history_says_less(away: timedelta, share: float) -> None:
     taste = Taste(history=watched("m1").history, at=NOON + away)
     [(item, weight)] = taste.weighted()

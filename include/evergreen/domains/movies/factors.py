@@ -4,22 +4,25 @@ A user is folded in, so that a click needs no new fit: with V the movies' factor
 
     taste = sum of w_j / sqrt(j) x V[h_j],   personal = V taste / its highest,   score = a x personal + (1 - a) x popularity,   a = e / (e + EVIDENCE)
 
-where e is the sum of the weights: of somebody who has not been here for months (whoever asks lets weights fade, HALF_LIFE_DAYS) popularity says more."""
+where e is the sum of the weights: of somebody who has not been here for weeks (whoever asks lets the weights fade with the time since the newest one,
+HALF_LIFE_DAYS) popularity says more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen.core.recommending import AWAY_HALF_LIFE
 from evergreen.domains.movies.names import FEATURES, HISTORY, RECENT, SINCE_LAST
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 EVIDENCE = 0.3
-HALF_LIFE_DAYS = 7.0
+HALF_LIFE_DAYS = AWAY_HALF_LIFE / timedelta(days=1)
 SHOWN = 10
 """Length of the list a row's gain is of."""
 _TIE = 1e-9

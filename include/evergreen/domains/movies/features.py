@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.core.recommending import POSITIVE
 from evergreen.domains.movies.names import (
     AT,
     ENTITY,
@@ -16,7 +17,6 @@ from evergreen.domains.movies.names import (
     GENRES,
     HISTORY,
     MOVIE,
-    POSITIVE,
     POSITIVE_RATING,
     RATING,
     RECENT,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from evergreen.core.recommending import Touched
-from evergreen.domains.movies.names import AT, GENRES, HISTORY, MOVIE, POSITIVE, RATING, RECENT, SINCE_LAST, USER
+from evergreen.core.recommending import POSITIVE, Touched
+from evergreen.domains.movies.names import AT, GENRES, HISTORY, MOVIE, RATING, RECENT, SINCE_LAST, USER
 from evergreen.ports.interactions import InteractionRow
 
 if TYPE_CHECKING:

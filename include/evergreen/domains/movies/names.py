@@ -33,9 +33,7 @@ SILVER: dict[str, str] = {
 }
 """With their pandas types. A movie's title, genres (`Comedy|Drama`) and year travel with its rows: the newest known ones count."""
 RATING = "rating"
-"""The interaction whose meaning is its rating; every other kind is one of KINDS."""
-POSITIVE = frozenset({"click", "add_to_cart", "like", "purchase", "high_rating", "recommendation_click"})
-KINDS = POSITIVE | {RATING, "view", "low_rating", "note"}
+"""The interaction whose meaning is its rating; the others are those people do live."""
 POSITIVE_RATING = 4.0
 GENRE_NAMES = (
     *("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir"),

@@ -15,14 +15,16 @@ import pandas as pd
 
 from evergreen.domains.movies.factors import Factors, faded
 from evergreen.domains.movies.model import popular_factors
-from evergreen.domains.movies.names import AT, MOVIE, USER
+from evergreen.domains.movies.names import AT, MODEL, MOVIE, USER
+from evergreen.domains.movies.ranker import MovieRanker
 from evergreen.domains.movies.train import fit
+from evergreen.ports.recommending import Ranker
 
 RECALL_AT, NDCG_AT = 20, 10
 _DAY = 86_400.0
 _DISCOUNT = 1.0 / np.log2(np.arange(NDCG_AT) + 2.0)
 History = Sequence[tuple[float, float]]
-"""(movie, weight), newest first."""
+"""(movie, weight), newest first; the weights are equal, and fade with the time since the newest."""
 Lists = Callable[[History], Sequence[float]]
 """A history -> movies, best first, none of the history; at least RECALL_AT where there are so many."""
 
@@ -62,10 +64,14 @@ def by_time(table: pd.DataFrame, share: float = 0.8) -> Split:
     return Split("by time", table[table[AT] < now], table[table[AT] >= now], now)
 
 
-def compared(split: Split, seed: int = 0) -> Mapping[str, Figures]:
-    """The model and its rival, both made of the rows before."""
-    factors = fit(split.before, seed).estimators["primary"].factors()
-    return {"movie_recommender": measure(by_scores(factors), split), "popular": measure(by_scores(popular_factors(split.before)), split)}
+def compared(split: Split, seed: int = 0, served: Callable[[Ranker], Lists] | None = None) -> Mapping[str, Figures]:
+    """The model and its rival, both made of the rows before. `served`: lists as they are really made from a ranker, measured too."""
+    fitted = fit(split.before, seed)
+    factors = fitted.estimators["primary"].factors()
+    lists = {MODEL: by_scores(factors), "popular": by_scores(popular_factors(split.before))}
+    if served is not None:
+        lists["as served"] = served(MovieRanker(f"{MODEL}@0", factors, fitted.card))
+    return {name: measure(one, split) for name, one in lists.items()}
 
 
 def by_scores(factors: Factors) -> Lists:
@@ -101,5 +107,5 @@ def measure(lists: Lists, split: Split) -> Figures:
 
 
 def _history(rows: Any, now: pd.Timestamp | None) -> History:
-    days = ((rows[AT].iloc[-1] if now is None else now) - rows[AT]).dt.total_seconds() / _DAY
-    return [(movie, faded(age)) for movie, age in zip(rows[MOVIE].tolist(), days.tolist(), strict=True)][::-1]
+    away = 0.0 if now is None else (now - rows[AT].iloc[-1]).total_seconds() / _DAY
+    return [(movie, faded(away)) for movie in reversed(rows[MOVIE].tolist())]

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evergreen.core.recommending import KIND_WEIGHTS
 from evergreen.core.severity import Severity
 from evergreen.domains.findings import Finding, graded, reasons, set_aside
-from evergreen.domains.movies.names import AT, ENTITY, GENRES, KINDS, MOVIE, RATING, SILVER, TIME, TITLE, USER, YEAR
+from evergreen.domains.movies.names import AT, ENTITY, GENRES, MOVIE, RATING, SILVER, TIME, TITLE, USER, YEAR
 from evergreen.ports.dataset import Checked
 
 REASON = "reason"
 REQUIRED = (USER, MOVIE, AT)
 LOW, HIGH = 0.5, 5.0
-_USER, _MOVIE = r"[!-9;-~]{1,80}", r"[0-9]{1,15}"
+KINDS = frozenset({RATING, *KIND_WEIGHTS})
+_USER, _MOVIE = r"[!-~]{1,80}", r"[0-9]{1,15}"
 _MAX_TEXT = 300
 
 
@@ -102,7 +104,7 @@ def _schema(given: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _rows(given: pd.DataFrame, rows: pd.DataFrame, last_known: date) -> Iterator[Finding]:
-    for name, form, what in ((USER, _USER, "1 to 80 printable characters without space and colon"), (MOVIE, _MOVIE, "a whole number")):
+    for name, form, what in ((USER, _USER, "1 to 80 printable characters without a space"), (MOVIE, _MOVIE, "a whole number")):
         yield Finding("missing", name, rows[name].isna(), "missing")
         yield Finding("malformed", name, rows[name].notna() & ~rows[name].str.fullmatch(form).fillna(False).astype(bool), f"not {what}")
     yield Finding("missing", AT, rows[AT].isna(), "missing, or no time between 1900 and 2200")

@@ -54,7 +54,8 @@ class MovieRanker:
 
     def title(self, item: str) -> str:
         at = self._place.get(item)
-        return item if at is None else self._facts["titles"][at] or item
+        title, year = ("", None) if at is None else (self._facts["titles"][at], self._facts["years"][at])
+        return item if not title else title if year is None else f"{title} ({year})"
 
     def _places(self, history: Sequence[tuple[str, float]]) -> tuple[Places, Floats]:
         known = [(self._place[item], weight) for item, weight in history if item in self._place]
