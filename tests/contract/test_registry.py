@@ -17,6 +17,9 @@ from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.mlflow_registry import MlflowRegistry
 from evergreen.core.errors import ArtifactRefused, NotCompilable, NotFound
 from evergreen.core.release import released_at
+from evergreen.domains.movies.dataset import movie_dataset
+from evergreen.domains.movies.simulator import simulate as simulate_ratings
+from evergreen.domains.movies.spec import movie_spec
 from evergreen.domains.videos.features import build_features
 from evergreen.domains.videos.simulator import simulate
 from evergreen.domains.videos.spec import video_spec
@@ -89,6 +92,18 @@ def test_the_compiled_form_says_what_the_pipeline_says_now_and_from_disk(registr
         assert np.abs(compiled.score(table[list(videos.feature_names)].to_numpy(dtype=np.float64)) - said).max() <= 1e-12
     with pytest.raises(NotFound):
         registry.compiled(videos, 99)
+
+
+def test_a_form_that_is_no_forest_says_what_the_estimator_says_now_and_from_disk(registry: ModelRegistry) -> None:
+    movies = dataclasses.replace(movie_spec(), name=f"movies_{uuid4().hex[:8]}")
+    table = movies.build_features(movie_dataset().validate(simulate_ratings(date(2025, 4, 1), date(2025, 4, 12)), date(2025, 4, 12)).clean)
+    registry.register(NewVersion("a", movies, movies.fit(table, 0), table, {}, {}, {}, {}))
+    assert registry.probe(movies, 1)["parity"] == 0.0
+    said = registry.load(movies, 1).predictor.predict(table)
+    for _ in range(2):
+        compiled = registry.compiled(movies, 1)
+        assert (compiled.score(table[list(movies.feature_names)].to_numpy(dtype=np.float64)) == said).all()
+    assert said.max() > 0.5
 
 
 def test_what_has_no_compiled_form_says_so(registry: ModelRegistry, spec: ModelSpec) -> None:

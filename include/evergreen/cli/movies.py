@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(movies_app, name="movies")
 
 
-def load_movies(path: Path, first: First = None, last: Last = None, batch_days: BatchDays = 365, as_json: Json = False) -> None:
+def load_movies(path: Path, first: First = None, last: Last = None, batch_days: BatchDays = 730, as_json: Json = False) -> None:
     """Announce the ratings of a MovieLens folder (ratings.csv with movies.csv, or u.data with u.item). Loading the same again changes nothing."""
     from evergreen.cli.context import parts
     from evergreen.cli.playing import announcer

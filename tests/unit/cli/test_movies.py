@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from evergreen.cli.main import app, register_commands
-from evergreen.cli.movies import movie_batches, simulated_batches
+from evergreen.cli.movies import load_movies, movie_batches, simulated_batches
 from evergreen.core.errors import EvergreenError
 from evergreen.settings import load_settings
 
@@ -42,12 +43,12 @@ def test_simulated_days_are_batches_too() -> None:
     assert [batch.first_day.day for batch in batches] == [1, 2, 3, 4]
 
 
-def test_a_hundred_thousand_real_ratings_are_two_dozen_batches() -> None:
+def test_a_hundred_thousand_real_ratings_are_a_dozen_batches() -> None:
     folder = load_settings().test_data / "movielens" / "ml-latest-small"
     if not folder.is_dir():
         pytest.skip("no real ratings on this machine")
-    batches = movie_batches(folder, None, None, 365)
-    assert len(batches) <= 24
+    batches = movie_batches(folder, None, None, signature(load_movies).parameters["batch_days"].default)
+    assert len(batches) <= 12
     assert sum(len(batch.rows) for batch in batches) == 100_836
 
 
