@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 
+from evergreen.adapters.kafka import KafkaPublisher
 from evergreen.adapters.kafka_admin import admin_client
 from evergreen.adapters.kafka_lag import KafkaLag
 from evergreen.adapters.redis_profiles import key
+from evergreen.bootstrap import Parts
 from evergreen.contracts.envelope import Event
 from evergreen.core.clock import wall_now
 from evergreen.core.recommending import WEIGHTS, Did, Taste, effect_of, kind_of_rating, preference, together
+from evergreen.local_stack.home import Home
+from evergreen.local_stack.processes import recorded
+from evergreen.local_stack.status import stack_status
+from evergreen.local_stack.testing import stack
 from evergreen.services.quiescence import RECOMMENDER_GROUP
 from evergreen.services.record_interactions import TOPICS
 from evergreen.settings import Settings
@@ -233,3 +239,28 @@ def traces(bench: RecommenderBench, person: str) -> list[str]:
         if bench.ask(f"SELECT count(*) FROM {table} t WHERE t::text LIKE ANY(%s)", list(words))[0][0]:
             found.append(table)
     return found
+
+
+def test_the_stack_runs_it_and_brings_it_back() -> None:
+    """As it is, without a champion: what users do is kept all the same."""
+    with stack({"postgres", "kafka", "redis", "recommender"}) as settings:
+        parts = Parts(settings)
+
+        def state() -> str:
+            return stack_status(settings.home).services["recommender"].state
+
+        assert state() == "healthy"
+        before = recorded(Home(settings.home).pid_file("recommender"))
+        assert before is not None
+        before.send_signal(signal.SIGKILL)
+        publisher = KafkaPublisher(settings.kafka)
+        publisher.publish(said("like", "ann", "1"))
+        until(lambda: recorded(Home(settings.home).pid_file("recommender")) not in (None, before), 60)
+
+        def count() -> int:
+            return int(parts.recommender.profiles.read(["ann"], wall_now())[0].count)
+
+        until(lambda: count() == 1, 60, count)
+        until(lambda: state() == "healthy", 30, state)
+        publisher.close()
+        assert parts.recommender.profiles.is_whole()
