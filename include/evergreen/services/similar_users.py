@@ -19,7 +19,7 @@ from evergreen.ports.recommending import Ranker
 
 REFRESH_SECONDS = 5.0
 AT_ONCE = 2_000
-"""Looked up in one refresh, the newest: the rest comes with the next ones."""
+"""Looked up in one refresh: the rest comes with the next ones."""
 KEPT = 20_000
 
 
@@ -47,9 +47,11 @@ class SimilarUsers:
             return
         self._of(ranker)
         active = sorted(self._profiles.active_since(self._looked_at), key=lambda one: one[1])
-        unknown = [user for user, at in active if self._vectors.get(user, (-1, None))[0] < at][-AT_ONCE:]
-        self.know(ranker, dict(zip(unknown, self._profiles.read(unknown, now), strict=True)))
-        self._looked_at = active[-1][1] if active else self._looked_at
+        unknown = [(user, at) for user, at in active if self._vectors.get(user, (-1, None))[0] < at]
+        users = [user for user, _ in unknown[:AT_ONCE]]
+        self.know(ranker, dict(zip(users, self._profiles.read(users, now), strict=True)))
+        looked_at = unknown[:AT_ONCE] if len(unknown) > AT_ONCE else active
+        self._looked_at = looked_at[-1][1] if looked_at else self._looked_at
         for user in sorted(self._vectors, key=lambda one: self._vectors[one][0])[: max(0, len(self._vectors) - KEPT)]:
             del self._vectors[user]
         self._names = list(self._vectors)

@@ -12,6 +12,7 @@ import psycopg2.extensions
 from psycopg2.extras import execute_values
 
 from evergreen.adapters.postgres.partitions import ensure_partitions
+from evergreen.core.recommending import MODEL
 from evergreen.ports.interactions import EventKey, InteractionRow, days_of
 from evergreen.ports.profiles import Place
 
@@ -20,7 +21,6 @@ _COLUMNS = f"source, id, time, user_id, kind, item_ids, rating, note, context, g
 _REPEATED_WITHIN = timedelta(days=2)
 """As of the other high-volume tables: a repeat with another time comes within a day."""
 _PAGE = 500
-_MODEL = "movie_recommender"
 
 
 class PostgresInteractions:
@@ -69,7 +69,8 @@ class PostgresInteractions:
             return {hashes[found]: at for found, at in cursor.fetchall()}
 
     def forget(self, user: str, now: datetime) -> dict[str, int]:
-        of_model = "model = %s AND starts_with(entity, %s)"
+        of_model = "model = %s AND starts_with(entity, %s) AND strpos(substr(entity, %s), ':') = 0"  # user:item, and a user's id may hold colons
+        theirs = (MODEL, f"{user}:", len(user) + 2)
         gone: dict[str, int] = {}
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -79,8 +80,9 @@ class PostgresInteractions:
             )
             for table, where, values in (
                 ("interactions", "user_id = %s", (user,)),
-                ("predictions", of_model, (_MODEL, f"{user}:")),
-                ("feedback", of_model, (_MODEL, f"{user}:")),
+                ("exposures", "user_id = %s", (user,)),
+                ("predictions", of_model, theirs),
+                ("feedback", of_model, theirs),
                 ("outbox", "topic = 'dead.letter' AND key = %s", (user.encode(),)),
             ):
                 cursor.execute(f"DELETE FROM {table} WHERE {where}", values)
