@@ -74,6 +74,18 @@ class ServingSettings(BaseModel):
         return f"http://{self.host}:{self.port}"
 
 
+class RecommenderSettings(BaseModel):
+    min_workers: int = Field(default=1, ge=1)
+    max_workers: int = Field(default=3, ge=1, le=3)
+    """More than a topic has partitions would have nothing to do."""
+
+    @model_validator(mode="after")
+    def _refuse_a_minimum_above_the_maximum(self) -> RecommenderSettings:
+        if self.min_workers > self.max_workers:
+            raise UnsafeSettings(f"EVERGREEN_RECOMMENDER__MIN_WORKERS={self.min_workers} is more than EVERGREEN_RECOMMENDER__MAX_WORKERS={self.max_workers}")
+        return self
+
+
 class ScalerSettings(BaseModel):
     kind: Literal["local", "kubernetes", "compose", "none"] = "local"
     """What runs the workers. `none`: a scale action fails and says so, which reaches people as an alert."""
@@ -121,6 +133,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     mlflow: MlflowSettings = MlflowSettings()
     serving: ServingSettings = ServingSettings()
+    recommender: RecommenderSettings = RecommenderSettings()
     scaler: ScalerSettings = ScalerSettings()
     airflow: AirflowSettings = AirflowSettings()
     policy: PolicySettings = PolicySettings()

@@ -22,6 +22,7 @@ from evergreen.core.clock import wall_now
 from evergreen.core.recommending import WEIGHTS, Did, Taste, effect_of, kind_of_rating, preference, together
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.processes import recorded
+from evergreen.local_stack.scaling import scaler
 from evergreen.local_stack.status import stack_status
 from evergreen.local_stack.testing import stack
 from evergreen.services.quiescence import RECOMMENDER_GROUP
@@ -241,26 +242,33 @@ def traces(bench: RecommenderBench, person: str) -> list[str]:
     return found
 
 
-def test_the_stack_runs_it_and_brings_it_back() -> None:
+def test_the_stack_runs_it_brings_it_back_and_scales_it() -> None:
     """As it is, without a champion: what users do is kept all the same."""
     with stack({"postgres", "kafka", "redis", "recommender"}) as settings:
-        parts = Parts(settings)
+        parts, home, scale = Parts(settings), Home(settings.home), scaler(settings)
 
-        def state() -> str:
-            return stack_status(settings.home).services["recommender"].state
+        def state() -> tuple[str, int]:
+            found = stack_status(settings.home).services["recommender"]
+            return found.state, len(found.workers or [])
 
-        assert state() == "healthy"
-        before = recorded(Home(settings.home).pid_file("recommender"))
+        assert state() == ("healthy", 1)
+        before = recorded(home.pid_file("recommender-00"))
         assert before is not None
         before.send_signal(signal.SIGKILL)
         publisher = KafkaPublisher(settings.kafka)
         publisher.publish(said("like", "ann", "1"))
-        until(lambda: recorded(Home(settings.home).pid_file("recommender")) not in (None, before), 60)
+        until(lambda: recorded(home.pid_file("recommender-00")) not in (None, before), 60)
 
         def count() -> int:
             return int(parts.recommender.profiles.read(["ann"], wall_now())[0].count)
 
         until(lambda: count() == 1, 60, count)
-        until(lambda: state() == "healthy", 30, state)
-        publisher.close()
+        until(lambda: state() == ("healthy", 1), 30, state)
         assert parts.recommender.profiles.is_whole()
+        scale.set("recommender", 2)
+        until(home.ready_file("recommender-01").exists, 60)
+        scale.set("recommender", 1)
+        assert state() == ("healthy", 1)
+        publisher.publish(said("like", "ann", "2"))
+        until(lambda: count() == 2, 60, count)
+        publisher.close()

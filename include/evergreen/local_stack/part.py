@@ -59,4 +59,12 @@ class Part:
     socket: str | None = None
     """A listening socket the supervisor owns and hands to each process as file 0."""
     processes: int = 1
+    """At most."""
+    first: int = 1
+    """A start begins with so many of them."""
     directory: Path | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether it has several processes, each with a name of its own, `serving-00`."""
+        return self.socket is not None or self.processes > 1

@@ -11,7 +11,11 @@ from evergreen.settings import Settings
 
 
 def scaled_services(settings: Settings) -> Mapping[str, Bounds]:
-    return {"serving": Bounds(settings.serving.min_workers, settings.serving.max_workers)}
+    """By this home's own supervisor; elsewhere serving alone."""
+    found = {"serving": Bounds(settings.serving.min_workers, settings.serving.max_workers)}
+    if settings.scaler.kind in ("local", "none"):
+        found["recommender"] = Bounds(settings.recommender.min_workers, settings.recommender.max_workers)
+    return found
 
 
 def scaler(settings: Settings) -> Scaler:

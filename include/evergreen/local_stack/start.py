@@ -118,7 +118,7 @@ def _begin(home: Home, progress: StartProgress, only: frozenset[str] | None, por
     parts = build_parts(context, only)
     refuse_taken(context.ports, port_names(parts))
     write_configuration(home, parts)
-    processes = {part.name: context.settings.serving.min_workers if part.socket else 1 for part in parts if part.name not in HIDDEN}
+    processes = {part.name: part.first for part in parts if part.name not in HIDDEN}
     manifest = {"processes": processes, "port_offset": context.ports.offset, "external": sorted(context.external), "started": wall_now().isoformat()}
     home.manifest_file.write_text(json.dumps(manifest))
     start_supervisor(home)

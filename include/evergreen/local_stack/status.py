@@ -70,12 +70,11 @@ def stack_status(home: Path) -> StackStatus:
     processes = _processes(context.home)
     with ThreadPoolExecutor(len(parts) + 1) as pool:
         ready = dict(zip((part.name for part in parts), pool.map(lambda part: part.probe(), parts), strict=True))
-    fewest = context.settings.serving.min_workers
     if processes is None:
         services = {part.name: ServiceStatus("healthy" if ready[part.name] else "unhealthy", url=part.url) for part in parts}
         services["supervisor"] = ServiceStatus("unhealthy")
     else:
-        services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name], fewest) for part in parts}
+        services = {part.name: _service(part, [each for each in processes if each.group == part.name], ready[part.name], part.first) for part in parts}
     services |= {name: ServiceStatus("external", url=_external_url(context, name)) for name in manifest["external"]}
     urls = {name: status.url for name, status in services.items() if status.url and status.url.startswith("http")}
     database_answers = services.get("postgres", ServiceStatus("stopped")).state in {"healthy", "external"}
@@ -94,7 +93,7 @@ def _processes(home: Home) -> list[ProcessState] | None:
 
 
 def _service(part: Part, processes: list[ProcessState], ready: bool, fewest: int) -> ServiceStatus:
-    if part.socket is None:
+    if not part.many:
         process = processes[0] if processes else None
         return ServiceStatus(state_of(process, ready) if process else "stopped", process.pid if process else None, part.url)
     running = [each for each in processes if each.state not in {"STOPPED", "STOPPING"}]  # one that drains is as good as gone

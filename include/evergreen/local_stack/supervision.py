@@ -43,13 +43,12 @@ class ProcessState:
 
 
 def _section(home: Home, part: Part) -> str:
-    many = part.socket is not None
-    name = f"{part.name}-%(process_num)02d" if many else part.name
+    name = f"{part.name}-%(process_num)02d" if part.many else part.name
     lines = {
         "command": f"{_quoted(sys.executable)} -m evergreen.local_stack.launch {_quoted(home.path)} {name}",
         "process_name": name,
         "numprocs": str(part.processes),
-        "autostart": "false" if many else "true",
+        "autostart": "false" if part.many else "true",
         "autorestart": "true",
         "startsecs": str(part.settle_seconds),
         "startretries": str(START_RETRIES),
@@ -65,7 +64,7 @@ def _section(home: Home, part: Part) -> str:
     if part.socket:
         lines["socket"] = part.socket
         lines["socket_backlog"] = "1024"
-    return f"[{'fcgi-program' if many else 'program'}:{part.name}]\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
+    return f"[{'fcgi-program' if part.socket else 'program'}:{part.name}]\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
 
 
 def _escaped(home: Home) -> str:

@@ -10,6 +10,7 @@ from evergreen.bootstrap import Parts
 from evergreen.contracts.actions import SeverityWord
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.readiness import AIRFLOW_COMPONENTS, airflow_beats, http_answers, kafka_acknowledges, mlflow_answers, postgres_answers, redis_answers
+from evergreen.local_stack.workers import any_runs
 from evergreen.ports.monitoring import LoopFigures
 from evergreen.services.quiescence import INDEXER_DATA_GROUP, INDEXER_RECORDS_GROUP, INTAKE_GROUP, RECOMMENDER_GROUP
 from evergreen.services.watch_parts import Probe
@@ -70,15 +71,9 @@ def _unless(answers: Callable[[], bool], fault: str) -> str | None:
 def _worker_fault(parts: Parts, name: str, figures: Callable[[], LoopFigures]) -> str | None:
     """A worker without a port: its process where that is ours to see, and whether what waits for it is taken."""
     settings = parts.settings
-    if Home(settings.home).manifest_file.exists() and not _runs_here(Home(settings.home), name):
+    if Home(settings.home).manifest_file.exists() and not any_runs(Home(settings.home), name):
         return "its process is not running, or not ready"
     stuck = next((fault for group in _GROUPS[name] if (fault := parts.monitor.backlogs.fault(group))), None)
     if stuck is None and name == "intake" and parts.monitor.snapshot.behind and figures().oldest_unsent.total_seconds() > settings.monitor.unsent_seconds:
         return f"the relay does not send: {figures().unsent} outbox rows wait, the oldest for {figures().oldest_unsent.total_seconds():.0f} s"
     return stuck
-
-
-def _runs_here(home: Home, name: str) -> bool:
-    from evergreen.local_stack.processes import recorded  # a container has neither supervisor nor psutil
-
-    return recorded(home.pid_file(name)) is not None and home.ready_file(name).exists()

@@ -19,6 +19,7 @@ from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.adapters.postgres.leadership import Leadership
 from evergreen.bootstrap import Parts
 from evergreen.core.errors import Unavailable
+from evergreen.environment import service_name
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
@@ -110,7 +111,7 @@ class Recommender:
             thread.start()
         while not self._stop.wait(0.1):
             if self.loop.ready.is_set():
-                mark_ready(self._parts.settings.home, SERVICE)
+                mark_ready(self._parts.settings.home, service_name(SERVICE))
                 log.info("ready")
                 break
         self._stop.wait()
@@ -121,7 +122,7 @@ class Recommender:
 
 def main() -> int:
     settings = load_settings()
-    configure_logging(settings, SERVICE)
+    configure_logging(settings, service_name(SERVICE))
     lifetime = Lifetime()
     return Recommender(Parts(settings), lifetime.stop, lifetime.failed).run(lifetime)
 

@@ -21,9 +21,11 @@ def test_the_setting_chooses(kind: str, found: type, tmp_path: Path, monkeypatch
     assert type(scaler(load_settings(tmp_path))) is found
 
 
-def test_the_bounds_are_servings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "others"), [("local", {"recommender": Bounds(1, 3)}), ("kubernetes", {}), ("compose", {})])
+def test_the_bounds_are_the_settings(kind: str, others: dict[str, Bounds], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVERGREEN_SERVING__MAX_WORKERS", "8")
-    assert scaled_services(load_settings(tmp_path)) == {"serving": Bounds(2, 8)}
+    monkeypatch.setenv("EVERGREEN_SCALER__KIND", kind)
+    assert scaled_services(load_settings(tmp_path)) == {"serving": Bounds(2, 8), **others}
 
 
 def test_where_nothing_scales_every_call_says_so_and_an_unknown_service_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
