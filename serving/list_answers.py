@@ -67,9 +67,9 @@ class ListAnswers:
 
     async def answer(self, user: str, k: int, diversity: float | None, categories: tuple[str, ...], as_of: AsOf, *, to: Principal, traceparent: str) -> bytes:
         """Raises NoChampion."""
-        assigned = self._variant_of(user, MODEL)
+        assigned = None if categories or diversity is not None else self._variant_of(user, MODEL)  # what a caller sets himself compares nothing
         version, params = _of(assigned)
-        wanted = Wanted(user, k, params.get("diversity") if diversity is None else diversity, categories, as_of, version)
+        wanted = Wanted(user, k, params.get("diversity", diversity), categories, as_of, version, assigned is not None)
         return self._given(wanted, await self._recommend.run(wanted), assigned, to, traceparent)
 
     async def pushed(self, user: str, pushed: Pushed, to: Principal) -> bytes | None:
@@ -79,7 +79,7 @@ class ListAnswers:
             return None
         assigned = self._variant_of(user, MODEL)
         version, params = _of(assigned)
-        wanted = Wanted(user, len(made.items) or KEPT, params.get("diversity"), as_of=made.as_of, version=version)
+        wanted = Wanted(user, len(made.items) or KEPT, params.get("diversity"), as_of=made.as_of, version=version, tried=assigned is not None)
         found = Recommended(made, "stored") if wanted.usual else await self._recommend.run(wanted)
         return self._given(wanted, found, assigned, to, "")
 

@@ -177,6 +177,15 @@ def by_hand(world: World, clicks: Sequence[tuple[str, str, datetime]], now: date
     return [Counts(*(int(value) for value in found[name][:6]), *found[name][6:]) for name in ("control", "b")]
 
 
+def test_who_is_forgotten_was_shown_nothing(world: World) -> None:
+    before, after = world.shown("anna", "b", NOON - HOUR, "l1"), world.shown("anna", "b", NOON + HOUR, "l2")
+    assert world.record(before, world.shown("ben", "b", NOON - HOUR)).new == 2
+    with world.store.transaction() as tx:
+        assert tx.interactions.forget("anna", NOON)["exposures"] == 1
+    assert world.record(before).new == 0
+    assert world.record(after).new == 1
+
+
 @pytest.mark.parametrize(("rate", "refused"), [(0.5, False), (0.1, True)], ids=["better", "worse"])
 def test_its_verdict_is_one_of_the_gates(postgres_settings: Settings, tmp_path: Path, rate: float, refused: bool) -> None:
     """Version 2 is shown to half of the users; the evaluation that the experiment's end asks for hears how often they clicked."""

@@ -45,11 +45,14 @@ class Wanted:
     as_of: AsOf = field(default_factory=dict)
     version: int | None = None
     """Of an experiment; None: the champion's."""
+    tried: bool = False
+    """In an experiment, the control too: were its lists kept for half an hour and those of the others made at each look, they would be counted by
+    other lists than the others."""
 
     @property
     def usual(self) -> bool:
         """Whether the list that is kept of this user will do."""
-        return self.k <= KEPT and self.diversity is None and not self.categories and self.version is None
+        return self.k <= KEPT and self.diversity is None and not self.categories and self.version is None and not self.tried
 
 
 class Recommended(NamedTuple):

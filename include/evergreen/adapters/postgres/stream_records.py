@@ -11,6 +11,7 @@ from typing import Any
 import psycopg2.extensions
 from psycopg2.extras import execute_values
 
+from evergreen.adapters.postgres.interactions import PostgresInteractions
 from evergreen.adapters.postgres.partitions import ensure_partitions
 from evergreen.ports.index import ExposureRow, FeedbackRow, MetricsRow, PredictionRow, StreamRow, days_of
 
@@ -34,7 +35,9 @@ class PostgresStreamRecords:
         return self._insert("metrics", rows)
 
     def exposures(self, rows: Sequence[ExposureRow]) -> int:
-        return self._insert("exposures", rows)
+        """Nothing that somebody was shown before he was forgotten."""
+        forgotten = PostgresInteractions(self._connection).forgotten([row.user_id for row in rows]) if rows else {}
+        return self._insert("exposures", [row for row in rows if (until := forgotten.get(row.user_id)) is None or row.time > until])
 
     def _insert(self, table: str, rows: Sequence[StreamRow]) -> int:
         unique: dict[tuple[str, str], StreamRow] = {}
