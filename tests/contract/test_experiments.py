@@ -147,6 +147,13 @@ def test_the_newest_that_is_over_speaks_of_a_version(trying: Trying) -> None:
         found = [tx.experiments.last_with(NAME, version) for version in (1, 2, 3)]
         assert tx.experiments.last_with("other", 2) is None
     assert [row.plan.name if row else None for row in found] == [None, "second", "third"]
+    trying.service.stop("fourth", who="api:lee", reason="enough")
+    trying.crown(2)
+    trying.clock.advance(timedelta(hours=1))
+    trying.start("fifth", Variant("b", version=3))
+    trying.service.stop("fifth", who="api:lee", reason="the control is no challenger")
+    with trying.store.transaction() as tx:
+        assert [row.plan.name if row else None for version in (2, 3) for row in [tx.experiments.last_with(NAME, version)]] == ["fourth", "fifth"]
 
 
 def test_what_has_finished_is_asked_for_until_it_was(trying: Trying) -> None:

@@ -64,9 +64,10 @@ class PostgresExperiments:
         return self._rows("WHERE status = 'running' ORDER BY model", ())
 
     def last_with(self, model: str, version: int) -> ExperimentRow | None:
-        wanted = "WHERE model = %s AND status <> 'running' AND variants @> %s ORDER BY ended_time DESC, name LIMIT 1"
-        rows = self._rows(wanted, (model, json.dumps([{"version": version}])))
-        return rows[0] if rows and rows[0].plan.variants[0].version != version else None
+        wanted = """WHERE model = %s AND status <> 'running' AND variants @> %s AND variants -> 0 -> 'version' <> %s
+            ORDER BY ended_time DESC, name LIMIT 1"""
+        rows = self._rows(wanted, (model, json.dumps([{"version": version}]), json.dumps(version)))
+        return rows[0] if rows else None
 
     def looked(self, name: str, at: datetime, found: Found) -> None:
         self._execute("UPDATE experiments SET looked_time = %s, found = %s WHERE name = %s AND status = 'running'", (at, json.dumps(found.to_json()), name))
