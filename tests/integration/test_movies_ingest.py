@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from evergreen.adapters.delta_lake import DeltaLake
+from evergreen.adapters.memory.serving import MemoryPublisher
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.cli.movies import movie_batches, simulated_batches
 from evergreen.contracts.actions import ActionKind
-from evergreen.contracts.envelope import Event
 from evergreen.core.clock import FixedClock
 from evergreen.core.release import released_at
 from evergreen.domains.movies.dataset import movie_dataset
@@ -31,17 +31,6 @@ from evergreen.settings import Settings, load_settings
 from tests.support.claims import claimed, emptied
 
 pytestmark = pytest.mark.connected
-
-
-class Heard:
-    """Stands in for Kafka."""
-
-    def publish(self, event: Event) -> None: ...
-    def publish_soon(self, event: Event) -> bool:
-        return True
-
-    def flush(self, timeout_seconds: float) -> int:
-        return 0
 
 
 @dataclass
@@ -66,7 +55,7 @@ class Bench:
 def bench(postgres_settings: Settings, tmp_path: Path) -> Iterator[Bench]:
     store = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
     clock = FixedClock(released_at(date(2018, 12, 31)))
-    yield Bench(store, clock, DeltaLake(tmp_path, {DATASET: movie_dataset()}), Announce(Heard(), clock, tmp_path / "inbox"))
+    yield Bench(store, clock, DeltaLake(tmp_path, {DATASET: movie_dataset()}), Announce(MemoryPublisher(), clock, tmp_path / "inbox"))
     store.close()
 
 

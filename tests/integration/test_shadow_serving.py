@@ -25,6 +25,7 @@ from evergreen.ports.model import ModelSpec
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.evaluate import Evaluate
+from evergreen.services.model_work import ModelWork
 from evergreen.services.shadow_trial import ShadowRules, ShadowTrialStep
 from evergreen.settings import Settings
 from tests.support.claims import claimed, said
@@ -50,8 +51,8 @@ class Tried:
     def evaluate(self, version: int, hours: float = 1.0) -> dict[str, Any]:
         on, registry = self.on, MemoryRegistry(self.on.settings.home)
         claim = claimed(on.store, on.clock, ActionKind.EVALUATE, {}, model=MODEL, target=f"{MODEL}@{version}")
-        carry_out, lake = CarryOut(on.store, on.clock), FrameLake(tiny_rows(1))
-        return dict(Evaluate(on.store, on.clock, carry_out, registry, lake, lambda _: SPEC, NoExperiments(), self.step(hours)).run(claim))
+        work = ModelWork(on.store, on.clock, CarryOut(on.store, on.clock), registry, FrameLake(tiny_rows(1)), lambda _: SPEC)
+        return dict(Evaluate(work, NoExperiments(), self.step(hours)).run(claim))
 
     def began(self, version: int, hours: float = 1.0) -> None:
         """Every worker has it."""
