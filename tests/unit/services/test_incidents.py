@@ -93,19 +93,25 @@ def test_no_weekly_window_around_an_incident_drifts(days_lost: int) -> None:
         assert compare_tables(reference, current, SPEC.drift_features, SPEC.categorical_features).affected == ()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("days_lost", LENGTHS)
 def test_a_version_trained_on_an_incident_is_as_good_as_one_that_never_saw_it(days_lost: int) -> None:
-    assert error_of(days_lost) == pytest.approx(error_of(0), rel=0.03)
+    assert error_of(days_lost) == pytest.approx(error_of(0), rel=0.02)
 
 
 @lru_cache
 def error_of(days_lost: int) -> float:
-    """Of a version trained on those lists, on the newest week, which every lake has whole."""
+    """Of versions trained on those lists, on the newest week, which every lake has whole. Five of them: on 121 videos one wavers by 1.2 % with
+    nothing but its seed, and by 1 to 2 % when as many videos are left out at random."""
     table = table_of(lake_of(days_lost))
-    fitted = fit_candidate(SPEC, table, training_window(SPEC, table)).fitted
     held_out = rows_between(table_of(lake_of(0)), "list_date", LAST - WEEK, LAST)
-    predicted = SPEC.predictor(fitted.estimators, fitted.card).predict(held_out[list(SPEC.feature_names)])
-    return float(np.nanmean(losses_on(SPEC, predicted, held_out)))
+    losses = []
+    for seed in range(5):
+        fitted = fit_candidate(SPEC, table, training_window(SPEC, table), seed).fitted
+        predicted = SPEC.predictor(fitted.estimators, fitted.card).predict(held_out[list(SPEC.feature_names)])
+        losses.append(losses_on(SPEC, predicted, held_out))
+    return float(np.nanmean(losses))
 
 
 def test_announced_again_repaired_it_was_never_broken() -> None:
