@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from evergreen.adapters.kafka import KafkaPublisher
@@ -122,11 +123,11 @@ class Bench:
         self._process.send_signal(signal.SIGSTOP)
         for start in range(0, count, 2_000):
             self._publisher.publish_all(events[start : start + 2_000])
-        started = time.monotonic()
+        started, used = time.monotonic(), self._used()
         self._process.send_signal(signal.SIGCONT)
         self._await_all(before + count)
-        seconds = time.monotonic() - started
-        return {"interactions": count, "interactions_per_second": count / seconds, "seconds": seconds}
+        seconds, used = time.monotonic() - started, self._used() - used
+        return {"interactions": count, "interactions_per_second": count / seconds, "seconds": seconds, "processor_ms_each": used / count * 1000}
 
     def clicks(self, count: int) -> dict[str, float]:
         """One after the other: acknowledged, then in the list."""
@@ -152,6 +153,11 @@ class Bench:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not all interactions were taken in within {PATIENCE:.0f} s")
             pause.wait(0.05)
+
+    def _used(self) -> float:
+        """Seconds of processor time of the worker."""
+        found = psutil.Process(self._process.pid).cpu_times()
+        return float(found.user + found.system)
 
     def _recorded(self) -> int:
         with self._parts.store.transaction() as tx, tx.connection.cursor() as cursor:
@@ -183,7 +189,8 @@ def measured(count: int, clicks: int) -> dict[str, dict[str, float]]:
 
 def _told(backlog: Mapping[str, float], clicks: Mapping[str, float]) -> str:
     return (
-        f"backlog of {backlog['interactions']:.0f}: {backlog['interactions_per_second']:.0f} interactions/s by one worker, wanted 1,000\n"
+        f"backlog of {backlog['interactions']:.0f}: {backlog['interactions_per_second']:.0f} interactions/s by one worker, wanted 1,000"
+        f" ({backlog['processor_ms_each']:.2f} ms of its processor each)\n"
         f"a click in the list after its acknowledgement: p50 {clicks['p50_ms']:.0f} ms, p99 {clicks['p99_ms']:.0f} ms, wanted 1,000\n"
     )
 

@@ -118,6 +118,16 @@ def test_the_same_id_elsewhere_is_known(bench: Bench) -> None:
     assert bench.record([other, twice]) == {other.key: other.place}
 
 
+def test_of_a_repeat_only_the_place_is_noted(bench: Bench) -> None:
+    bench.record([row(1)])
+    bench.apply([row(1)])
+    before = bench.taste("u1")
+    assert bench.profiles.apply({"u1": [(Place("interactions", "t1", 0, 9), None)]}) == []
+    after = bench.taste("u1")
+    assert (before.as_of, after.as_of) == ({"interactions": KnownPlace(0, 1)}, {"interactions": KnownPlace(0, 9)})
+    assert_alike(replace(before, as_of={}, at=None), replace(after, as_of={}, at=None))
+
+
 def test_two_writers_of_one_user_lose_and_double_nothing(bench: Bench) -> None:
     """Each has a stream of its own, and each brings half of its events twice."""
     streams = {name: [row(number, id=f"{name}{number}", place=Place(name, "t", 0, number)) for number in range(300)] for name in ("interactions", "clicks")}

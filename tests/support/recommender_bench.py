@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -38,13 +39,20 @@ class RecommenderBench:
         ready = Home(home).ready_file("recommender")
         ready.unlink(missing_ok=True)
         (home / "logs").mkdir(exist_ok=True)
-        log = home / "logs" / "recommender-test.log"
-        with log.open("ab") as out:
+        with self._log.open("ab") as out:
             command = [sys.executable, "-m", "tests.support.recommender_process"]
             process = subprocess.Popen(command, env=child_environment(home), stdout=out, stderr=out, cwd=CHECKOUT)
         self.processes.append(process)
-        until(ready.exists, 60, lambda: log.read_text()[-3_000:])
+        until(ready.exists, 60, self.log)
         return process
+
+    @property
+    def _log(self) -> Path:
+        return self.parts.settings.home / "logs" / "recommender-test.log"
+
+    def log(self) -> str:
+        """The end of it."""
+        return self._log.read_text()[-3_000:]
 
     def end(self) -> None:
         for process in self.processes:

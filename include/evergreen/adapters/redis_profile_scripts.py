@@ -7,7 +7,7 @@ from __future__ import annotations
 APPLY = """
 -- KEYS: profile, history, owned, activity, shown, active users
 -- ARGV: kept of history, owned, activity; activity's seconds, profile's seconds, user, now in milliseconds;
---       then per event: place's field, topic id, offset, effect as JSON
+--       then per event: place's field, topic id, offset, effect as JSON ('': a repeat, only its place is noted)
 -- reply: {0}: no profile | {1, interactions reflected, events applied now}
 if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end
 local applied = 0
@@ -19,24 +19,26 @@ local function keep(key, standings, most)
   end
   if any then redis.call('ZREMRANGEBYRANK', key, 0, -1 - most) end
 end
+local function add(effect)
+  for genre, amount in pairs(effect.genres) do
+    local had = tonumber(redis.call('HGET', KEYS[1], 'g:' .. genre) or '0')
+    redis.call('HSET', KEYS[1], 'g:' .. genre, string.format('%.17g', had + tonumber(amount)))
+  end
+  keep(KEYS[2], effect.history, tonumber(ARGV[1]))
+  keep(KEYS[3], effect.owned, tonumber(ARGV[2]))
+  keep(KEYS[4], effect.activity, tonumber(ARGV[3]))
+  for item in pairs(effect.history) do redis.call('ZREM', KEYS[5], item) end
+  redis.call('HINCRBY', KEYS[1], 'n', 1)
+  applied = applied + 1
+end
 for at = 8, #ARGV, 4 do
   local place = redis.call('HGET', KEYS[1], ARGV[at])
   local topic, offset = nil, nil
   if place then topic, offset = string.match(place, '^(.*):(%d+)$') end
   -- a topic that was made anew starts its offsets again, under another id
   if topic ~= ARGV[at + 1] or tonumber(offset) < tonumber(ARGV[at + 2]) then
-    local effect = cjson.decode(ARGV[at + 3])
-    for genre, amount in pairs(effect.genres) do
-      local had = tonumber(redis.call('HGET', KEYS[1], 'g:' .. genre) or '0')
-      redis.call('HSET', KEYS[1], 'g:' .. genre, string.format('%.17g', had + tonumber(amount)))
-    end
-    keep(KEYS[2], effect.history, tonumber(ARGV[1]))
-    keep(KEYS[3], effect.owned, tonumber(ARGV[2]))
-    keep(KEYS[4], effect.activity, tonumber(ARGV[3]))
-    for item in pairs(effect.history) do redis.call('ZREM', KEYS[5], item) end
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1] .. ':' .. ARGV[at + 2])
-    redis.call('HINCRBY', KEYS[1], 'n', 1)
-    applied = applied + 1
+    if ARGV[at + 3] ~= '' then add(cjson.decode(ARGV[at + 3])) end
   end
 end
 local newest = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')

@@ -90,14 +90,16 @@ class RedisProfiles:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def apply(self, events: Mapping[str, Sequence[tuple[Place, Effect]]]) -> list[str]:
+    def apply(self, events: Mapping[str, Sequence[tuple[Place, Effect | None]]]) -> list[str]:
         users, now = list(events), milliseconds(wall_now())
         fixed = [HISTORY, OWNED, ACTIVITY, _ACTIVITY_SECONDS, PROFILE_SECONDS]
 
         def ask(pipe: Pipeline, sha: str) -> None:
             for user in users:
                 keys = [*(key(what, user) for what in ("profile", "history", "owned", "stream", "shown")), _ACTIVE]
-                told: list[Any] = [word for place, effect in events[user] for word in (_field(place), place.topic_id, place.offset, _said(effect))]
+                told: list[Any] = [
+                    word for place, effect in events[user] for word in (_field(place), place.topic_id, place.offset, "" if effect is None else _said(effect))
+                ]
                 pipe.evalsha(sha, len(keys), *keys, *fixed, user, now, *told)
 
         return [user for user, reply in zip(users, self._scripted(APPLY, ask), strict=True) if reply[0] == 0]

@@ -45,9 +45,9 @@ class NewList:
 class Profiles(Protocol):
     """Each raises Unavailable."""
 
-    def apply(self, events: Mapping[str, Sequence[tuple[Place, Effect]]]) -> Sequence[str]:
-        """By user, in their order. Each event counts once, whoever brings it how often. Returns the users of whom nothing is known here:
-        `replace` them by what is recorded."""
+    def apply(self, events: Mapping[str, Sequence[tuple[Place, Effect | None]]]) -> Sequence[str]:
+        """By user, in their order; None: a repeat, of which only the place is noted. Each event counts once, whoever brings it how often. Returns the
+        users of whom nothing is known here: `replace` them by what is recorded."""
 
     def marks(self, users: Sequence[str]) -> Sequence[Mapping[str, str]]:
         """Up to which places each user's events are in: taken before the rows are read that are to replace the profile."""

@@ -15,9 +15,9 @@ from evergreen.core.as_of import write_as_of
 from evergreen.core.boosts import ITEM_COSINE, ITEMS, SIMILAR_ITEMS, SIMILAR_USERS
 from evergreen.core.clock import Clock, wall_now
 from evergreen.core.errors import PublishFailed, Unavailable
-from evergreen.core.recommending import CLICKED, POSITIVE, STRONG, Taste, effect_of
+from evergreen.core.recommending import CLICKED, POSITIVE, STRONG, Effect, Taste, effect_of
 from evergreen.ports.interactions import InteractionRow
-from evergreen.ports.profiles import NewList, Profiles
+from evergreen.ports.profiles import NewList, Place, Profiles
 from evergreen.services.follow_champion import ServingVersion
 from evergreen.services.make_list import ListMaker
 from evergreen.services.rebuild_profiles import RebuildProfiles, by_user
@@ -58,11 +58,12 @@ class React:
         self._clock = clock
         self._records = records
 
-    def run(self, rows: Sequence[InteractionRow]) -> None:
-        """Raises Unavailable: call again with the same rows."""
-        if not rows:
+    def run(self, rows: Sequence[InteractionRow], repeated: Sequence[InteractionRow] = ()) -> None:
+        """`repeated`: they count elsewhere, but whoever waits for their place to be reflected must not wait for ever. Raises Unavailable: call again
+        with the same rows."""
+        if not rows and not repeated:
             return
-        missing = self._profiles.apply({user: [(row.place, effect_of(row.did)) for row in own] for user, own in by_user(rows).items()})
+        missing = self._profiles.apply(_told(rows, repeated))
         self._rebuild.users(missing)
         serving = self._champion()
         positive = [row for row in rows if row.kind in POSITIVE]
@@ -130,3 +131,13 @@ def _updated(row: InteractionRow, boosted: Sequence[str]) -> Event:
 def _event(kind: str, row: InteractionRow, data: dict[str, object]) -> Event:
     produced = {"producedwall": wall_now().isoformat()}
     return Event(id=derived_id(kind, row.source, row.id), source=SOURCE, type=kind, subject=row.user_id, time=row.time, data=data, extensions=produced)
+
+
+def _told(rows: Sequence[InteractionRow], repeated: Sequence[InteractionRow]) -> dict[str, list[tuple[Place, Effect | None]]]:
+    """By user. Repeats after all that count: their places must not hide one that is not in yet."""
+    found: dict[str, list[tuple[Place, Effect | None]]] = {}
+    for row in rows:
+        found.setdefault(row.user_id, []).append((row.place, effect_of(row.did)))
+    for row in repeated:
+        found.setdefault(row.user_id, []).append((row.place, None))
+    return found

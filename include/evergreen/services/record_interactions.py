@@ -1,7 +1,7 @@
 """What users do, from `business.*` into table `interactions`, see `services.record_in_bulk`.
 
 Guarantee: afterwards `counted` holds those events of the batch that count: each event once, at the place on Kafka where it was recorded first.
-A repeat of it elsewhere counts nowhere; the same message delivered again counts again, and its user's profile knows its place."""
+A repeat of it elsewhere is in `repeated`; the same message delivered again counts again, and its user's profile knows its place."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ class RecordInteractions:
         self._genres_of = genres_of
         self._in_bulk = RecordInBulk[InteractionTransaction, InteractionRow](store, clock, self._row, self._keep)
         self.counted: list[InteractionRow] = []
+        self.repeated: list[InteractionRow] = []
 
     def run(self, messages: Sequence[Received]) -> Recorded:
         """Raises Unavailable when Postgres is away: nothing of the batch is written then, call again with the same batch."""
-        self.counted = []
+        self.counted, self.repeated = [], []
         return self._in_bulk.run(messages)
 
     def _keep(self, tx: InteractionTransaction, rows: Sequence[InteractionRow]) -> int:
         forgotten = tx.interactions.forgotten(sorted({row.user_id for row in rows}))
         wanted = [row for row in rows if row.user_id not in forgotten or row.time > forgotten[row.user_id]]
         known = tx.interactions.record(wanted)
-        self.counted += [row for row in wanted if known.get(row.key, row.place) == row.place]
+        for row in wanted:
+            (self.counted if known.get(row.key, row.place) == row.place else self.repeated).append(row)
         return len({row.key for row in wanted} - set(known))
 
     def _row(self, event: Event, payload: Payload, message: Received) -> InteractionRow | None:

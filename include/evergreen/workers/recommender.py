@@ -81,7 +81,7 @@ class Recommender:
 
     def _handle(self, messages: Sequence[Received]) -> list[Place]:
         recorded = self._record.run(messages)
-        self._parts.recommender.react.run(self._record.counted)
+        self._parts.recommender.react.run(self._record.counted, self._record.repeated)
         return list(recorded.poison)
 
     def _look(self) -> None:
