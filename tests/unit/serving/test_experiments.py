@@ -70,6 +70,13 @@ async def test_nobody_takes_part_until_every_version_is_loaded(running: Bench) -
     await running.until(lambda: running.slots.held(MODEL, 2) is None)
 
 
+async def test_nobody_takes_part_before_a_version_serves(bench: Bench) -> None:
+    """There would be one list for all, whatever the variant says."""
+    assigner = Assigner(bench.slots)
+    assigner.follow([DIVERSE])
+    assert shown(assigner) == {"nothing": 2_000}
+
+
 async def test_a_version_that_cannot_be_loaded_costs_nobody_an_answer(running: Bench, client: httpx.AsyncClient) -> None:
     running.fleet.begin(Experiment("newer", MODEL, (Variant("control", version=1), Variant("b", version=9)), 1.0))
     assigner = running.serving.listener.assigner
