@@ -46,7 +46,7 @@ test-fast: setup ## Tests that need no service, in under a minute
 bench: setup ## Measure serving beside its peers, intake and the policy (ONLY=single,video for some)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(JSON),--json)
 
-drills: setup ## Fault drills on real parts: kill -9 of every process while the story plays
+drills: setup ## Fault drills on real parts: kill -9 of every process during the story and promotions
 	$(BIN)/pytest -s tests/faults
 
 demo: setup ## The story from nothing: drift found, retrained, promoted (DATA=folder plays real lists; DRILL=bad-model)

@@ -96,6 +96,12 @@ class Workers:
     def signal(self, name: str, number: signal.Signals) -> None:
         os.kill(self.processes[name].pid, number)
 
+    def replace(self, name: str) -> None:
+        """kill -9, and another in its place."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+        self.start(name)
+
     def log_of(self, name: str) -> str:
         return (self.settings.home / "logs" / f"{name}.log").read_text()
 
