@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.domains.movies.factors import Factors, Floats, from_arrays
-from evergreen.domains.movies.names import FEATURES
+from evergreen.domains.movies.names import FEATURES, number_of
 from evergreen.domains.movies.ranker import MovieRanker
 from evergreen.ports.model import Heads, Rows
 from evergreen.ports.recommending import Ranker
@@ -52,11 +52,3 @@ class MovieAnswers:
     def ranker(self, version: str) -> Ranker:
         """`version`: its name, `name@N`."""
         return MovieRanker(version, self._heads.factors, self._card)
-
-
-def number_of(value: Any) -> float:
-    """NaN for what is no number."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+_NAN = float("nan")
 MODEL = "movie_recommender"
 DATASET = "movies"
 ENTITY, TIME, AT, TARGET = "interaction_id", "day", "at", "relevant"
@@ -45,3 +48,12 @@ GENRE_NAMES = (
 def kind_of_rating(rating: float) -> str:
     """The live interaction a recorded rating is played as."""
     return "high_rating" if rating >= 4.5 else "like" if rating >= POSITIVE_RATING else "click" if rating >= 3 else "view"
+
+
+def number_of(value: Any) -> float:
+    """NaN for what is no finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return _NAN
+    return number if abs(number) < float("inf") else _NAN

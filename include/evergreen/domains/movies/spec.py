@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evergreen.domains.movies.names import DATASET, ENTITY, FEATURES, GENRE, MODEL, TARGET, TIME, WATCHED
+from evergreen.domains.movies.names import DATASET, ENTITY, FEATURES, GENRE, MODEL, TARGET, TIME, WATCHED, number_of
 from evergreen.ports.model import ArrayForm, FittedModel, GateThresholds, ModelSpec, Predictor, Trivial, Windows
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def label_of(outcome: Mapping[str, Any]) -> float:
 
 
 def _request_row(request: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(request[name]) for name in FEATURES if request.get(name) is not None}
+    return {name: value for name in FEATURES if name in request and (value := number_of(request[name])) == value}
 
 
 def _gained(predicted: NDArray[np.float64], outcomes: NDArray[np.float64]) -> NDArray[np.float64]:

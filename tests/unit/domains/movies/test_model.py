@@ -155,7 +155,17 @@ def test_what_is_answered_and_what_is_told(fitted: FittedModel, arrays: Any, spe
         with pytest.raises(ValueError, match="must be 1"):
             spec.label_of(wrong)
     assert spec.request_row is not None
-    assert spec.request_row({"movie_id": 3, "recent_1": None, "x": 1}) == {"movie_id": 3.0}
+    strange: dict[str, Any] = {
+        "recent_1": None,
+        "recent_2": "x",
+        "recent_3": [],
+        "recent_4": float("nan"),
+        "recent_5": 10**400,
+        "recent_6": float("inf"),
+        "x": 1,
+    }
+    assert spec.request_row({"movie_id": 3, "recent_7": "5", **strange}) == {"movie_id": 3.0, "recent_7": 5.0}
+    assert answering.answer([{"movie_id": best, **strange}])[0]["prediction"] == 1.0
 
 
 def test_the_trivial_method_is_what_was_liked_lately(training: pd.DataFrame, spec: ModelSpec) -> None:
