@@ -45,7 +45,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.begun, self._head_bytes, self._received = time.monotonic(), 0, 0
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)["extensions"] = {TRANSPORT: self.transport}
 
     def head_ended(self) -> None:
         self._head_bytes = -1
@@ -55,6 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_ended()
+        cast("dict[str, Any]", self.scope)["extensions"] = {TRANSPORT: self.transport}
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -84,7 +84,7 @@ class ListAnswers:
         return self._given(wanted, found, assigned, to, "")
 
     def _given(self, wanted: Wanted, found: Recommended, assigned: Assigned | None, to: Principal, traceparent: str) -> bytes:
-        made = found.list
+        made = found.made
         items = [_Item(at, *item) for at, item in enumerate(made.items[: wanted.k], 1)]
         ids = [item.item_id for item in items]
         list_id = derived_id("list", wanted.user, made.made.isoformat(), made.version or "", *ids)

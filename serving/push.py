@@ -74,9 +74,9 @@ class PushHub:
             raise Unavailable("this worker is going away: connect again")
         if self.count >= self._per_worker:
             raise Unavailable(f"{self.count} streams are open in this worker, and that is its limit: connect again, perhaps another one takes it")
-        own = self._seats.get(user, set())
-        if len(own) >= self._per_user:
-            raise TooManyRequests(f"{len(own)} streams of this user are open here, and that is the limit: close one first", {"Retry-After": "5"})
+        own = sum(seat.principal.subject == principal.subject for seat in self._seats.get(user, ()))
+        if own >= self._per_user:
+            raise TooManyRequests(f"{own} streams of this user are open here for this caller, and that is the limit: close one first", {"Retry-After": "5"})
         seat = Seat(user, principal)
         self._seats.setdefault(user, set()).add(seat)
         self.count += 1

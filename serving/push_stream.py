@@ -67,7 +67,7 @@ class ListStream(Response):
         except Unauthorized:
             end = StreamEnd.TOKEN
         if end is not StreamEnd.GONE:
-            await send({"type": "http.response.body", "body": b""})
+            await _say(send, b"", more=False)
         return end
 
     async def _watch(self, receive: Receive) -> None:
@@ -86,6 +86,6 @@ def narrowed(scope: Scope) -> asyncio.Transport | None:
     return transport  # type: ignore[no-any-return]
 
 
-async def _say(send: Send, body: bytes) -> None:
+async def _say(send: Send, body: bytes, *, more: bool = True) -> None:
     async with asyncio.timeout(SLOW_SECONDS):
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": body, "more_body": more})

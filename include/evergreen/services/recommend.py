@@ -56,7 +56,7 @@ class Wanted:
 
 
 class Recommended(NamedTuple):
-    list: MadeList
+    made: MadeList
     origin: Origin
     degraded: Sequence[Degraded] = ()
 
