@@ -45,6 +45,7 @@ ALONE: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "bloom": ("benchmarks.bloom", "rows", ()),
     "search": ("benchmarks.search_videos", "rows", (1_000_000,)),
     "jobs": ("benchmarks.jobs", "rows", ()),
+    "recommendations": ("benchmarks.recommendations", "rows", ()),
 }
 """Functions that measure by themselves and return rows: module, name, arguments."""
 TOLD = ("intake", "policy", "drift", "recommender")

@@ -76,6 +76,8 @@ BARS: tuple[Bar, ...] = (
     Bar("20 hot swaps: answers of two versions", "swap", "answers of two versions", 0, at_most=True, shown=WHOLE),
     Bar("keyword search over 1 M videos, p95", "search", "ms", 50, 15, at_most=True, shown=MS, system="postgres, all, 1000000 videos, p95"),
     Bar("a job of 1 M rows, of the pipeline's rows/s in process", "jobs", "of the pipeline's rows/s", 0.7, 2.0, shown=TIMES),
+    Bar("a list from Redis at 200 req/s, p99", "recommendations", "ms p99", 20, at_most=True, shown=MS, system=f"{EVERGREEN}, stored"),
+    Bar("a list made on a miss at 200 req/s, p99", "recommendations", "ms p99", 50, at_most=True, shown=MS, system=f"{EVERGREEN}, computed"),
     Bar("seen in 7 days, one key, in the worker", "bloom", "keys/s", 200_000, 1_000_000, system="local single", shown=WHOLE),
     Bar("seen in 7 days, one key, in Redis", "bloom", "keys/s", 6_000, system="shared single", shown=WHOLE),
     Bar("seen in 7 days: strangers taken for members", "bloom", "share", 0.012, system="union error", at_most=True, shown="{:.2%}"),

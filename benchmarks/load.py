@@ -40,6 +40,8 @@ class Load:
     """File that ends a load by the clock when it appears."""
     keep: str = ""
     """File for the answers' bodies, one a line."""
+    method: str = "POST"
+    """GET: the lines of `bodies` are what follows the path instead."""
 
 
 @dataclass(frozen=True)

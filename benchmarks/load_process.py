@@ -30,8 +30,7 @@ class _Requests:
     def __init__(self, load: Load) -> None:
         bodies = Path(load.bodies).read_bytes().splitlines()
         head = "".join(f"{name}: {value}\r\n" for name, value in load.headers.items())
-        start = f"POST {load.path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{head}content-length: "
-        whole = (start.encode() + str(len(body)).encode() + b"\r\n\r\n" + body for body in bodies)
+        whole = (_get(load.path, line, head) if load.method == "GET" else _post(load.path, line, head) for line in bodies)
         self._parts = [request.partition(NUMBER)[::2] if NUMBER in request else (request, None) for request in whole]
         self._next = itertools.count(load.first)
         self._skip = load.skip % len(self._parts)
@@ -39,6 +38,15 @@ class _Requests:
     def __iter__(self) -> Iterator[bytes]:
         for before, after in itertools.islice(itertools.cycle(self._parts), self._skip, None):
             yield before if after is None else b"%b%010d%b" % (before, next(self._next), after)
+
+
+def _post(path: str, body: bytes, head: str) -> bytes:
+    start = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{head}content-length: {len(body)}\r\n\r\n"
+    return start.encode() + body
+
+
+def _get(path: str, rest: bytes, head: str) -> bytes:
+    return f"GET {path}{rest.decode()} HTTP/1.1\r\nhost: 127.0.0.1\r\n{head}\r\n".encode()
 
 
 class Generator:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, get_args
 
-What = Literal["single", "video", "redis_hit", "l1_hit", "batch_1000", "restart", "memory", "swap", "bloom", "search", "jobs"]
+What = Literal["single", "video", "redis_hit", "l1_hit", "batch_1000", "restart", "memory", "swap", "bloom", "search", "jobs", "recommendations"]
 WHATS: tuple[What, ...] = get_args(What)
 
 CONSTANT, MLFLOW, FASTAPI, EVERGREEN, PIPELINE = "constant", "mlflow", "fastapi", "evergreen", "pipeline"

@@ -46,7 +46,8 @@ class Talk(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         head, _, body = self.buffer.partition(b"\r\n\r\n")
-        if len(body) < int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]):
+        announced = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+        if b"\r\n\r\n" not in self.buffer or len(body) < int(announced or 0):
             return
         self.buffer = b""
         self.server.heads.append(head)
@@ -84,14 +85,14 @@ def asked(
     must_hold: str = "",
     keep: str = "",
     stop: str = "",
+    method: str = "POST",
 ) -> tuple[Outcome, Server]:
     file = folder / "bodies.ndjson"
     file.write_bytes(b"\n".join(bodies))
 
     def load(port: int) -> Load:
-        return Load(
-            port, "/asked", str(file), connections, seconds, rate, 7, skip, count, {"authorization": "Bearer t"}, must_hold=must_hold, keep=keep, stop=stop
-        )
+        more = {"must_hold": must_hold, "keep": keep, "stop": stop, "method": method}
+        return Load(port, "/asked", str(file), connections, seconds, rate, 7, skip, count, {"authorization": "Bearer t"}, **more)
 
     server = Server(said)
     return asyncio.run(against(server, load)), server
@@ -188,3 +189,10 @@ def test_a_load_nobody_listens_to_is_not_a_figure(tmp_path: Path) -> None:
 def test_percentiles_are_the_nearest_rank(share: float, expected: float) -> None:
     assert percentile([float(number) for number in range(1, 101)], share) == expected
     assert percentile([], share) == 0.0
+
+
+def test_a_get_asks_for_what_follows_the_path_and_sends_nothing(tmp_path: Path) -> None:
+    outcome, server = asked(well, tmp_path, (b"/u1?k=20", b"/u2?k=20"), connections=1, count=4, method="GET")
+    assert (outcome.answers, outcome.failed, server.bodies) == (4, 0, [b""] * 4)
+    assert [head.split(b" ")[:2] for head in server.heads] == [[b"GET", b"/asked/u1?k=20"], [b"GET", b"/asked/u2?k=20"]] * 2
+    assert all(b"\r\nauthorization: Bearer t" in head for head in server.heads)

@@ -16,7 +16,7 @@ from benchmarks.table import show
 
 NUMBER = {"type": "number"}
 RATIO = {"type": ["number", "null"]}
-NAMES = ["single", "video", "redis_hit", "l1_hit", "batch_1000", "restart", "memory", "swap", "bloom", "search", "jobs"]
+NAMES = ["single", "video", "redis_hit", "l1_hit", "batch_1000", "restart", "memory", "swap", "bloom", "search", "jobs", "recommendations"]
 ROW = {
     "what": {"enum": NAMES},
     "system": {"type": "string", "minLength": 1},
