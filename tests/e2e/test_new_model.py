@@ -3,6 +3,7 @@ folder of files through a break of their world to a retrained champion. The comm
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from evergreen.environment import CHECKOUT
 from evergreen.local_stack.testing import short_home, stack
 from evergreen.services.row_losses import losses_on
 from evergreen.services.training import feature_table, read_silver, rows_between
+from tests.support.intake_stack import until
 from tests.support.strangers import FIRST_DAY, sales, write_folder
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -49,6 +51,7 @@ class Model:
 FLATS = Model("flats", "Price", "quick", FIRST_DAY)
 QUICK = Model("quick_sales", "quick", "Price", FLATS.last + timedelta(days=7))
 """Later: a replay's clock goes forward only."""
+ROW = {"area_m2": 100.0, "age": 10.0, "balcony": True, "noise": 0.1, "district": "north"}
 MODELS = pytest.mark.parametrize("model", [FLATS, QUICK], ids=lambda model: model.name)
 
 
@@ -63,6 +66,17 @@ class Played:
         with psycopg2.connect(self.parts.settings.postgres.dsn.get_secret_value()) as connection, connection.cursor() as cursor:
             cursor.execute(query, values)
             return cursor.fetchall()
+
+    def champion(self, model: Model) -> str:
+        [(version,)] = self.ask("SELECT model || '@' || version FROM champions WHERE model = %s", model.name)
+        return str(version)
+
+    def refused(self, model: Model) -> list[tuple[str, list[str]]]:
+        """Submitted versions that were, and by which gates."""
+        found = self.ask(
+            "SELECT model || '@' || version, scorecard FROM model_versions WHERE model = %s AND cause = 'submitted' AND status = 'refused'", model.name
+        )
+        return [(version, [gate["name"] for gate in card["gates"] if not gate["passed"]]) for version, card in found]
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {self.parts.access.own_token('test')()}"}, timeout=20)
@@ -81,6 +95,19 @@ def play(home: Path, model: Model, source: Path) -> None:
     evergreen(home, *replay, "--to", str(known), "--batch-days", str(TRAINED), "--no-app")
     evergreen(home, "models", "train", model.name)
     evergreen(home, *replay, "--from", str(known + timedelta(days=1)), "--batch-days", "7")
+
+
+def theirs(features: tuple[str, ...]) -> Any:
+    """What a person who knows flats would write."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    district, others = [features.index("district")], [at for at, name in enumerate(features) if name != "district"]
+    told_apart = ColumnTransformer([("district", OneHotEncoder(handle_unknown="ignore"), district), ("others", "passthrough", others)], sparse_threshold=0)
+    return make_pipeline(SimpleImputer(), told_apart, LinearRegression())
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +169,12 @@ def test_predictions_are_joined_with_what_came_true(played: Played, model: Model
 
 @MODELS
 def test_both_protocols_answer_alike(played: Played, model: Model) -> None:
-    row = {"area_m2": 100.0, "age": 10.0, "balcony": True, "noise": 0.1, "district": "north"}
     tensors: list[dict[str, Any]] = [
-        {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]} for name, value in row.items()
+        {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]} for name, value in ROW.items()
     ]
     tensors[2] |= {"data": [1.0]}
     with played.client() as client:
-        by_mlflow = client.post(f"/models/{model.name}/invocations", json={"dataframe_records": [{"listing_id": "new-1", **row}]})
+        by_mlflow = client.post(f"/models/{model.name}/invocations", json={"dataframe_records": [{"listing_id": "new-1", **ROW}]})
         by_tensors = client.post(f"/v2/models/{model.name}/infer", json={"inputs": tensors})
         told = client.post("/feedback", json={"model": model.name, "entity": "new-1", "outcome": {"price": 1.0} if model is FLATS else {"quick": "yes"}})
     assert (by_mlflow.status_code, by_tensors.status_code, told.status_code) == (200, 200, 202), (by_mlflow.text, by_tensors.text, told.text)
@@ -156,10 +182,56 @@ def test_both_protocols_answer_alike(played: Played, model: Model) -> None:
     assert by_mlflow.headers["x-model-version"].startswith(f"{model.name}@")
 
 
+def test_a_job_says_of_its_rows_what_a_request_says(played: Played) -> None:
+    rows = [{"listing_id": f"job-{at}", **ROW, "area_m2": 60.0 + at, "district": "south" if at % 2 else "moon"} for at in range(40)]
+    with played.client() as client:
+        body = "\n".join(json.dumps(row) for row in rows)
+        job = client.post(f"/jobs/predictions?model={FLATS.name}", content=body, headers={"content-type": "application/x-ndjson"})
+        assert job.status_code == 202, job.text
+        place = job.headers["location"]
+        until(lambda: client.get(place).json()["state"] == "succeeded", 60, lambda: client.get(place).json())
+        said = [json.loads(line) for line in client.get(f"{place}/result").text.splitlines()]
+        asked = client.post(f"/models/{FLATS.name}/invocations", json={"dataframe_records": rows})
+    assert [row["listing_id"] for row in said] == [row["listing_id"] for row in rows]
+    assert np.allclose([row["prediction"] for row in said], asked.json()["predictions"], rtol=0, atol=1e-9)
+
+
 @MODELS
 def test_the_report_is_whole(played: Played, model: Model) -> None:
     report = evergreen(played.parts.settings.home, "models", "report", model.name)
     assert all(word in report for word in (model.name, "improvement", "coverage", "calibration"))
+
+
+def test_a_better_model_trained_elsewhere_is_promoted_and_a_worse_one_refused(played: Played) -> None:
+    """The better one by the command line, the worse one by HTTP."""
+    import mlflow
+
+    parts, spec, seen_to = played.parts, played.parts.spec(FLATS.name), FLATS.last - timedelta(days=7)
+    table = feature_table(spec, read_silver(parts.lake, spec, parts.clock.now()), parts.clock.now())
+    rows = rows_between(spec, table, FLATS.broke, seen_to)
+    mlflow.set_tracking_uri(parts.settings.mlflow.tracking_uri)
+
+    def logged(sense: float) -> str:
+        model = theirs(spec.feature_names).fit(rows[list(spec.feature_names)], sense * rows[spec.target])
+        with mlflow.start_run():
+            info = mlflow.sklearn.log_model(
+                model, name="theirs", serialization_format="skops", skops_trusted_types=["numpy.dtype"], pip_requirements=["scikit-learn"]
+            )
+        return str(info.model_uri)
+
+    asked = ["--model", FLATS.name, "--trained-to", str(seen_to), "--reason", "prices are smooth", "--json"]
+    better = json.loads(evergreen(parts.settings.home, "models", "submit", logged(1.0), *asked))["result"]["model_version"]
+    until(lambda: played.champion(FLATS) == better, 120, lambda: evergreen(parts.settings.home, "models", "report", better))
+    with played.client() as client:
+        answer = client.post(f"/models/{FLATS.name}/invocations", json={"dataframe_records": [ROW]})
+        body = {"uri": logged(-1.0), "trained_to": str(seen_to), "reason": "the other way round"}
+        told = client.post(f"/models/{FLATS.name}/candidates", json=body)
+    assert answer.headers["x-model-version"] == better
+    assert told.status_code == 202, told.text
+    until(lambda: played.refused(FLATS), 120)
+    [(worse, failed)] = played.refused(FLATS)
+    assert "improvement" in failed
+    assert played.champion(FLATS) == better != worse
 
 
 def test_they_do_not_mix_and_the_videos_are_as_before(played: Played) -> None:
