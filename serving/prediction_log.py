@@ -113,6 +113,9 @@ class KafkaPredictionLog:
         except asyncio.CancelledError:
             self._buffer.extendleft(reversed(bite))  # `stop` tells them
             raise
+        except Exception:  # the log's own edge, as below
+            log.exception("shadow_not_asked", records=len(bite))
+            bite, words = _unshadowed(bite), [None] * len(bite)
         self._tell(bite, words)
 
     def _take(self) -> list[PredictionRecord]:

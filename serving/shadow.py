@@ -73,10 +73,10 @@ def _together(shadow: LoadedModel, requests: Sequence[Mapping[str, Any]]) -> lis
 def _alone(shadow: LoadedModel, request: Mapping[str, Any]) -> float | None:
     try:
         [answer] = shadow.answering.answer([request])
+        return _number(answer)
     except Exception as error:  # noqa: BLE001 - as above
         log.warning("shadow_failed", version=shadow.name, error=f"{type(error).__name__}: {error}")
         return None
-    return _number(answer)
 
 
 def _number(answer: Mapping[str, Any]) -> float | None:

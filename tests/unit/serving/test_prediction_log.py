@@ -93,6 +93,20 @@ async def test_a_slow_shadow_holds_up_no_answer_and_its_word_stands_beside_all_t
     assert [told.shadow_predicted for told in await later] == [1.0] * sum(calls)
 
 
+async def test_a_shadow_that_says_nothing_usable_is_named_without_a_word(client: httpx.AsyncClient, running: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running.versions[1], "answer", lambda requests, rows=None: [{"prediction": None} for _ in requests])
+    await running.deployed(2, shadow=True)
+    told = (await asked(client, running, times=2))[-1]
+    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, f"{SPEC.name}@1", None)
+
+
+async def test_where_shadows_cannot_be_asked_at_all_the_log_goes_on(client: httpx.AsyncClient, running: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await running.deployed(2, shadow=True)
+    monkeypatch.setattr("serving.shadow.Shadows.words", lambda *_: 1 / 0)
+    told = (await asked(client, running, times=2))[-1]
+    assert (told.predicted, told.shadow_version, told.shadow_predicted) == (2.0, None, None)
+
+
 async def test_where_records_wait_for_a_shadow_the_rest_is_told_without_it(client: httpx.AsyncClient, running: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await running.deployed(2, shadow=True)
     monkeypatch.setattr(prediction_log, "SHADOWED", 0)
