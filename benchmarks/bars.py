@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.rows import EVERGREEN, Row, What
+from benchmarks.trials import BESIDE
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ BARS: tuple[Bar, ...] = (
     Bar("20 hot swaps at 200 req/s: errors", "swap", "errors", 0, at_most=True, shown=WHOLE),
     Bar("20 hot swaps: p99", "swap", "ms p99", 100, at_most=True, shown=MS),
     Bar("20 hot swaps: answers of two versions", "swap", "answers of two versions", 0, at_most=True, shown=WHOLE),
+    Bar("20 hot swaps beside a shadow trial: errors", "swap", "errors", 0, at_most=True, shown=WHOLE, system=BESIDE),
+    Bar("20 hot swaps beside a shadow trial: p99", "swap", "ms p99", 100, at_most=True, shown=MS, system=BESIDE),
+    Bar("20 hot swaps beside a shadow trial: answers of two versions", "swap", "answers of two versions", 0, at_most=True, shown=WHOLE, system=BESIDE),
+    Bar("p99 at 200 req/s beside a shadow trial, of that without", "swap", "of the p99 without", 1.25, at_most=True, shown=TIMES, system=BESIDE),
     Bar("keyword search over 1 M videos, p95", "search", "ms", 50, 15, at_most=True, shown=MS, system="postgres, all, 1000000 videos, p95"),
     Bar("a job of 1 M rows, of the pipeline's rows/s in process", "jobs", "of the pipeline's rows/s", 0.7, 2.0, shown=TIMES),
     Bar("a list from Redis at 200 req/s, p99", "recommendations", "ms p99", 20, at_most=True, shown=MS, system=f"{EVERGREEN}, stored"),

@@ -21,6 +21,7 @@ from evergreen.adapters.redis_bloom import RedisSeenIndex
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.clock import WallClock
 from evergreen.environment import child_environment
+from evergreen.ports.shadow_trials import ShadowTrial
 from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.champion_projection import ChampionProjection
@@ -71,6 +72,17 @@ class Fleet:
         deploy = Deploy(self.store, self.clock, CarryOut(self.store, self.clock), projection, min_confirmations=1, confirm_seconds=CONFIRM_SECONDS)
         asked = {"forced": True, "reason": "benchmark"}
         return Promote(deploy).run(claimed(self.store, self.clock, ActionKind.PROMOTE, asked, model=SPEC.name, target=f"{SPEC.name}@{version}"))
+
+    def begin_trials(self) -> None:
+        """Of each version beside the other, for an hour at most."""
+        now = self.clock.now()
+        with self.store.transaction() as tx:
+            for version, champion in ((1, 2), (2, 1)):
+                tx.shadow_trials.start(ShadowTrial(SPEC.name, version, champion, now, now + timedelta(hours=1)))
+
+    def end_trials(self) -> None:
+        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
+            cursor.execute("DELETE FROM shadow_trials")
 
     def place(self) -> None:
         now = datetime(LAST_DAY.year, LAST_DAY.month + 1, 1, tzinfo=UTC)

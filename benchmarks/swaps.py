@@ -15,6 +15,7 @@ from benchmarks.field import Field, System
 from benchmarks.load import NUMBER, Load, Outcome, measured
 from benchmarks.material import video_body
 from benchmarks.rows import EVERGREEN, Row
+from benchmarks.trials import BESIDE, trial, trials
 
 SWAPS = 20
 RATE = 200.0
@@ -23,10 +24,18 @@ PATIENCE_SECONDS = 200.0
 
 
 def swap(field: Field) -> list[Row]:
-    """The first swap is to a version no worker has compiled yet. Raises Differs when an answer is not wholly one version's."""
+    """The first swap is to a version no worker has compiled yet. Then the same while each version answers silently beside the other, and what
+    that costs by itself. Raises Differs when an answer is not wholly one version's."""
+    rows = _swaps(field, EVERGREEN)
+    with trials(field):
+        rows += _swaps(field, BESIDE)
+    return rows + trial(field)
+
+
+def _swaps(field: Field, name: str) -> list[Row]:
     rows: list[Row] = []
     for system in field.of(EVERGREEN):
-        field.say(f"swap: {SWAPS} swaps at {RATE:.0f} req/s, {system.label}")
+        field.say(f"swap: {SWAPS} swaps at {RATE:.0f} req/s, {name}, {system.workers} workers")
         outcome, seconds, mixed = _swapped(field, system)
         figures = {
             "errors": float(outcome.failed),
@@ -36,7 +45,7 @@ def swap(field: Field) -> list[Row]:
             "req/s": outcome.per_second,
             "s a swap": seconds / SWAPS,
         }
-        rows += [Row("swap", system.name, CLIENTS, system.workers, value, unit) for unit, value in figures.items()]
+        rows += [Row("swap", name, CLIENTS, system.workers, value, unit) for unit, value in figures.items()]
     return rows
 
 
