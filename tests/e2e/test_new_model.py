@@ -24,6 +24,7 @@ from evergreen.services.row_losses import losses_on
 from evergreen.services.training import feature_table, read_silver, rows_between
 from tests.support.intake_stack import until
 from tests.support.strangers import FIRST_DAY, sales, write_folder
+from tests.support.tokens import bearer
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(900)]
 STACK = {"postgres", "kafka", "redis", "mlflow", "airflow", "serving", "intake", "indexer"}
@@ -225,7 +226,7 @@ def test_a_better_model_trained_elsewhere_is_promoted_and_a_worse_one_refused(pl
     with played.client() as client:
         answer = client.post(f"/models/{FLATS.name}/invocations", json={"dataframe_records": [ROW]})
         body = {"uri": logged(-1.0), "trained_to": str(seen_to), "reason": "the other way round"}
-        told = client.post(f"/models/{FLATS.name}/candidates", json=body)
+        told = client.post(f"/models/{FLATS.name}/candidates", json=body, headers=bearer(parts.settings))
     assert answer.headers["x-model-version"] == better
     assert told.status_code == 202, told.text
     until(lambda: played.refused(FLATS), 120)
