@@ -13,12 +13,12 @@ from typing import Any, get_args
 
 from evergreen.core.errors import SpecRefused
 from evergreen.domains.tabular.declared import FILE, MAX_CATEGORIES, MAX_FEATURES, NAME, OWN, By, Category, Column, Declared, Number
-from evergreen.domains.tabular.spec_knobs import KNOBS, read_knobs, read_search
 from evergreen.domains.tabular.toml_lines import line_of
 
 _TAKEN = re.compile(r"(videos?|movies?)(_.*)?")
 """Models and tables of the domains that are code."""
-_TOP = frozenset({"name", "kind", "segments", "daily", "season", "time", "target", "entity", "numbers", "categories", *KNOBS, "search"})
+_TOP = frozenset({"name", "kind", "segments", "daily", "season", "time", "target", "entity", "numbers", "categories"})
+_KNOBS = frozenset({"gates", "windows", "rollout", "search"})
 
 
 def read_spec(path: Path) -> Declared:
@@ -46,7 +46,7 @@ class _Reader:
         self._shown = shown
 
     def declared(self, folder: str) -> Declared:
-        self._only(self._said, _TOP, "")
+        self._only(self._said, _TOP | _KNOBS, "")
         name = self._name(folder)
         kind = self._said.get("kind")
         if kind not in ("regression", "classification"):
@@ -71,11 +71,16 @@ class _Reader:
             segments=self._segments(categories),
             daily=self._daily(),
             season=self._season(),
-            gates=read_knobs(self._said, "gates", self._fault),
-            windows=read_knobs(self._said, "windows", self._fault),
-            rollout=read_knobs(self._said, "rollout", self._fault),
-            search=read_search(self._said, self._fault),
+            **self._knobs(),
         )
+
+    def _knobs(self) -> dict[str, Any]:
+        """The loop's numbers that are written. Most files write none, and a serving worker then loads no reader of them."""
+        if not self._said.keys() & _KNOBS:
+            return {}
+        from evergreen.domains.tabular.spec_knobs import read_all
+
+        return read_all(self._said, self._fault)
 
     def _name(self, folder: str) -> str:
         name = self._said.get("name")

@@ -69,13 +69,18 @@ GRID: Mapping[str, Knob] = {
 MAX_VALUES = 10
 
 
-def read_knobs(said: Mapping[str, Any], section: str, fault: Fault) -> Mapping[str, float]:
+def read_all(said: Mapping[str, Any], fault: Fault) -> dict[str, Any]:
+    """`Declared`'s fields of these sections. Raises SpecRefused."""
+    return {**{section: _read_knobs(said, section, fault) for section in KNOBS}, "search": _read_search(said, fault)}
+
+
+def _read_knobs(said: Mapping[str, Any], section: str, fault: Fault) -> Mapping[str, float]:
     """What is written of a section's numbers. Raises SpecRefused."""
     table = _section(said, section, KNOBS[section], fault)
     return {key: _within(section, key, value, KNOBS[section][key], fault) for key, value in table.items()}
 
 
-def read_search(said: Mapping[str, Any], fault: Fault) -> Grid | None:
+def _read_search(said: Mapping[str, Any], fault: Fault) -> Grid | None:
     """Raises SpecRefused."""
     if "search" not in said:
         return None
