@@ -14,7 +14,7 @@ def versions_table(models: Sequence[Mapping[str, Any]]) -> None:
     console = Console()
     for model in models:
         served = f"{model['champion']} serves (epoch {model['epoch']})" if model["champion"] else "no champion yet: `evergreen models train`"
-        table = Table("", "state", "cause", "trained on", "rows", "error", title=f"{model['model']}: {served}", title_justify="left")
+        table = Table("", "state", "cause", "trained on", "rows", "held out", title=f"{model['model']}: {served}", title_justify="left")
         for row in model["versions"]:
             error = "" if row["held_out_error"] is None else f"{row['held_out_error']:.4f}"
             table.add_row(_number(row), escape(_state(row)), row["cause"], "\n".join(row["trained"]), str(row["rows"]), error)

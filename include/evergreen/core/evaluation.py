@@ -59,14 +59,15 @@ def sane_predictions(n: int, finite: int, spread: float) -> GateResult:
     return gate("predictions", passed, detail, n=n, finite=finite, spread=spread)
 
 
-def better(relative: Interval, candidate: float, reference: float, *, margin: float, min_improvement: float) -> GateResult:
-    """Non-inferiority plus improvement. `relative`: the candidate's relative drop against the reference; below zero is better."""
+def better(relative: Interval, candidate: float, reference: float, *, margin: float, min_improvement: float, measure: str = "error") -> GateResult:
+    """Non-inferiority plus improvement. `relative`: the candidate's relative drop against the reference; below zero is better. `measure`: what the
+    two numbers are, for the words."""
     passed = relative.high < margin and relative.point <= -min_improvement
     if relative.high >= margin:
         why = f"may be worse: the upper bound is not below {margin:+.1%}"
     else:
         why = "better" if passed else f"not better by {min_improvement:.1%}"
-    detail = f"error {candidate:.4f} against {reference:.4f}: {relative}, {why}"
+    detail = f"{measure} {candidate:.4f} against {reference:.4f}: {relative}, {why}"
     return gate(
         "improvement",
         passed,

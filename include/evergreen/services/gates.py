@@ -113,7 +113,9 @@ class Trial:
         gates = self._spec.gates
         relative = paired(self.errors, self._reference_errors, self._spec.direction)
         candidate, reference = float(self.errors.mean()), float(self._reference_errors.mean())
-        return verdict.better(relative, candidate, reference, margin=gates.non_inferiority_margin, min_improvement=gates.min_improvement)
+        asked = {"margin": gates.non_inferiority_margin, "min_improvement": gates.min_improvement}
+        measure = "error" if self._spec.direction == "lower" else self._spec.metric
+        return verdict.better(relative, candidate, reference, **asked, measure=measure)
 
     def _segments(self) -> GateResult:
         gates = self._spec.gates

@@ -25,6 +25,8 @@ from evergreen.core.evaluation import Interval, Scorecard, Segment
 )
 def test_promotion_needs_non_inferiority_and_improvement(relative: Interval, passed: bool) -> None:
     result = verdict.better(relative, 0.2, 0.3, margin=0.02, min_improvement=0.02)
+    assert result.detail.startswith("error 0.2000 against 0.3000")
+    assert verdict.better(relative, 0.2, 0.3, margin=0.02, min_improvement=0.02, measure="ndcg_at_10").detail.startswith("ndcg_at_10 0.2000 against")
     assert result.passed is passed
     assert all(math.isfinite(value) for value in result.numbers.values())
 
