@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evergreen.contracts.events import GateResult
+from evergreen.core.canary import at_least
 from evergreen.core.evaluation import gate
 
 GOLDEN_TOLERANCE = 1e-9
 MIN_GOLDEN = 50
 """One row proves nothing."""
+BY_LUCK = 0.05
+"""The chance from which on so much disagreement may be luck of which requests were recorded."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Replayed:
 
 
 def traffic(replayed: Replayed, *, max_disagreement: float, min_requests: int, explained: str = "") -> GateResult:
-    """No recorded request may fail. Disagreement with the champion refuses from `min_requests` on, unless `explained` says why it is expected."""
+    """No recorded request may fail. More disagreement with the champion than luck explains refuses from `min_requests` on, unless `explained` says
+    why it is expected."""
     if replayed.asked == 0:
         return gate("traffic", True, "no champion was asked anything yet")
     share = replayed.disagreeing / replayed.comparable if replayed.comparable else 0.0
@@ -68,7 +72,9 @@ def traffic(replayed: Replayed, *, max_disagreement: float, min_requests: int, e
         return gate("traffic", True, f"{detail}; too few to judge that, {min_requests} are", **numbers)
     if share > max_disagreement and explained:
         return gate("traffic", True, f"{detail}; expected: {explained}", **numbers)
-    return gate("traffic", share <= max_disagreement, f"{detail}, at most {max_disagreement:.0%}", **numbers)
+    may_be_luck = at_least(replayed.disagreeing, replayed.comparable, max_disagreement) >= BY_LUCK
+    bound = f"at most {max_disagreement:.0%}" + (" but for luck" if may_be_luck and share > max_disagreement else "")
+    return gate("traffic", may_be_luck, f"{detail}, {bound}", **numbers)
 
 
 @dataclass(frozen=True)

@@ -233,6 +233,19 @@ def test_parity_over_many_rows(rows: int, difference: float, passed: bool) -> No
     assert served_form.parity(rows, difference, Compiled(missing="none")).passed is passed
 
 
+@pytest.mark.parametrize(("disagreeing", "passed"), [(20, True), (23, True), (26, True), (27, False), (41, False)])
+def test_disagreement_refuses_when_luck_does_not_explain_it(disagreeing: int, passed: bool) -> None:
+    """Of 41 that differ with a chance of one half, 27 or more do in 3 % of cases, 26 or more in 6 %."""
+    result = served_form.traffic(Replayed(41, comparable=41, disagreeing=disagreeing), max_disagreement=0.5, min_requests=30)
+    assert result.passed is passed
+    assert ("but for luck" in result.detail) == (passed and disagreeing > 20.5)
+
+
+def test_where_no_disagreement_is_allowed_one_refuses() -> None:
+    assert not served_form.traffic(Replayed(41, comparable=41, disagreeing=1), max_disagreement=0.0, min_requests=30).passed
+    assert served_form.traffic(Replayed(41, comparable=41), max_disagreement=0.0, min_requests=30).passed
+
+
 def test_traffic_without_intervals_is_replayed_and_not_compared() -> None:
     result = served_form.traffic(Replayed(100), max_disagreement=0.5, min_requests=30)
     assert result.passed
