@@ -146,7 +146,8 @@ def test_both_workers_answer_on_one_socket_and_metrics_add_up(served: Loop) -> N
     assert {VideoPrediction.model_validate(answer).model_version for answer in answers} == {f"{MODEL}@1"}
     assert [answer["prediction"] for answer in answers] == pytest.approx([served.expected(1, FEATURES)] * len(answers), abs=1e-9)
     until(lambda: _total(url, "predictions_total") == before + 40, 5)  # the other worker's counts are a tenth of a second old
-    [state] = httpx.get(f"{url}/models", timeout=20, headers=there(served).headers).json()["models"]
+    models = httpx.get(f"{url}/models", timeout=20, headers=there(served).headers).json()["models"]
+    [state] = [one for one in models if one["model"] == MODEL]
     assert (state["version"], len(state["workers"])) == (f"{MODEL}@1", 2)
 
 
