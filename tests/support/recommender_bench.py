@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 from redis import Redis
 
 from evergreen.adapters.kafka import KafkaPublisher
+from evergreen.adapters.kafka_admin import admin_client
 from evergreen.adapters.kafka_reader import read_topics
 from evergreen.adapters.redis_profiles import key
 from evergreen.bootstrap import Parts
@@ -22,9 +24,14 @@ from evergreen.core.clock import wall_now
 from evergreen.core.recommending import MODEL, Taste
 from evergreen.environment import CHECKOUT, child_environment
 from evergreen.local_stack.home import Home
+from evergreen.services.quiescence import RECOMMENDER_GROUP
+from evergreen.services.record_interactions import TOPICS
 from evergreen.settings import Settings
 from tests.support.claims import emptied
 from tests.support.intake_stack import until
+
+TOLD = ("recommendations.updated", "push.recommendations", "prediction.completed", "prediction.feedback")
+"""What the workers write to."""
 
 
 @dataclass
@@ -88,10 +95,12 @@ class RecommenderBench:
 
 @contextmanager
 def recommender_bench(settings: Settings) -> Iterator[RecommenderBench]:
-    """A champion is there; no worker yet."""
+    """A champion is there; no worker yet, and nothing of what other tests said."""
     parts = Parts(settings)
     emptied(parts.store)
     parts.redis.flushdb()
+    forget_places(settings)
+    _emptied_topics(settings)
     with parts.store.transaction() as tx, tx.connection.cursor() as cursor:
         cursor.execute("INSERT INTO champions VALUES (%s, 1, 1, gen_random_uuid(), now())", (MODEL,))
     publisher = KafkaPublisher(settings.kafka)
@@ -104,6 +113,28 @@ def recommender_bench(settings: Settings) -> Iterator[RecommenderBench]:
         parts.redis.flushdb()
         parts.redis.close()
         parts.store.close()
+
+
+def forget_places(settings: Settings) -> None:
+    """The workers' group begins anew: what is on the topics is delivered again."""
+    admin = admin_client(settings.kafka.bootstrap_servers)
+
+    def gone() -> bool:
+        try:
+            admin.delete_consumer_groups([RECOMMENDER_GROUP])[RECOMMENDER_GROUP].result(10)
+        except KafkaException as error:
+            return bool(error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND)  # else: killed members are still in it, or its coordinator is to come
+        return True
+
+    until(gone, 90, lambda: f"{RECOMMENDER_GROUP} cannot be deleted")
+
+
+def _emptied_topics(settings: Settings) -> None:
+    admin = admin_client(settings.kafka.bootstrap_servers)
+    there = admin.list_topics(timeout=10).topics
+    ends = [TopicPartition(topic, partition, OFFSET_END) for topic in (*TOPICS, *TOLD) for partition in there[topic].partitions]
+    for deleted in admin.delete_records(ends).values():
+        deleted.result(10)
 
 
 def said(kind: str, user: str, *items: str, **changes: Any) -> Event:
