@@ -182,7 +182,7 @@ def test_a_person_scales_by_command_and_it_is_recorded(home: Home) -> None:
         refused = home.command("scale", "serving", number)
         assert (refused.returncode, words in refused.stderr) == (1, True)
     unknown = home.command("scale", "kafka", "3")
-    assert (unknown.returncode, unknown.stderr) == (1, "evergreen: 'kafka' cannot be scaled; what can be: serving\n")
+    assert (unknown.returncode, unknown.stderr) == (1, "evergreen: 'kafka' cannot be scaled; what can be: recommender, serving\n")
     done = json.loads(home.command("scale", "serving", "3", "--json").stdout)
     assert (done["before"], done["after"], done["bound"]) == (2, 3, None)
     with home.parts.store.transaction() as tx:

@@ -33,7 +33,7 @@ from tests.support.rollout import BREAKS, FIRST, GIVEN, GOOD, MODEL, ODD, SPEC, 
 from tests.support.tiny import FrameLake, tiny_rows
 from tests.support.worker_processes import until
 
-pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(600)]
 ROWS = 60
 OWN = re.compile(rb'"(prediction_id":"[^"]*"|processing_time":[0-9.e-]+)')
 """What is another in each answer."""
@@ -141,7 +141,7 @@ def test_the_champions_answers_are_the_same_bytes_and_outcomes_end_it(tried: Tri
     until(lambda: tried.recorded() >= len(entities), 60)
     assert not tried.ended()
     tried.tell(entities)
-    until(tried.ended, 60)
+    until(tried.ended, 180)
     tried.evaluate(GOOD)
     found = tried.gate()
     record_property("verdict", found["detail"])
@@ -154,7 +154,7 @@ def test_one_that_raises_on_five_percent_is_over_soon_and_refused(tried: Tried, 
     tried.began(BREAKS)
     answers = tried.ask([f"odd-{at}" for at in range(200)], odd_in=20)
     assert len(answers) == 200
-    until(lambda: tried.recorded() >= before + 200, 60)
+    until(lambda: tried.recorded() >= before + 200, 180)
     assert tried.ended()
     assert tried.evaluate(BREAKS)["failed_gates"] == ["shadow"]
     record_property("verdict", tried.gate()["detail"])
