@@ -9,11 +9,10 @@ from uuid import UUID
 from evergreen.core.clock import Clock
 from evergreen.ports.model import ModelSpec
 from evergreen.services.submissions import RequestSubmission, Submission
+from serving.own_store import with_store
 
 
 class Candidates:
-    """With a connection of its own for each, closed again: it happens once in a while, and the pool's budget is for predictions."""
-
     def __init__(self, dsn: str, clock: Clock, specs: Mapping[str, ModelSpec]) -> None:
         self._dsn = dsn
         self._clock = clock
@@ -21,13 +20,4 @@ class Candidates:
 
     async def submit(self, asked: Submission) -> UUID:
         """The action's id. Raises NotFound, InvalidRequest, KeyReused, Unavailable."""
-        return await asyncio.to_thread(self._submit, asked)
-
-    def _submit(self, asked: Submission) -> UUID:
-        from evergreen.adapters.postgres.store import PostgresStore
-
-        store = PostgresStore(self._dsn, max_connections=1)
-        try:
-            return RequestSubmission(store, self._clock, self._specs).run(asked).id
-        finally:
-            store.close()
+        return await asyncio.to_thread(with_store, self._dsn, lambda store: RequestSubmission(store, self._clock, self._specs).run(asked).id)

@@ -10,13 +10,12 @@ from evergreen.core.clock import Clock
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.services.experiments import NewExperiment, RunExperiments
+from serving.own_store import with_store
 
 T = TypeVar("T")
 
 
 class ExperimentDesk:
-    """With a connection of its own for each, closed again: it happens once in a while, and the pool's budget is for predictions."""
-
     def __init__(self, dsn: str, clock: Clock, specs: Mapping[str, ModelSpec]) -> None:
         self._dsn = dsn
         self._clock = clock
@@ -24,22 +23,16 @@ class ExperimentDesk:
 
     async def start(self, asked: NewExperiment) -> ExperimentRow:
         """Raises NotFound, InvalidRequest, Unavailable."""
-        return await asyncio.to_thread(self._with, lambda service: service.start(asked))
+        return await self._with(lambda service: service.start(asked))
 
     async def stop(self, name: str, *, who: str, reason: str) -> ExperimentRow:
-        return await asyncio.to_thread(self._with, lambda service: service.stop(name, who=who, reason=reason))
+        return await self._with(lambda service: service.stop(name, who=who, reason=reason))
 
     async def get(self, name: str) -> ExperimentRow:
-        return await asyncio.to_thread(self._with, lambda service: service.get(name))
+        return await self._with(lambda service: service.get(name))
 
     async def newest(self, limit: int, model: str | None) -> Sequence[ExperimentRow]:
-        return await asyncio.to_thread(self._with, lambda service: service.newest(limit, model))
+        return await self._with(lambda service: service.newest(limit, model))
 
-    def _with(self, work: Callable[[RunExperiments], T]) -> T:
-        from evergreen.adapters.postgres.store import PostgresStore
-
-        store = PostgresStore(self._dsn, max_connections=1)
-        try:
-            return work(RunExperiments(store, self._clock, self._specs))
-        finally:
-            store.close()
+    async def _with(self, work: Callable[[RunExperiments], T]) -> T:
+        return await asyncio.to_thread(with_store, self._dsn, lambda store: work(RunExperiments(store, self._clock, self._specs)))

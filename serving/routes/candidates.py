@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from evergreen.contracts.api import ModelName
 from evergreen.contracts.api_candidates import CandidateAccepted, CandidateRequest
@@ -15,10 +15,9 @@ from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
 from serving.problems import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
+from serving.routes.idempotency import key
 
-Key = Annotated[
-    str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same submission: there is one")
-]
+Key = Annotated[str | None, key("The same key for a repeat of the same submission: there is one")]
 
 
 def candidate_routes(cold: Cold) -> APIRouter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Path, Request
 
 from evergreen.contracts.api_recommendations import ClickRequest, InteractionAccepted, InteractionRequest, ItemFeedbackRequest, ItemId
 from evergreen.contracts.business import BusinessFeedbackReceived, RecommendationClicked, UserInteraction
@@ -17,26 +17,24 @@ from serving.auth.needs import requires
 from serving.auth.own import check_own
 from serving.errors import responses
 from serving.problems import KEY_REUSED, MALFORMED, UNAVAILABLE
+from serving.routes.idempotency import StatementKey
 
 OWN = requires(Need.OWN)
 ANSWERS = responses(MALFORMED, KEY_REUSED, UNAVAILABLE)
-Key = Annotated[
-    str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same statement: it counts once")
-]
 
 
 def interaction_routes(take: TakeInteractions) -> APIRouter:
     router = APIRouter(tags=["recommendations"])
 
     @router.post("/interactions", status_code=202, openapi_extra=OWN, responses=ANSWERS)
-    async def interaction(told: InteractionRequest, request: Request, key: Key = None) -> InteractionAccepted:
+    async def interaction(told: InteractionRequest, request: Request, key: StatementKey = None) -> InteractionAccepted:
         """What somebody did with items. 202 only after Kafka has acknowledged it; else 503, and the same request with the same key again later."""
         check_own(request.state.principal, told.user_id)
         said = UserInteraction(user_id=told.user_id, interaction_type=told.interaction_type, item_ids=tuple(told.item_ids), context=dict(told.context))
         return _accepted(await take.interaction(said, _repeatable(request, key)))
 
     @router.post("/clicks", status_code=202, openapi_extra=OWN, responses=ANSWERS)
-    async def click(told: ClickRequest, request: Request, key: Key = None) -> InteractionAccepted:
+    async def click(told: ClickRequest, request: Request, key: StatementKey = None) -> InteractionAccepted:
         """A click on an item of a list that was shown. `recommendation_context` repeats what the list said. Acknowledged as `/interactions` is."""
         check_own(request.state.principal, told.user_id)
         context = told.recommendation_context.model_dump(exclude_unset=True)
@@ -45,7 +43,7 @@ def interaction_routes(take: TakeInteractions) -> APIRouter:
         )
 
     @router.post("/items/{item_id}/feedback", status_code=202, openapi_extra=OWN, responses=ANSWERS)
-    async def item_feedback(item_id: Annotated[ItemId, Path()], told: ItemFeedbackRequest, request: Request, key: Key = None) -> InteractionAccepted:
+    async def item_feedback(item_id: Annotated[ItemId, Path()], told: ItemFeedbackRequest, request: Request, key: StatementKey = None) -> InteractionAccepted:
         """What somebody thinks of an item: a rating, words, or both. Acknowledged as `/interactions` is."""
         check_own(request.state.principal, told.user_id)
         if not told.rating and not told.text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from evergreen.contracts.api_jobs import Format, JobPage, JobRecord, Kind, TableJob
@@ -19,9 +19,10 @@ from serving.dependencies import Serving
 from serving.errors import responses
 from serving.job_words import Incoming, cursor_of, page_of, read_format, read_model, read_table, record_of
 from serving.problems import GONE, KEY_REUSED, MALFORMED, NOT_FOUND, NOT_READY, TOO_MANY_JOBS, UNAVAILABLE, UNSUPPORTED, UPLOAD_TOO_LARGE
+from serving.routes import idempotency
 
 OWN = requires(Need.OWN)
-Key = Annotated[str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,128}$", description="The same key for a repeat of the same job: there is one")]
+Key = Annotated[str | None, idempotency.key("The same key for a repeat of the same job: there is one")]
 AskedModel = Annotated[str | None, Query(max_length=64, description="Of `GET /models`; default the video model")]
 _BODY: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODIES = {"requestBody": {"required": True, "content": {media: {"schema": _BODY} for media in UPLOADS}}}

@@ -14,8 +14,8 @@ from redis import Redis
 
 from evergreen.adapters.memory.lists import MemoryLists
 from evergreen.adapters.redis_link import RedisLink
-from evergreen.adapters.redis_lists import WHOLE, RedisLists, RedisPushes, read_list
-from evergreen.adapters.redis_profiles import RedisProfiles, key
+from evergreen.adapters.redis_lists import RedisLists, RedisPushes, read_list
+from evergreen.adapters.redis_profiles import WHOLE, RedisProfiles, key
 from evergreen.ports.lists import Known, Listed, Lists, MadeList
 from evergreen.ports.profiles import NewList
 from tests.support.listed import MADE, list_body

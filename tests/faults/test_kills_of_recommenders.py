@@ -11,13 +11,10 @@ from typing import Any
 
 import pytest
 
-from evergreen.adapters.kafka_lag import KafkaLag
 from evergreen.adapters.redis_profiles import key
 from evergreen.contracts.envelope import Event
 from evergreen.core.clock import wall_now
 from evergreen.core.recommending import WEIGHTS, Did, Taste, effect_of, kind_of_rating, preference, together
-from evergreen.services.quiescence import RECOMMENDER_GROUP
-from evergreen.services.record_interactions import TOPICS
 from evergreen.settings import Settings
 from tests.support.intake_stack import until
 from tests.support.recommender_bench import RecommenderBench, forget_places, published, recommender_bench, said
@@ -75,7 +72,7 @@ def test_ten_thousand_events_of_one_user_two_workers_and_a_kill_count_once_each(
     bench.start()
     until(lambda: bench.recorded() >= 10_000 and bench.taste("ann").count >= 10_000, 120, lambda: (bench.recorded(), bench.taste("ann").count))
     assert second.poll() is None
-    until(lambda: behind(bench) == 0, 180, lambda: behind(bench))
+    until(lambda: bench.behind() == 0, 180, lambda: bench.behind())
 
     assert (bench.recorded(), bench.taste("ann").count) == (10_000, 10_000)
     kept = {name[2:].decode(): float(value) for name, value in hash_of(bench, "ann").items() if name.startswith(b"g:")}
@@ -88,7 +85,7 @@ def test_ten_thousand_events_of_one_user_two_workers_and_a_kill_count_once_each(
     bench.end()
     forget_places(bench.parts.settings)
     bench.start()
-    until(lambda: behind(bench) == 0, 180, lambda: behind(bench))
+    until(lambda: bench.behind() == 0, 180, lambda: bench.behind())
     assert hash_of(bench, "ann") == live
 
     before = bench.taste("ann")
@@ -100,7 +97,3 @@ def test_ten_thousand_events_of_one_user_two_workers_and_a_kill_count_once_each(
 def hash_of(bench: RecommenderBench, user: str) -> dict[bytes, bytes]:
     found: Any = bench.redis.hgetall(key("profile", user))
     return dict(found)
-
-
-def behind(bench: RecommenderBench) -> int:
-    return sum(KafkaLag(bench.parts.settings.kafka.bootstrap_servers).behind(RECOMMENDER_GROUP, TOPICS).values())

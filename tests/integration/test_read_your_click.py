@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -21,30 +18,13 @@ from evergreen.domains.movies.dataset import movie_dataset
 from evergreen.domains.movies.features import build_features
 from evergreen.domains.movies.simulator import simulate
 from evergreen.domains.movies.spec import movie_spec
-from evergreen.environment import CHECKOUT, child_environment
-from evergreen.local_stack.home import Home
 from evergreen.settings import Settings
 from tests.support.recommender_bench import recommender_bench
 from tests.support.tokens import bearer
-from tests.support.worker_processes import Workers, place_version, until, workers
+from tests.support.worker_processes import Workers, background_worker, place_version, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(280)]
 FIRST, LAST, TODAY = date(2026, 1, 1), date(2026, 3, 1), date(2026, 11, 1)
-
-
-@contextmanager
-def recommender(settings: Settings) -> Iterator[None]:
-    ready, log = Home(settings.home).ready_file("recommender"), settings.home / "logs" / "recommender.log"
-    ready.unlink(missing_ok=True)
-    with log.open("ab") as out:
-        command = [sys.executable, "-m", "evergreen.workers.recommender"]
-        process = subprocess.Popen(command, env=child_environment(settings.home), stdout=out, stderr=out, cwd=CHECKOUT)
-    try:
-        until(ready.exists, 60)
-        yield
-    finally:
-        process.terminate()
-        process.wait(40)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +33,11 @@ def served(stack_settings: Settings) -> Iterator[Workers]:
     spec, table = movie_spec(), build_features(movie_dataset().validate(simulate(FIRST, LAST), TODAY).clean)
     version = spec.fit(table, 0)
     place_version(stack_settings, spec, version, table, 1, golden_of=version)
-    with recommender_bench(stack_settings), workers(stack_settings, ("serving-00",)) as started, recommender(stack_settings):
+    with (
+        recommender_bench(stack_settings),
+        workers(stack_settings, ("serving-00",)) as started,
+        background_worker(stack_settings, "recommender", ready_seconds=60, end_seconds=40),
+    ):
         until(lambda: started.answers() == {"serving-00"}, 90)
         yield started
 

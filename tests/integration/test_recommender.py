@@ -11,7 +11,6 @@ import pytest
 
 from evergreen.adapters.kafka import KafkaPublisher
 from evergreen.adapters.kafka_admin import admin_client
-from evergreen.adapters.kafka_lag import KafkaLag
 from evergreen.adapters.redis_profiles import key
 from evergreen.bootstrap import Parts
 from evergreen.core.clock import wall_now
@@ -21,7 +20,6 @@ from evergreen.local_stack.scaling import scaler
 from evergreen.local_stack.status import stack_status
 from evergreen.local_stack.testing import stack
 from evergreen.services.quiescence import RECOMMENDER_GROUP
-from evergreen.services.record_interactions import TOPICS
 from evergreen.settings import Settings
 from tests.support.intake_stack import until
 from tests.support.recommender_bench import RecommenderBench, published, recommender_bench, said
@@ -39,15 +37,11 @@ def bench(stack_settings: Settings) -> Iterator[RecommenderBench]:
         yield made
 
 
-def behind(bench: RecommenderBench) -> int:
-    return sum(KafkaLag(bench.parts.settings.kafka.bootstrap_servers).behind(RECOMMENDER_GROUP, TOPICS).values())
-
-
 def test_a_click_is_in_the_next_list_within_a_second(bench: RecommenderBench) -> None:
     bench.start()
     published(bench, [said("view", "bob", "5")])
     until(lambda: bench.taste("bob").count == 1, 60, lambda: (bench.taste("bob").count, bench.recorded(), bench.log()))
-    until(lambda: behind(bench) == 0, 60, lambda: behind(bench))  # what other tests said comes before the click
+    until(lambda: bench.behind() == 0, 60, lambda: bench.behind())  # what other tests said comes before the click
     assert bench.list_of("bob") == {}
 
     begun = time.monotonic()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,8 +15,6 @@ import pytest
 from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.contracts.actions import ActionKind
 from evergreen.core.evaluation import Scorecard, gate
-from evergreen.environment import child_environment
-from evergreen.local_stack.home import Home
 from evergreen.ports.experiments import NoExperiments
 from evergreen.ports.model import ModelSpec
 from evergreen.ports.versions import VersionRow
@@ -31,7 +26,7 @@ from evergreen.settings import Settings
 from tests.support.claims import claimed, said
 from tests.support.rollout import BREAKS, FIRST, GIVEN, GOOD, MODEL, ODD, SPEC, Rollout, rollout
 from tests.support.tiny import FrameLake, tiny_rows
-from tests.support.worker_processes import until
+from tests.support.worker_processes import background_worker, until
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(600)]
 ROWS = 60
@@ -100,23 +95,9 @@ class Tried:
         return 0 if row is None else int(row[0])
 
 
-@contextmanager
-def indexer(settings: Settings) -> Iterator[None]:
-    ready = Home(settings.home).ready_file("indexer")
-    ready.unlink(missing_ok=True)
-    with (settings.home / "logs" / "indexer.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "evergreen.workers.indexer"], env=child_environment(settings.home), stdout=log, stderr=log)
-    try:
-        until(ready.exists, 90)
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 @pytest.fixture(scope="module")
 def serving(stack_settings: Settings) -> Iterator[Rollout]:
-    with rollout(stack_settings, GOOD, BREAKS) as found, indexer(stack_settings):
+    with rollout(stack_settings, GOOD, BREAKS) as found, background_worker(stack_settings, "indexer", ready_seconds=90, end_seconds=60):
         yield found
 
 

@@ -16,6 +16,7 @@ from redis import Redis
 
 from evergreen.adapters.kafka import KafkaPublisher
 from evergreen.adapters.kafka_admin import admin_client
+from evergreen.adapters.kafka_lag import KafkaLag
 from evergreen.adapters.kafka_reader import read_topics
 from evergreen.adapters.redis_profiles import key
 from evergreen.bootstrap import Parts
@@ -73,6 +74,10 @@ class RecommenderBench:
         with self.parts.store.transaction() as tx, tx.connection.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall()
+
+    def behind(self) -> int:
+        """Messages the workers have not finished."""
+        return sum(KafkaLag(self.parts.settings.kafka.bootstrap_servers).behind(RECOMMENDER_GROUP, TOPICS).values())
 
     def recorded(self) -> int:
         return int(self.ask("SELECT count(*) FROM interactions")[0][0])

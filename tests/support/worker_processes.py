@@ -19,7 +19,8 @@ import httpx
 
 from evergreen.adapters import artifacts
 from evergreen.adapters.golden import golden_rows
-from evergreen.environment import child_environment
+from evergreen.environment import CHECKOUT, child_environment
+from evergreen.local_stack.home import Home
 from evergreen.ports.model import FittedModel, ModelSpec
 from evergreen.ports.registry import NewVersion
 from evergreen.ports.versions import VersionRow, VersionStatus
@@ -37,6 +38,22 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.02)
+
+
+@contextmanager
+def background_worker(settings: Settings, name: str, *, ready_seconds: float, end_seconds: float) -> Iterator[None]:
+    """A worker without a port, ready; told to end with the block."""
+    ready, log = Home(settings.home).ready_file(name), settings.home / "logs" / f"{name}.log"
+    ready.unlink(missing_ok=True)
+    with log.open("ab") as out:
+        command = [sys.executable, "-m", f"evergreen.workers.{name}"]
+        process = subprocess.Popen(command, env=child_environment(settings.home), stdout=out, stderr=out, cwd=CHECKOUT)
+    try:
+        until(ready.exists, ready_seconds)
+        yield
+    finally:
+        process.terminate()
+        process.wait(end_seconds)
 
 
 def simulated_table() -> Any:

@@ -11,7 +11,7 @@ import msgspec
 
 from evergreen.adapters.redis_link import RedisLink
 from evergreen.adapters.redis_profile_scripts import SHOW
-from evergreen.adapters.redis_profiles import LIST_SECONDS, PUSHED, SHOWN, SHOWN_SECONDS, key, reading, taste_of
+from evergreen.adapters.redis_profiles import LIST_SECONDS, PUSHED, SHOWN, SHOWN_SECONDS, WHOLE, key, reading, taste_of
 from evergreen.adapters.redis_wire import Refusal
 from evergreen.core.as_of import read_as_of, write_as_of
 from evergreen.core.clock import wall_now
@@ -21,8 +21,6 @@ from evergreen.ports.lists import Known, Listed, MadeList
 from evergreen.ports.pushes import Pushed
 
 BEGINNING = "0-0"
-WHOLE = "rec:whole"
-"""There unless profiles were lost, see `adapters.redis_profiles`."""
 POPULAR, POPULAR_SECONDS = "rec:popular", 7 * 24 * 3600
 _KEEP = """
 -- KEYS: list, profile. ARGV: interactions reflected, list as JSON, its seconds

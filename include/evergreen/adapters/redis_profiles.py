@@ -40,7 +40,9 @@ LIST_SECONDS = 30 * 60
 PUSHED, PUSHED_SECONDS = 50, 3600
 SHOWN, SHOWN_SECONDS = 200, 24 * 3600
 PUSH_CHANNEL = "rec:pushed"
-_WHOLE, _ACTIVE = "rec:whole", "rec:active"
+WHOLE = "rec:whole"
+"""There unless profiles were lost."""
+_ACTIVE = "rec:active"
 ACTIVE = 20_000
 _OF_USER = ("profile", "history", "owned", "stream", "boost", "shown", "list", "push")
 _ACTIVITY_SECONDS = int(ACTIVITY_FOR.total_seconds())
@@ -154,10 +156,10 @@ class RedisProfiles:
         self._scripted(PUT_LIST, ask)
 
     def is_whole(self) -> bool:
-        return bool(self._guarded(lambda: self._redis.exists(_WHOLE)))
+        return bool(self._guarded(lambda: self._redis.exists(WHOLE)))
 
     def say_whole(self) -> None:
-        self._guarded(lambda: self._redis.set(_WHOLE, 1))
+        self._guarded(lambda: self._redis.set(WHOLE, 1))
 
     def forget(self, user: str) -> None:
         self._guarded(lambda: self._redis.unlink(*(key(what, user) for what in _OF_USER)))

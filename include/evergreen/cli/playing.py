@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
     from evergreen.domains.tabular.declared import Declared
+    from evergreen.ports.app import DomainApp, PredictionApp
     from evergreen.services.announce import Announce
     from evergreen.services.replay import Replay
 
@@ -24,18 +25,10 @@ def replay_rows(parts: Parts, declared: Declared, *, app: bool = True) -> Iterat
     """Of a declared model. `app`: also play the application that asks for predictions and tells what came true."""
     from evergreen.adapters.tabular_client import TabularClient
     from evergreen.domains.tabular.app import TabularApp
-    from evergreen.services.replay import Replay
 
     entity = declared.entity.name
     with TabularClient(parts.settings.serving.url, parts.access.own_token("replay"), declared.name, entity) as client:
-        yield Replay(
-            clock=parts.clock,
-            announce=announcer(parts),
-            backlog=parts.quiescence.backlog,
-            app=client if app else None,
-            domain=TabularApp(declared),
-            dataset=declared.dataset,
-        )
+        yield _driver(parts, declared.dataset, TabularApp(declared), client if app else None)
 
 
 @contextmanager
@@ -43,17 +36,9 @@ def replay(parts: Parts, region: str, *, app: bool = True) -> Iterator[Replay]:
     """`app`: also play the application, against the stack's serving."""
     from evergreen.adapters.serving_client import ServingClient
     from evergreen.domains.videos.app import TrendingApp
-    from evergreen.services.replay import Replay
 
     with ServingClient(parts.settings.serving.url, parts.access.own_token("replay")) as client:
-        yield Replay(
-            clock=parts.clock,
-            announce=announcer(parts),
-            backlog=parts.quiescence.backlog,
-            app=client if app else None,
-            domain=TrendingApp(),
-            dataset=f"videos.{region}",
-        )
+        yield _driver(parts, f"videos.{region}", TrendingApp(), client if app else None)
 
 
 @contextmanager
@@ -62,14 +47,12 @@ def replay_movies(parts: Parts, *, app: bool = True) -> Iterator[Replay]:
     from evergreen.adapters.interactions_client import InteractionsClient
     from evergreen.domains.movies.app import MovieApp
     from evergreen.domains.movies.names import DATASET
-    from evergreen.services.replay import Replay
 
     with InteractionsClient(parts.settings.serving.url, parts.access.own_token("replay")) as client:
-        yield Replay(
-            clock=parts.clock,
-            announce=announcer(parts),
-            backlog=parts.quiescence.backlog,
-            app=client if app else None,
-            domain=MovieApp(),
-            dataset=DATASET,
-        )
+        yield _driver(parts, DATASET, MovieApp(), client if app else None)
+
+
+def _driver(parts: Parts, dataset: str, domain: DomainApp, app: PredictionApp | None) -> Replay:
+    from evergreen.services.replay import Replay
+
+    return Replay(clock=parts.clock, announce=announcer(parts), backlog=parts.quiescence.backlog, app=app, domain=domain, dataset=dataset)

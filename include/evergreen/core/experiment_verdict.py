@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from evergreen.core.canary import SURE, at_least
+from evergreen.core.binomial import at_least
+from evergreen.core.canary import SURE
 from evergreen.core.sequential import ALPHA, Bounds, Mean, is_mismatched, mean_interval, relative_interval
 
 MIN_USERS = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evergreen.contracts.events import GateResult
-from evergreen.core.canary import at_least
+from evergreen.core.binomial import at_least
 from evergreen.core.evaluation import gate
 
 GOLDEN_TOLERANCE = 1e-9

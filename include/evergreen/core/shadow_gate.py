@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from evergreen.contracts.events import GateResult
-from evergreen.core.canary import ENOUGH, MAX_FAILED, SURE, at_least
+from evergreen.core.binomial import at_least
+from evergreen.core.canary import ENOUGH, MAX_FAILED, SURE
 from evergreen.core.evaluation import gate
 
 MIN_PAIRS = 50

@@ -16,8 +16,8 @@ from evergreen.core.clock import wall_now
 from evergreen.core.recommending import MODEL, Taste, Touched
 from evergreen.ports.interactions import InteractionRow
 from evergreen.services.follow_champion import ServingVersion
+from evergreen.services.react import SOURCE
 
-SOURCE = "/recommender"
 ITEMS = 5
 """Of one interaction, the first."""
 FeatureRow = Callable[[str, datetime, Sequence[Touched]], Mapping[str, float] | None]

@@ -20,6 +20,7 @@ from evergreen.contracts.events import Payload
 from evergreen.contracts.topics import CONTROL_TOPICS, STREAM_TYPES, TOPIC_OF, payload_of
 from evergreen.core.clock import Clock
 from evergreen.core.errors import InvalidEvent, Unavailable
+from evergreen.core.poison import Place
 from evergreen.ports.messaging import Received
 from evergreen.ports.storage import Outbox
 from evergreen.services.dead_letters import Poison
@@ -27,7 +28,6 @@ from evergreen.services.dead_letters import Poison
 ATTEMPTS = 3
 OLDEST = timedelta(days=400)
 """Older than any retention: a row would make a partition only to be dropped."""
-Place = tuple[str, int, int]
 log = structlog.get_logger(__name__)
 
 

@@ -12,6 +12,7 @@ from evergreen.adapters.postgres.leadership import Leadership
 from evergreen.bootstrap import Parts
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
+from evergreen.workers.lifetime import GuardedThread
 
 RELAY_POLL = 0.25
 """A notification comes sooner; this is the net under it."""
@@ -24,24 +25,17 @@ PATIENCE = 1.0
 log = structlog.get_logger(__name__)
 
 
-class LeaderThread:
+class LeaderThread(GuardedThread):
     """Runs `step` again and again while this process leads. What fails with an error of ours (a part that is away, a state that moved
     while it was decided on) is tried again; anything else ends the process, and the supervisor starts it anew."""
 
     def __init__(self, lead: Leadership, step: Callable[[], None], stop: threading.Event, failed: Callable[[BaseException], None]) -> None:
+        super().__init__(type(step).__name__, self._while_leading, failed)
         self._lead = lead
         self._step = step
         self._stop = stop
-        self._failed = failed
-        self._thread = threading.Thread(target=self._run, name=type(step).__name__, daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self, timeout: float) -> None:
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
+    def _while_leading(self) -> None:
         try:
             while not self._stop.is_set():
                 if not self._lead.hold():
@@ -52,8 +46,6 @@ class LeaderThread:
                 except EvergreenError as error:
                     log.warning("leader_waits", step=self._thread.name, exception_class=type(error).__name__, error=str(error))
                     self._stop.wait(PATIENCE)
-        except BaseException as error:  # noqa: BLE001 - the edge of a thread: a silent death would stop the loop unseen
-            self._failed(error)
         finally:
             self._lead.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Protocol
 
@@ -17,6 +17,27 @@ log = structlog.get_logger(__name__)
 class Joinable(Protocol):
     def start(self) -> None: ...
     def join(self, timeout: float) -> None: ...
+
+
+class GuardedThread:
+    """A thread whose failure ends the process."""
+
+    def __init__(self, name: str, run: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
+        self._run = run
+        self._failed = failed
+        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread: a silent death would stop the loop unseen
+            self._failed(error)
 
 
 class Lifetime:

@@ -19,17 +19,17 @@ from evergreen.adapters.kafka_consumer import BatchConsumer
 from evergreen.adapters.postgres.leadership import Leadership
 from evergreen.bootstrap import Parts
 from evergreen.core.errors import Unavailable
+from evergreen.core.poison import Place
 from evergreen.environment import service_name
 from evergreen.local_stack.readiness import mark_ready
 from evergreen.observability import configure_logging
 from evergreen.ports.messaging import Received
 from evergreen.services.quiescence import RECOMMENDER_GROUP
 from evergreen.services.raise_alert import PoisonAlert
-from evergreen.services.record_in_bulk import Place
 from evergreen.services.record_interactions import TOPICS
 from evergreen.settings import load_settings
 from evergreen.workers.intake_leader import LeaderThread
-from evergreen.workers.lifetime import Joinable, Lifetime
+from evergreen.workers.lifetime import GuardedThread, Joinable, Lifetime
 from evergreen.workers.stream_loop import StreamLoop
 
 SERVICE = "recommender"
@@ -39,27 +39,6 @@ TOPICS_EVERY = 60.0
 UPKEEP_SECONDS = 5.0
 _STOP_SECONDS = 25.0
 log = structlog.get_logger(__name__)
-
-
-class Guarded:
-    """A thread whose failure ends the process."""
-
-    def __init__(self, name: str, run: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        self._run = run
-        self._failed = failed
-        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def join(self, timeout: float) -> None:
-        self._thread.join(timeout)
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException as error:  # noqa: BLE001 - the edge of a thread: a silent death would stop the loop unseen
-            self._failed(error)
 
 
 class Recommender:
@@ -74,8 +53,8 @@ class Recommender:
         self.loop = StreamLoop(RECOMMENDER_GROUP, make, self._handle, stop, prepare=self._look, on_pause=alert)
         dsn = parts.settings.postgres.dsn.get_secret_value()
         self.threads: list[Joinable] = [
-            Guarded("interactions", self.loop.run, failed),
-            Guarded("follow", self._follow, failed),
+            GuardedThread("interactions", self.loop.run, failed),
+            GuardedThread("follow", self._follow, failed),
             LeaderThread(Leadership(dsn, "recommender-upkeep"), self._upkeep, stop, failed),
         ]
 

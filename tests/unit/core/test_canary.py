@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.core.canary import ENOUGH, CanaryTally, at_least, fault, is_asked
+from evergreen.core.binomial import at_least
+from evergreen.core.canary import ENOUGH, CanaryTally, fault, is_asked
 
 ENTITIES = [f"video-{number}" for number in range(20_000)]
 

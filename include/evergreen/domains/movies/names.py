@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from evergreen.core.recommending import DATASET, HISTORY, MODEL, USER_COLUMN
+
+__all__ = ["DATASET", "HISTORY", "MODEL"]
 _NAN = float("nan")
-MODEL = "movie_recommender"
-DATASET = "movies"
 ENTITY, TIME, AT, TARGET = "interaction_id", "day", "at", "relevant"
 """The entity is one user's first positive interaction with one movie: `user:movie`."""
-HISTORY = 50
-"""Newest positive movies a row and a list look at."""
 RECENT = tuple(f"recent_{number}" for number in range(1, HISTORY + 1))
 """Newest first, as numbers; NaN = none."""
 MOVIE, SINCE_LAST = "movie_id", "since_last"
@@ -19,7 +18,7 @@ GENRE = "genre"
 WATCHED = (GENRE, "popularity", "days_known", "in_taste")
 """Columns of a row for drift alone: what is chosen, how well known it is, and how far it is like what the same user chose before. Not the hour or
 the movie's age, which a few users' evenings fill, nor the length of histories, which grows."""
-TITLE, GENRES, YEAR, USER = "title", "genres", "year", "user_id"
+TITLE, GENRES, YEAR, USER = "title", "genres", "year", USER_COLUMN
 
 SILVER: dict[str, str] = {
     TIME: "datetime64[us]",

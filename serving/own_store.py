@@ -1,0 +1,22 @@
+"""Postgres for what happens once in a while: a connection of its own, closed again, for the pool's budget is for predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from evergreen.adapters.postgres.store import PostgresStore
+
+T = TypeVar("T")
+
+
+def with_store(dsn: str, work: Callable[[PostgresStore], T]) -> T:
+    """Blocks: not for the event loop."""
+    from evergreen.adapters.postgres.store import PostgresStore
+
+    store = PostgresStore(dsn, max_connections=1)
+    try:
+        return work(store)
+    finally:
+        store.close()
