@@ -261,7 +261,6 @@ def bench(stack_settings: Settings) -> Iterator[Bench]:
     emptied(parts.store)
     parts.redis.flushall()
     _remove_lake(stack_settings)
-    parts.clock.follow_wall()
     _skip_to_the_end(stack_settings)
     with parts.store.transaction() as tx, tx.connection.cursor() as cursor:
         cursor.execute("UPDATE platform_clock SET mode = 'replay', base = %s, set_at = %s, rate = 0", (NOW, wall_now()))

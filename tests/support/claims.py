@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from evergreen.adapters.postgres.clock import PlatformClock
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import NO_MODEL, Action, ActionKind
 from evergreen.contracts.envelope import Event, decode
@@ -43,7 +44,7 @@ def said(store: PostgresStore, source: str) -> list[Event]:
 
 
 def emptied(store: PostgresStore) -> PostgresStore:
-    """The same database with nothing in it: tests that share a server do not see each other's rows."""
+    """The same database with nothing in it, on the wall clock: tests that share a server see neither each other's rows nor each other's time."""
     with store.transaction() as tx, tx.connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition")
         tables = {name for (name,) in cursor.fetchall()} - {"alembic_version", "platform_clock"}
@@ -51,4 +52,5 @@ def emptied(store: PostgresStore) -> PostgresStore:
             cursor.execute(f"DELETE FROM {name}")
         for name in sorted(tables - {"worker_acks", "decisions"}):
             cursor.execute(f"DELETE FROM {name}")
+    PlatformClock(store).follow_wall()
     return store
