@@ -3,7 +3,7 @@
 BIN := .venv/bin
 STAMP := .venv/set-up-$(firstword $(shell cat requirements.txt pyproject.toml deploy/local/kafka.lock | cksum))
 
-.PHONY: help setup up down status logs clean test test-fast lint bench drills demo doctor docs
+.PHONY: browser help setup up down status logs clean test test-fast lint bench drills demo doctor docs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,10 @@ lint: setup ## Linter, formatter, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## Linters and every test
+browser: ## A Chromium for the browser tests, where this account may install one
+	@deploy/local/browser.sh
+
+test: lint browser ## Linters and every test
 	$(BIN)/pytest --ignore=tests/faults
 
 test-fast: setup ## Tests that need no service, in under a minute

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from evergreen.core.clock import wall_now
 from evergreen.local_stack.testing import stack
 from evergreen.settings import Settings
+from tests.support.last_words import homes, last_words
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure on real parts comes with what they said."""
+    report = yield
+    if report.failed:
+        for home in homes(getattr(item, "funcargs", {})):
+            report.sections += [(f"log of {name}", said) for name, said in last_words(home, wall_now().timestamp())]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,13 @@ class ServingSettings(BaseModel):
         return f"http://{self.host}:{self.port}"
 
 
+class DashboardSettings(BaseModel):
+    host: str = "127.0.0.1"
+    port: int = 8501
+    serving_url: str = ""
+    """Default: this home's serving."""
+
+
 class RecommenderSettings(BaseModel):
     min_workers: int = Field(default=1, ge=1)
     max_workers: int = Field(default=3, ge=1, le=3)
@@ -133,6 +140,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     mlflow: MlflowSettings = MlflowSettings()
     serving: ServingSettings = ServingSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     recommender: RecommenderSettings = RecommenderSettings()
     scaler: ScalerSettings = ScalerSettings()
     airflow: AirflowSettings = AirflowSettings()

@@ -17,13 +17,16 @@ from evergreen.settings import KafkaSettings
 log = structlog.get_logger(__name__)
 _silent = logging.getLogger("evergreen.librdkafka")
 _HARMLESS = frozenset({KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.UNKNOWN_TOPIC_OR_PART})
+COMMIT_MILLISECONDS = 100
 Partition = tuple[str, int]
 
 
 class BatchConsumer:
-    """Guarantee: an offset is committed only after `commit` was called for its message. Failure: the process dies, the group moves
-    partitions. Remedy: the message comes again, here or elsewhere, and the handling is idempotent. Kafka away: the library reconnects
-    by itself; what it cannot mend (a fatal error) raises KafkaException, and the caller makes a new consumer."""
+    """Guarantee: an offset is committed only after `commit` was called for its message, and then as long as the partition is ours.
+    Failure: the process dies, the group moves partitions; Kafka refuses a commit while the group finds itself anew. Remedy: the message
+    comes again, here or elsewhere, and the handling is idempotent; the library commits what it holds on every tick, when a partition
+    goes and at the end, so a refused one is made good by the next. Kafka away: the library reconnects by itself; what it cannot mend (a
+    fatal error) raises KafkaException, and the caller makes a new consumer."""
 
     def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str], *, max_batch: int = 200) -> None:
         self._max_batch = max_batch
@@ -34,8 +37,9 @@ class BatchConsumer:
             {
                 "bootstrap.servers": settings.bootstrap_servers,
                 "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
+                "enable.auto.commit": True,
+                "auto.commit.interval.ms": COMMIT_MILLISECONDS,
+                "enable.auto.offset.store": False,  # only what `commit` stores
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": 6_000,
@@ -78,14 +82,16 @@ class BatchConsumer:
             self._consumer.resume([one for one in self._consumer.assignment() if (one.topic, one.partition) not in self._paused])
 
     def commit(self, messages: Sequence[Received]) -> None:
-        """Not waited for: a commit that is lost means a redelivery."""
+        """With the library's next tick. Those of partitions that have gone meanwhile come again to their new owner."""
         newest: dict[Partition, int] = {}
         for message in messages:
             newest[message.topic, message.partition] = message.offset + 1
         try:
-            self._consumer.commit(offsets=[TopicPartition(*partition, offset) for partition, offset in newest.items()], asynchronous=True)
+            self._consumer.store_offsets(offsets=[TopicPartition(*partition, offset) for partition, offset in newest.items()])
         except KafkaException as error:
-            log.warning("commit_failed", error=str(error))
+            if error.args[0].code() != KafkaError._STATE:  # every one of them has gone
+                raise
+            log.info("partitions_had_gone", partitions=[f"{topic}[{number}]" for topic, number in newest])
 
     def pause(self, partition: Partition, until: datetime) -> None:
         self._paused[partition] = until

@@ -29,6 +29,7 @@ def build_parts(context: StackContext, only: frozenset[str] | None = None) -> li
         "airflow": lambda: airflow.parts(context),
         "workers": lambda: workers.worker_parts(context),
         "serving": lambda: workers.serving_parts(context),
+        "dashboard": lambda: workers.dashboard_parts(context),
     }
     chosen = [name for name in builders if name not in context.external and (wanted is None or wanted & GROUPS.get(name, frozenset({name})))]
     parts = [part for name in chosen for part in builders[name]() if wanted is None or part.name in wanted]

@@ -65,6 +65,7 @@ def _endpoints(given: Settings, ports: Ports, credentials: Credentials) -> dict[
         "MLFLOW__TRACKING_URI": f"http://127.0.0.1:{ports.of('mlflow')}",
         "AIRFLOW__URL": f"http://127.0.0.1:{ports.of('airflow-api')}",
         "SERVING__PORT": str(ports.of("serving")),
+        "DASHBOARD__PORT": str(ports.of("dashboard")),
         "MONITOR__PORT": str(ports.of("monitor")),
         "SIGNING_KEY": credentials.signing_key,
     }

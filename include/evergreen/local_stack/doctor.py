@@ -78,7 +78,7 @@ def _stopped(home: Home, settings: Settings) -> Iterator[Finding]:
     if home.manifest_file.exists():
         yield Finding("supervisor", "the stack did not end with `make down` and nothing supervises it", "run `make up` (takes over) or `make down`")
     else:
-        for part, port in taken(Ports(settings.port_offset), {*BASE} - {"dashboard"}).items():
+        for part, port in taken(Ports(settings.port_offset), set(BASE)).items():
             who = holder(port)
             problem = f"port {port} is taken" + (f" by {who}" if who else "")
             yield Finding(part, problem, "stop that program, or move every port: EVERGREEN_PORT_OFFSET=100 make up")

@@ -1,4 +1,4 @@
-"""The parts that are this repository's own: workers and serving. A part whose module is not there is not part of the stack."""
+"""The parts that are this repository's own: workers, serving and the dashboard. A part whose module is not there is not part of the stack."""
 
 from __future__ import annotations
 
@@ -62,3 +62,12 @@ def serving_parts(context: StackContext) -> list[Part]:
             stop_seconds=30,
         )
     ]
+
+
+def dashboard_parts(context: StackContext) -> list[Part]:
+    """It starts beside serving and says so while that is away."""
+    if find_spec("dashboard.__main__") is None:
+        return []
+    url = f"http://{context.settings.dashboard.host}:{context.settings.dashboard.port}"
+    command = (sys.executable, "-m", "dashboard")
+    return [Part(name="dashboard", command=command, probe=partial(http_answers, f"{url}/_stcore/health"), url=url)]

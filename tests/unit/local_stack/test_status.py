@@ -131,4 +131,4 @@ def test_the_doctor_names_the_port_of_kafkas_controller(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(doctor, "taken", none_taken)
     doctor.diagnose(tmp_path / "home")
-    assert asked == [set(BASE) - {"dashboard"}]
+    assert asked == [set(BASE)]

@@ -1,0 +1,84 @@
+"""Serving's HTTP API, as the pages call it: one connection pool for the process, the token of whoever looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+CONNECT_SECONDS, READ_SECONDS = 2.0, 15.0
+
+
+class ApiError(Exception):
+    """Serving refused, or did not answer."""
+
+    def __init__(self, status: int, title: str, detail: str = "") -> None:
+        super().__init__(f"{status} {title}: {detail}" if detail else f"{status} {title}")
+        self.status, self.title, self.detail = status, title, detail
+
+    @property
+    def away(self) -> bool:
+        """It will answer again by itself."""
+        return self.status in {0, 502, 503, 504}
+
+    @property
+    def signed_out(self) -> bool:
+        return self.status == 401
+
+    @property
+    def not_found(self) -> bool:
+        return self.status == 404
+
+
+class Api:
+    """Calls on behalf of one person. Every method raises ApiError, and nothing else, when there is no good answer."""
+
+    def __init__(self, pool: httpx.Client, token: str) -> None:
+        self._pool = pool
+        self._token = token
+
+    def get(self, path: str, **asked: Any) -> Any:
+        """JSON. What is None is not asked; lists repeat their name."""
+        return self._call("GET", path, params={name: value for name, value in asked.items() if value is not None})
+
+    def post(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
+        return self._call("POST", path, json={} if body is None else body, headers=headers)
+
+    def put(self, path: str, body: Any) -> Any:
+        return self._call("PUT", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path)
+
+    def page(self, path: str) -> str:
+        """A text, such as a report's HTML."""
+        return self._answer("GET", path).text
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._answer(method, path, **request)
+        return answer.json() if answer.content else None
+
+    def _answer(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> httpx.Response:
+        sent = {**(headers or {}), "Authorization": f"Bearer {self._token}"}
+        try:
+            answer = self._pool.request(method, path, headers=sent, **request)
+        except httpx.TransportError as error:
+            raise ApiError(0, "no answer", type(error).__name__) from error
+        if answer.is_error:
+            raise problem_of(answer)
+        return answer
+
+
+def problem_of(answer: httpx.Response) -> ApiError:
+    """From its problem document (RFC 9457), where it is one."""
+    try:
+        told = answer.json()
+    except ValueError:
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    return ApiError(answer.status_code, str(told.get("title", answer.reason_phrase)), str(told.get("detail", "")))
+
+
+def connection_pool(url: str, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), transport=transport)

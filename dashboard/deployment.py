@@ -1,0 +1,28 @@
+"""What the pages share within the process: sessions and the connections to serving. Streamlit runs its script anew for every view; modules stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import httpx
+
+from dashboard.api_client import connection_pool
+from dashboard.sessions import Sessions
+from evergreen.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Deployment:
+    sessions: Sessions
+    pool: httpx.Client
+    airflow_url: str = ""
+    mlflow_url: str = ""
+    """Where a browser finds their UIs."""
+
+
+@cache
+def deployment() -> Deployment:
+    settings = load_settings()
+    pool = connection_pool(settings.dashboard.serving_url or settings.serving.url)
+    return Deployment(Sessions(), pool, settings.airflow.url, settings.mlflow.public_url or settings.mlflow.tracking_uri)

@@ -1,0 +1,73 @@
+"""Numbers, instants and shares as the language writes them (CLDR, by Babel). Instants in the viewer's zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
+
+HERE = ZoneInfo("Asia/Seoul")
+NOTHING = "–"
+"""Where there is no number."""
+
+
+@dataclass(frozen=True)
+class Formats:
+    language: str
+    zone: tzinfo = HERE
+
+    @property
+    def locale(self) -> Locale:
+        return Locale.parse(self.language)
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """12,345.6"""
+        pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
+        return NOTHING if value is None else format_decimal(value, pattern, locale=self.locale)
+
+    def compact(self, value: float | None) -> str:
+        """12K, 1.2만"""
+        return NOTHING if value is None else format_compact_decimal(value, locale=self.locale, fraction_digits=1)
+
+    def share(self, value: float | None, digits: int = 1) -> str:
+        """Of 1."""
+        return NOTHING if value is None else format_percent(value, f"#,##0.{'0' * digits}%" if digits else "#,##0%", locale=self.locale)
+
+    def day(self, value: date | str | None) -> str:
+        if value is None:
+            return NOTHING
+        return format_date(date.fromisoformat(value) if isinstance(value, str) else value, "medium", locale=self.locale)
+
+    def instant(self, value: datetime | str | None, style: str = "medium") -> str:
+        """`style`: short, medium, long."""
+        if value is None:
+            return NOTHING
+        return format_datetime(parsed(value).astimezone(self.zone), style, locale=self.locale)
+
+    def ago(self, seconds: float | None) -> str:
+        """3 minutes ago"""
+        if seconds is None:
+            return NOTHING
+        return format_timedelta(-timedelta(seconds=max(seconds, 1)), add_direction=True, locale=self.locale)
+
+    def milliseconds(self, seconds: float | None) -> str:
+        return NOTHING if seconds is None else f"{self.number(seconds * 1000, 1 if seconds < 0.1 else 0)} ms"
+
+    def size(self, count: float | None) -> str:
+        """Bytes, in the powers of two people expect of memory."""
+        if count is None:
+            return NOTHING
+        for unit in ("B", "KiB", "MiB", "GiB"):
+            if abs(count) < 1024 or unit == "GiB":
+                return f"{self.number(count, 0 if unit == 'B' else 1)} {unit}"
+            count /= 1024
+        raise AssertionError  # the last unit has returned
+
+
+def parsed(value: datetime | str) -> datetime:
+    """An instant the API wrote."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

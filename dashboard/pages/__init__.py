@@ -1,0 +1,25 @@
+"""The pages, in the order of the navigation. A page is a function of a View; what it draws is made by `dashboard.charts`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from dashboard.view import Page
+from evergreen.core.access import Need
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    name: str
+    """Also its address, its module and its section of the texts."""
+    icon: str
+    need: Need = Need.READ
+    """Who does not have it does not see the page."""
+
+    def load(self) -> Page:
+        found: Page = import_module(f"dashboard.pages.{self.name}").page
+        return found
+
+
+PAGES = (PageSpec("home", ":material/home:"),)

@@ -1,0 +1,119 @@
+"""The ASGI application: Streamlit's own, and before it the sign-in. Whoever is not signed in gets the sign-in page and no view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.chrome import LANGUAGE_COOKIE
+from dashboard.deployment import Deployment, deployment
+from dashboard.sign_in import Refused, signed_in
+from dashboard.words import LANGUAGES, chosen, words
+
+SESSION_COOKIE = "evergreen_session"
+_FOLDER = Path(__file__).parent
+_TEMPLATES = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape(), auto_reload=False)
+_OPEN = ("/_stcore/", "/static/", "/component/", "/media/", "/sign-in", "/sign-out", "/favicon")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'",
+}
+
+
+def create_app() -> ASGIApp:
+    routes = [
+        Route("/sign-in", _show, methods=["GET"]),
+        Route("/sign-in", _take, methods=["POST"]),
+        Route("/sign-out", _sign_out, methods=["GET"]),
+    ]
+    app: ASGIApp = st.App(_FOLDER / "app.py", routes=routes, middleware=[Middleware(Door)])
+    return app
+
+
+class Door:
+    """Guarantee: without a session, nothing of a page leaves, neither its document nor its stream of elements."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if not path.startswith(_OPEN) and "text/html" in Headers(scope=scope).get("accept", "") and _session_of(Request(scope)) is None:
+            back = path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
+            await RedirectResponse(f"/sign-in?next={quote(back)}", 303)(scope, receive, send)
+            return
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((name.lower().encode(), value.encode()) for name, value in _HEADERS.items())]
+            await send(message)
+
+        await self._app(scope, receive, headed)
+
+
+def _session_of(request: Request) -> Any:
+    return deployment().sessions.of(request.cookies.get(SESSION_COOKIE))
+
+
+def _language(request: Request) -> str:
+    return chosen(request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
+
+
+def _safe(path: str) -> str:
+    """Where to go after the sign-in: within this site."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\", "/sign-")) else "/"
+
+
+def _page(request: Request, *, name: str = "", error: str = "", status: int = 200) -> Response:
+    language = _language(request)
+    page = _TEMPLATES.get_template("sign_in.html")
+    html = page.render(t=words(language), language=language, languages=LANGUAGES, next=_safe(request.query_params.get("next", "/")), name=name, error=error)
+    answer = HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+    if "lang" in request.query_params:
+        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=365 * 24 * 3600, samesite="lax")
+    return answer
+
+
+async def _show(request: Request) -> Response:
+    if _session_of(request) is not None:
+        return RedirectResponse(_safe(request.query_params.get("next", "/")), 303)
+    return _page(request)
+
+
+async def _take(request: Request) -> Response:
+    site = request.headers.get("origin")
+    if site is not None and site.partition("://")[2] != request.headers.get("host", ""):
+        return Response("another site's form", 403)  # nobody is signed in as somebody else by a page they happen to visit
+    form = await request.form()
+    name, password = str(form.get("name", ""))[:256], str(form.get("password", ""))[:256]
+    there: Deployment = deployment()
+    try:
+        token = await signed_in(there.pool, name, password)
+    except Refused as error:
+        return _page(request, name=name, error=error.key, status=error.status)
+    answer = RedirectResponse(_safe(request.query_params.get("next", "/")), 303)
+    session = there.sessions.begin(name, token.roles, token.token, token.seconds)
+    secure = request.url.scheme == "https"
+    answer.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="lax", secure=secure, max_age=int(token.seconds))
+    return answer
+
+
+async def _sign_out(request: Request) -> Response:
+    deployment().sessions.end(request.cookies.get(SESSION_COOKIE))
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer

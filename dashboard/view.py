@@ -1,0 +1,64 @@
+"""What a page gets: the API as the person who looks, their language, and how numbers are written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.api_client import Api, ApiError
+from dashboard.formats import Formats
+from dashboard.sessions import Session
+from dashboard.words import Words
+from evergreen.core.access import Need
+
+
+@dataclass(frozen=True)
+class View:
+    api: Api
+    t: Words
+    fmt: Formats
+    session: Session
+    language: str
+
+    def may(self, need: Need) -> bool:
+        return self.session.may(need)
+
+
+Page = Callable[[View], None]
+
+
+def guarded(page: Page, view: View) -> None:
+    """The page, or what is the matter in its place: never a stack trace."""
+    try:
+        page(view)
+    except ApiError as error:
+        trouble(view, error)
+
+
+def live(view: View, part: Page, *, seconds: float) -> None:
+    """A part of a page that looks again by itself, without the rest of the page. Trouble stays within it and ends when it ends."""
+    st.fragment(lambda: guarded(part, view), run_every=seconds)()
+
+
+def trouble(view: View, error: ApiError) -> None:
+    t = view.t
+    if error.signed_out:
+        st.warning(t("common.signed_out"), icon=":material/lock:")
+        st.html(f'<a class="eg-button" href="/sign-out" target="_self">{t("common.sign_in_again")}</a>')
+    elif error.away:
+        st.warning(t("common.away"), icon=":material/cloud_off:")
+        st.button(t("common.try_again"), key=f"again-{error.title}-{error.detail}"[:80])
+    elif error.status == 403:
+        st.info(t("common.not_allowed"), icon=":material/block:")
+    else:
+        st.error(t("common.refused", why=error.detail or error.title), icon=":material/error:")
+
+
+def empty(text: str, hint: str = "") -> None:
+    """Nothing there, and what would change that."""
+    with st.container(border=True):
+        st.markdown(f":material/inbox: **{text}**")
+        if hint:
+            st.caption(hint)

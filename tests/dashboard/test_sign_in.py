@@ -1,0 +1,115 @@
+"""The door of the dashboard: nobody passes without an account of the API's, and no token leaves the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+import dashboard.server as server
+from dashboard.api_client import connection_pool
+from dashboard.deployment import Deployment
+from dashboard.sessions import Sessions
+from evergreen.core.access import Need, Role
+from tests.support.dashboard_server import dashboard_server
+
+TOKEN = "a.token.of-servings"
+HTML = {"accept": "text/html"}
+
+
+def serving(request: httpx.Request) -> httpx.Response:
+    form = httpx.QueryParams(request.content.decode())
+    if form["username"] == "away":
+        raise httpx.ConnectError("refused")
+    if form["username"] == "eager":
+        return httpx.Response(429, json={"title": "Too many"})
+    if form["password"] != "right":
+        return httpx.Response(401, json={"title": "Wrong"})
+    return httpx.Response(200, json={"access_token": TOKEN, "expires_in": 3600, "scope": "analyst viewer"})
+
+
+@pytest.fixture(scope="module")
+def there() -> Deployment:
+    return Deployment(Sessions(), connection_pool("http://serving", httpx.MockTransport(serving)))
+
+
+@pytest.fixture(scope="module")
+def address(there: Deployment) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patched, dashboard_server() as url:  # one for all: Streamlit allows one in a process
+        patched.setattr(server, "deployment", lambda: there)
+        yield url
+
+
+@pytest.fixture
+def visitor(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address) as client:
+        yield client
+
+
+def signed_in(visitor: httpx.Client, **more: str) -> httpx.Response:
+    return visitor.post("/sign-in", params=more, data={"name": "ann", "password": "right"})
+
+
+def test_whoever_is_not_signed_in_is_led_to_the_sign_in_and_back(visitor: httpx.Client) -> None:
+    answer = visitor.get("/models?lang=ko", headers=HTML)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/models%3Flang%3Dko")
+    answer = signed_in(visitor, next="/models?lang=ko")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/models?lang=ko")
+    assert visitor.get("/models", headers=HTML).status_code == 200
+
+
+def test_the_token_stays_here_and_the_cookie_is_out_of_reach_of_scripts(visitor: httpx.Client, there: Deployment) -> None:
+    answer = signed_in(visitor)
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert TOKEN not in answer.text + str(answer.headers)
+    session = there.sessions.of(visitor.cookies[server.SESSION_COOKIE])
+    assert session is not None
+    assert (session.subject, session.token, session.roles) == ("ann", TOKEN, frozenset({Role.ANALYST, Role.VIEWER}))
+    assert TOKEN not in repr(session)
+    assert session.may(Need.READ)
+    assert not session.may(Need.ACT)
+
+
+def test_signing_out_ends_the_session_for_whoever_kept_the_cookie(visitor: httpx.Client, there: Deployment) -> None:
+    signed_in(visitor)
+    kept = visitor.cookies[server.SESSION_COOKIE]
+    assert visitor.get("/sign-out").headers["location"] == "/sign-in"
+    assert there.sessions.of(kept) is None
+    assert visitor.get("/", headers=HTML | {"cookie": f"{server.SESSION_COOKIE}={kept}"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [("ann", 401, "Name or password is wrong"), ("eager", 429, "Too many attempts"), ("away", 503, "does not answer right now")],
+)
+def test_a_refusal_says_why_and_keeps_the_name(visitor: httpx.Client, name: str, status: int, words: str) -> None:
+    answer = visitor.post("/sign-in", data={"name": name, "password": "wrong"})
+    assert answer.status_code == status
+    assert words in answer.text
+    assert f'value="{name}"' in answer.text
+    assert server.SESSION_COOKIE not in visitor.cookies
+
+
+def test_a_name_stays_text(visitor: httpx.Client) -> None:
+    answer = visitor.post("/sign-in", data={"name": '"><img src=x onerror=alert(1)>', "password": "wrong"})
+    assert "<img" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/sign-out"])
+def test_nobody_is_led_to_another_site(visitor: httpx.Client, path: str) -> None:
+    assert signed_in(visitor, next=path).headers["location"] == "/"
+
+
+def test_another_sites_form_is_refused(visitor: httpx.Client) -> None:
+    answer = visitor.post("/sign-in", data={"name": "ann", "password": "right"}, headers={"origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert server.SESSION_COOKIE not in visitor.cookies
+
+
+def test_the_sign_in_speaks_korean_and_remembers_it(visitor: httpx.Client) -> None:
+    assert "로그인" in visitor.get("/sign-in?lang=ko").text
+    assert "로그인" in visitor.get("/sign-in").text
+    assert visitor.get("/sign-in").headers["content-security-policy"].startswith("frame-ancestors 'self'")
