@@ -41,7 +41,7 @@ def main() -> None:
         return
     view = View(Api(deployment().pool, session.token), t, Formats(language), session, language)
     pages = [
-        st.Page(partial(guarded, spec.load(), view), title=t(f"{spec.name}.menu"), icon=spec.icon, url_path=spec.name, default=spec.name == "home")
+        st.Page(partial(guarded, spec.load(), view), title=t(f"{spec.name}.menu"), icon=spec.icon, url_path=spec.path.strip("/"), default=spec.path == "/")
         for spec in PAGES
         if session.may(spec.need)
     ]

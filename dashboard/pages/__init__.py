@@ -12,10 +12,15 @@ from evergreen.core.access import Need
 @dataclass(frozen=True)
 class PageSpec:
     name: str
-    """Also its address, its module and its section of the texts."""
+    """Also its module and its section of the texts."""
     icon: str
     need: Need = Need.READ
     """Who does not have it does not see the page."""
+
+    @property
+    def path(self) -> str:
+        """Where the browser finds it. The first page is the site's root."""
+        return "/" if self is PAGES[0] else f"/{self.name}"
 
     def load(self) -> Page:
         found: Page = import_module(f"dashboard.pages.{self.name}").page

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 
 import pytest
 
-from evergreen.settings import load_settings
+from tests.support.lived import Lived, lists
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(1500)]
 BREAK = date(2025, 7, 24)
 
 
-def lists() -> list[str]:
-    folder = load_settings().test_data / "youtube"
-    return ["--data", str(folder)] if folder.is_dir() else []
-
-
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> dict:
-    """demo.json of a run; its stack is stopped afterwards."""
-    home = Path(tmp_path_factory.mktemp("demo"))
-    command = [sys.executable, "-m", "evergreen.cli.main", "--home", str(home)]
-    with (home / "demo.out").open("w") as out:
-        done = subprocess.run([*command, "demo", *lists()], stdout=out, stderr=subprocess.STDOUT, check=False)
-    try:
-        text = (home / "demo.out").read_text()
-        print(text)  # noqa: T201 - the figures belong into the test's report
-        assert done.returncode == 0, text[-4000:]
-        report: dict = json.loads((home / "demo.json").read_text())
-        return report
-    finally:
-        subprocess.run([*command, "down"], check=False)
+def told(lived: Lived) -> dict:
+    return lived.told
 
 
 def steps(told: dict, name: str) -> list[dict]:
