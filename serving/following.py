@@ -62,6 +62,8 @@ class Following:
         if current is not None and self.serves(champion):
             if current.shadow is not shadow or current.canary is not canary:
                 self._slots.swap(replace(current, shadow=shadow, canary=canary))
+                names = {"shadow": shadow.name if shadow else None, "canary": canary.champion.loaded.name if canary else None}
+                log.info("beside_champion_changed", version=current.loaded.name, **names)
             return False
         learned = self._learned.setdefault((champion.model, champion.epoch), time.monotonic())
         loaded = self._slots.held(champion.model, champion.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -84,6 +85,8 @@ class Workers:
     environment: Mapping[str, str] = field(default_factory=dict)
     program: Sequence[str] = ("-m", "serving")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _begins: dict[str, int] = field(default_factory=dict)
+    """Where a worker's log was when these workers first had one of its name: earlier ones wrote into the same file."""
 
     @property
     def url(self) -> str:
@@ -99,6 +102,7 @@ class Workers:
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         log = (self.settings.home / "logs" / f"{name}.log").open("ab")
+        self._begins.setdefault(name, log.tell())
         environment = child_environment(self.settings.home) | {"EVERGREEN_SERVICE": name} | dict(self.environment)
         process = subprocess.Popen(
             [sys.executable, *self.program], stdin=self.listener.fileno(), stdout=log, stderr=log, env=environment, cwd=self.settings.home
@@ -120,7 +124,12 @@ class Workers:
         self.start(name)
 
     def log_of(self, name: str) -> str:
-        return (self.settings.home / "logs" / f"{name}.log").read_text()
+        return (self.settings.home / "logs" / f"{name}.log").read_bytes()[self._begins[name] :].decode()
+
+    def logged(self, name: str, *events: str) -> list[dict[str, Any]]:
+        """In order."""
+        found = [json.loads(line) for line in self.log_of(name).splitlines() if line.startswith("{")]
+        return [each for each in found if each["event"] in events]
 
     def answers(self) -> set[str]:
         """Worker ids that answer /readyz: each connection goes to whoever takes it first."""
