@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -92,6 +93,26 @@ def test_a_purchase_lifts_the_item_for_those_with_the_same_taste(bench: Recommen
     assert "11" in bench.taste("cat").owned
 
 
+def test_what_is_rated_low_leaves_the_kept_list_at_once(bench: RecommenderBench) -> None:
+    bench.start()
+    published(bench, [said("like", "kim", "20")])
+    until(lambda: bench.list_of("kim"), 30, bench.log)
+    for rating in (1.0, 3.0):
+        disliked = listed(bench, "kim")[0]
+        published(bench, [said("rated", "kim", disliked, rating=rating)])
+        until(partial(gone, bench, "kim", disliked), 10, partial(bench.list_of, "kim"))
+    until(lambda: len(bench.said("recommendations_push", "kim")) == 3, 10)
+    assert len(bench.said("prediction_completed", "kim")) == 1, "nothing is gained by what is not liked"
+
+
+def listed(bench: RecommenderBench, user: str) -> list[str]:
+    return [item["item_id"] for item in bench.list_of(user)["items"]]
+
+
+def gone(bench: RecommenderBench, user: str, item: str) -> bool:
+    return item not in listed(bench, user)
+
+
 def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(bench: RecommenderBench) -> None:
     bench.start()
     producer = bench.publisher._current()
@@ -127,32 +148,18 @@ def test_who_is_forgotten_leaves_nothing(bench: RecommenderBench) -> None:
     acts = [said("like", person, "10"), said("recommendation_clicked", person, "12"), said("rated", person, "13", rating=5.0, text=f"I am {person}")]
     published(bench, [*acts, said("like", "gus", "11")])
     until(lambda: bench.taste(person).count == 3 and bench.list_of(person) and bench.list_of("gus"), 20)
-    assert traces(bench, person)
+    assert bench.traces(person)
 
     gone = bench.parts.recommender.forget.run(person)
 
     assert gone["interactions"] == 3
-    assert traces(bench, person) == []
+    assert bench.traces(person) == []
     published(bench, acts)  # the app repeats what it said
     published(bench, [said("like", "gus", "12")])
     until(lambda: bench.taste("gus").count == 2, 20)
-    assert traces(bench, person) == []
+    assert bench.traces(person) == []
     published(bench, [said("like", person, "1")])  # a new beginning
     until(lambda: bench.taste(person).count == 1, 20)
-
-
-def traces(bench: RecommenderBench, person: str) -> list[str]:
-    """Where the id stands: keys and values of Redis, rows of every table."""
-    found = []
-    for name in bench.redis.scan_iter():
-        if person.encode() in name or person.encode() in (bench.redis.dump(name) or b""):
-            found.append(name.decode())
-    tables = bench.ask("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition")
-    for (table,) in tables:
-        words = (f"%{person}%", f"%{person.encode().hex()}%")
-        if bench.ask(f"SELECT count(*) FROM {table} t WHERE t::text LIKE ANY(%s)", list(words))[0][0]:
-            found.append(table)
-    return found
 
 
 def test_the_stack_runs_it_brings_it_back_and_scales_it() -> None:

@@ -97,6 +97,19 @@ class RecommenderBench:
         events = [decode(message.value) for message in messages if message.value is not None]
         return [event for event in events if event.subject.partition(":")[0] == user]
 
+    def traces(self, person: str) -> list[str]:
+        """Where the id stands: keys and values of Redis, rows of every table."""
+        found = []
+        for name in self.redis.scan_iter():
+            if person.encode() in name or person.encode() in (self.redis.dump(name) or b""):
+                found.append(name.decode())
+        tables = self.ask("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition")
+        for (table,) in tables:
+            words = (f"%{person}%", f"%{person.encode().hex()}%")
+            if self.ask(f"SELECT count(*) FROM {table} t WHERE t::text LIKE ANY(%s)", list(words))[0][0]:
+                found.append(table)
+        return found
+
 
 @contextmanager
 def recommender_bench(settings: Settings) -> Iterator[RecommenderBench]:

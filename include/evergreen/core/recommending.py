@@ -111,14 +111,22 @@ def effect_of(did: Did) -> Effect:
     genres: dict[str, float] = {}
     for genre in (genre for item in items for genre in did.genres.get(item, ())) if amount else ():
         genres[genre] = genres.get(genre, 0.0) + amount
-    rated = did.rating is not None or did.kind in STRONG or did.kind == LOW
     line = json.dumps({"id": did.id, "at": did.time.isoformat(), "kind": did.kind, "items": items}, separators=(",", ":"), ensure_ascii=False)
     return Effect(
         genres=genres,
         history={item: at * 16 + _STANDINGS.index(did.kind) for item in items} if did.kind in POSITIVE or did.kind == LOW else {},
-        owned=dict.fromkeys(items, at) if rated else {},
+        owned=dict.fromkeys(items, at) if _owns(did) else {},
         activity={line: at},
     )
+
+
+def leaves_lists(did: Did) -> bool:
+    """Whether its items are recommended no more: touched, rated or bought."""
+    return did.kind in POSITIVE or _owns(did)
+
+
+def _owns(did: Did) -> bool:
+    return did.rating is not None or did.kind in STRONG or did.kind == LOW
 
 
 def together(effects: Iterable[Effect]) -> Effect:

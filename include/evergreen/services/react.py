@@ -15,7 +15,7 @@ from evergreen.core.as_of import write_as_of
 from evergreen.core.boosts import ITEM_COSINE, ITEMS, SIMILAR_ITEMS, SIMILAR_USERS
 from evergreen.core.clock import Clock, wall_now
 from evergreen.core.errors import PublishFailed, Unavailable
-from evergreen.core.recommending import CLICKED, POSITIVE, STRONG, Effect, Taste, effect_of
+from evergreen.core.recommending import CLICKED, POSITIVE, STRONG, Effect, Taste, effect_of, leaves_lists
 from evergreen.ports.interactions import InteractionRow
 from evergreen.ports.profiles import NewList, Place, Profiles
 from evergreen.services.follow_champion import ServingVersion
@@ -66,18 +66,18 @@ class React:
         missing = self._profiles.apply(_told(rows, repeated))
         self._rebuild.users(missing)
         serving = self._champion()
-        positive = [row for row in rows if row.kind in POSITIVE]
-        if serving is None or not positive:
+        changed = [row for row in rows if leaves_lists(row.did)]  # a list that was kept would still hold it
+        if serving is None or not changed:
             return
-        maker = serving.maker
+        maker, positive = serving.maker, [row for row in changed if row.kind in POSITIVE]
         boosted = self._lift_similar_items(maker, positive)
-        users = list(by_user(positive))
+        users = list(by_user(changed))
         tastes = dict(zip(users, self._profiles.read(users, self._clock.now()), strict=True))
         tastes = {user: taste for user, taste in tastes.items() if taste.count}  # forgotten meanwhile
         self._lift_for_similar_users(maker, tastes, positive)
         lists = [self._list(maker, user, taste) for user, taste in tastes.items()]
         self._profiles.put_lists(lists)
-        self._say(serving, tastes, lists, positive, boosted)
+        self._say(serving, tastes, lists, changed, boosted)
 
     def _lift_similar_items(self, maker: ListMaker, rows: Sequence[InteractionRow]) -> Mapping[str, Sequence[str]]:
         """Of each click on a recommendation, by the event's id: what was boosted."""
@@ -111,7 +111,7 @@ class React:
         newest = {row.user_id: row for row in rows}
         said = [_pushed(newest[one.user], one) for one in lists]
         said += [_updated(row, boosted[row.id]) for row in rows if row.kind == CLICKED]
-        said += self._records(serving, tastes, [row for row in rows if row.user_id in tastes])
+        said += self._records(serving, tastes, [row for row in rows if row.kind in POSITIVE and row.user_id in tastes])
         try:
             self._publisher.publish_all(said)
         except PublishFailed as error:
