@@ -15,6 +15,7 @@ from evergreen.adapters.cache_generations import PostgresGenerations
 from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.loop_records import LoopRecords
+from evergreen.adapters.online_features import OnlineFeatureStore
 from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.adapters.redis_lists import RedisLists, RedisPushes
@@ -134,7 +135,8 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
 def _list_answers(joined: Joined) -> ListAnswers:
     links, slots, now = joined.links, joined.slots, joined.clock.now
     lists, pool = RedisLists(links.redis), ThreadPoolExecutor(1, thread_name_prefix="recommend")
-    recommend = Recommend(lists=lists, traces=lists, models=slots, held=slots.held, now=now, pool=pool)
+    features = OnlineFeatureStore(links.postgres, links.redis, links.generations)  # its own: people must not crowd out videos
+    recommend = Recommend(lists=lists, traces=lists, features=features, models=slots, held=slots.held, now=now, pool=pool)
     return ListAnswers(recommend, lists, ExposureLog(links.telemetry), joined.listener.assigner.variant_of, now, joined.metrics.recommended)
 
 

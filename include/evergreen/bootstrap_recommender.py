@@ -57,13 +57,16 @@ class RecommenderParts:
     def react(self) -> React:
         from evergreen.domains.movies.live import feature_row
         from evergreen.services.react import React
+        from evergreen.services.read_tastes import ReadTastes
         from evergreen.services.recommendation_records import RecommendationRecords
         from evergreen.services.similar_users import SimilarUsers
 
+        tastes = ReadTastes(self._parts.store, self.profiles)
         return React(
             profiles=self.profiles,
+            tastes=tastes,
             rebuild=self.rebuild,
-            similar=SimilarUsers(self.profiles),
+            similar=SimilarUsers(self.profiles, tastes),
             champion=self.champion,
             publisher=self._parts.publisher,
             clock=self._parts.clock,
@@ -95,8 +98,9 @@ class RecommenderParts:
 
     @cached_property
     def forget(self) -> ForgetUser:
+        from evergreen.adapters.feature_copies import RedisFeatureCopies
         from evergreen.adapters.lake_erasure import erase_rows
         from evergreen.services.forget_user import ForgetUser
 
         erase = partial(erase_rows, self._parts.settings.data_dir, DATASET, USER_COLUMN)
-        return ForgetUser(self._parts.store, self.profiles, erase, self._parts.clock)
+        return ForgetUser(self._parts.store, self.profiles, RedisFeatureCopies(self._parts.redis), erase, self._parts.clock)

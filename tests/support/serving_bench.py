@@ -213,7 +213,8 @@ class Bench:
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
         self.lists = MemoryLists()
-        self.recommend = Recommend(lists=self.lists, traces=self.lists, models=self.slots, held=self.slots.held, now=self.clock.now, pool=ThreadPoolExecutor(1))
+        listed: dict[str, Any] = {"lists": self.lists, "traces": self.lists, "features": self.features, "pool": ThreadPoolExecutor(1)}
+        self.recommend = Recommend(models=self.slots, held=self.slots.held, now=self.clock.now, **listed)
         self.tell = TellEvents(publisher=self.publisher, keys=self.keys, now=self.clock.now)
         self.log = KafkaPredictionLog(self.publisher, on_drop=self.metrics.dropped, max_buffered=max_log)
         self.memory = LastChampions(folder / "champions.json")

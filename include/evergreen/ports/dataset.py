@@ -49,6 +49,15 @@ class GoldTable:
 
 
 @dataclass(frozen=True)
+class People:
+    """Whose rows they are: of who was forgotten, serving is told nothing that was before."""
+
+    column: str
+    at: str
+    """Instant of the row."""
+
+
+@dataclass(frozen=True)
 class Dataset:
     name: str
     """As in events and `ModelSpec.datasets`."""
@@ -73,3 +82,5 @@ class Dataset:
     """Whether its entities belong in the index of what was lately seen."""
     daily: bool = True
     """Whether rows are expected every day: only then is a day without any, or with few, worth a word."""
+    people: People | None = None
+    """None: its rows are nobody's."""

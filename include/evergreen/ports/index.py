@@ -115,6 +115,16 @@ class StreamRecords(Protocol):
     def exposures(self, rows: Sequence[ExposureRow]) -> int: ...
 
 
+class ForgottenPeople(Protocol):
+    """Table `forgotten_users`."""
+
+    def forgotten(self, users: Sequence[str]) -> Mapping[str, datetime]:
+        """Of these users those who are forgotten, and until when they are."""
+
+    def hold(self) -> None:
+        """Nobody is forgotten until the transaction ends."""
+
+
 class IndexTransaction(BatchTransaction, Protocol):
     @property
     def videos(self) -> Catalogue: ...
@@ -126,6 +136,8 @@ class IndexTransaction(BatchTransaction, Protocol):
     def generations(self) -> Generations: ...
     @property
     def stream(self) -> StreamRecords: ...
+    @property
+    def interactions(self) -> ForgottenPeople: ...
 
     def savepoint(self) -> AbstractContextManager[None]:
         """What fails inside is undone alone. Raises Unavailable, and nothing else, for what is the database's fault."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
+from evergreen.core.earlier import Earlier
 from evergreen.core.recommending import Did
+from evergreen.ports.index import Generations
 from evergreen.ports.profiles import Place
 from evergreen.ports.storage import Lease, Transaction
 
@@ -58,6 +60,9 @@ class Interactions(Protocol):
     def forgotten(self, users: Sequence[str]) -> Mapping[str, datetime]:
         """Of these users those who are forgotten, and until when they are."""
 
+    def earlier(self, users: Sequence[str]) -> Mapping[str, Earlier]:
+        """What batches say of those of them who are known from there (table `online_features`)."""
+
     def forget(self, user: str, now: datetime) -> Mapping[str, int]:
         """Everything recorded of the user goes, and what comes of before `now` will not be recorded. Rows by table."""
 
@@ -65,6 +70,8 @@ class Interactions(Protocol):
 class InteractionTransaction(Transaction, Protocol):
     @property
     def interactions(self) -> Interactions: ...
+    @property
+    def generations(self) -> Generations: ...
 
     def savepoint(self) -> AbstractContextManager[None]:
         """What fails inside is undone alone. Raises Unavailable, and nothing else, for what is the database's fault."""

@@ -3,12 +3,14 @@
 Guarantee: indexing a batch again changes nothing, and newer values are never replaced by older ones. Failure: a process dies between the
 seen index and the database or before serving's copies were forgotten, Redis was emptied, an older batch comes late. Remedy: the batch
 counts as indexed only with the last step, which tells serving's workers to drop what they keep; everything before is safe to repeat; a lost
-seen index is rebuilt from silver, which already holds the batch.
+seen index is rebuilt from silver, which already holds the batch. Failure: a person is forgotten while rows are on their way to the feature store.
+Remedy: nothing is written then, the batch comes again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -55,8 +57,15 @@ class IndexBatch:
         rows = self._lake.silver(batch.dataset, first_day=batch.window.first_day, last_day=batch.window.last_day)
         if dataset.seen:
             self._add_seen(dataset, rows)
-        features = self._features(dataset, rows)
+        people = [] if dataset.people is None else [str(person) for person in rows[dataset.people.column].unique()]
         with self._store.transaction() as tx:
+            forgotten = tx.interactions.forgotten(people)
+        features = self._features(dataset, rows, forgotten)
+        with self._store.transaction() as tx:
+            if people:
+                tx.interactions.hold()
+                if tx.interactions.forgotten(people) != forgotten:
+                    raise Unavailable("somebody was forgotten meanwhile")
             tx.videos.upsert(dataset.catalogue(rows))
             tx.online_features.upsert(features)
         self._forget_copies(features)
@@ -72,12 +81,12 @@ class IndexBatch:
         except NotFound:  # lost: silver holds this batch already
             fill_seen_index(self._seen, self._lake, list(self._datasets.values()))
 
-    def _features(self, dataset: Dataset, rows: pd.DataFrame) -> list[FeatureRow]:
+    def _features(self, dataset: Dataset, rows: pd.DataFrame, forgotten: Mapping[str, datetime]) -> list[FeatureRow]:
         models = self._models.get(dataset.name, ())
         if not models or rows.empty:
             return []
         entities = [str(entity) for entity in rows[dataset.entity_column].unique()]
-        known: Sequence[OnlineFeatures] = dataset.online(self._lake.silver(dataset.name), entities)
+        known: Sequence[OnlineFeatures] = dataset.online(_remembered(dataset, self._lake.silver(dataset.name), forgotten), entities)
         return [FeatureRow(model, one.entity, one.features, released_at(one.day)) for model in models for one in known]
 
     def _forget_copies(self, features: Sequence[FeatureRow]) -> None:
@@ -85,3 +94,12 @@ class IndexBatch:
             self._copies.forget([(row.model, row.entity) for row in features])
         except Unavailable as error:  # they expire by themselves in minutes
             log.warning("copies_not_forgotten", count=len(features), error=str(error))
+
+
+def _remembered(dataset: Dataset, silver: pd.DataFrame, forgotten: Mapping[str, datetime]) -> pd.DataFrame:
+    """Without what forgotten people did before: a folder may have been loaded again."""
+    people = dataset.people
+    if people is not None:
+        for person, until in forgotten.items():
+            silver = silver[(silver[people.column] != person) | (silver[people.at] > until)]
+    return silver

@@ -21,7 +21,7 @@ from evergreen.ports.profiles import NewList, Place, Profiles
 from evergreen.services.follow_champion import ServingVersion
 from evergreen.services.make_list import ListMaker
 from evergreen.services.rebuild_profiles import RebuildProfiles, by_user
-from evergreen.services.similar_users import SimilarUsers
+from evergreen.services.similar_users import SimilarUsers, Tastes
 
 SOURCE = "/recommender"
 LIST, PUSHED = 20, 10
@@ -43,6 +43,7 @@ class React:
         self,
         *,
         profiles: Profiles,
+        tastes: Tastes,
         rebuild: RebuildProfiles,
         similar: SimilarUsers,
         champion: Callable[[], ServingVersion | None],
@@ -51,6 +52,7 @@ class React:
         records: Records,
     ) -> None:
         self._profiles = profiles
+        self._tastes = tastes
         self._rebuild = rebuild
         self._similar = similar
         self._champion = champion
@@ -72,7 +74,7 @@ class React:
         maker, positive = serving.maker, [row for row in changed if row.kind in POSITIVE]
         boosted = self._lift_similar_items(maker, positive)
         users = list(by_user(changed))
-        tastes = dict(zip(users, self._profiles.read(users, self._clock.now()), strict=True))
+        tastes = dict(zip(users, self._tastes.read(users, self._clock.now()), strict=True))
         tastes = {user: taste for user, taste in tastes.items() if taste.count}  # forgotten meanwhile
         self._lift_for_similar_users(maker, tastes, positive)
         lists = [self._list(maker, user, taste) for user, taste in tastes.items()]

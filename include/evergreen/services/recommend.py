@@ -2,7 +2,8 @@
 
 From Redis where one is kept that reflects what the user did, else made here from the user's profile by the champion. Guarantee: an answer says which
 interactions it reflects; it waits at most WAIT_SECONDS for those the caller asks to be in it. Failure: no version, no Redis, or more to make than can be.
-Remedy: what is popular, and the answer says why (`degraded_reasons`)."""
+Remedy: what is popular, and the answer says why (`degraded_reasons`). Where it cannot be said what batches know of the user, the list
+is made without, says so and is not kept."""
 
 from __future__ import annotations
 
@@ -14,12 +15,13 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from evergreen.core.as_of import AsOf, reflects
+from evergreen.core.earlier import earlier_of, entity_of, with_earlier
 from evergreen.core.errors import NoChampion, Unavailable
 from evergreen.core.ranking import Knobs, Reason, words
 from evergreen.core.recommending import MODEL, Taste
 from evergreen.ports.lists import Listed, Lists, ListTraces, MadeList
 from evergreen.ports.profiles import Ranks
-from evergreen.ports.serving import LoadedModel, ServedModels
+from evergreen.ports.serving import FeatureStore, LoadedModel, ServedModels
 from evergreen.services.make_list import ListMaker
 from evergreen.services.single_flight import SingleFlight
 
@@ -74,6 +76,7 @@ class Recommend:
         *,
         lists: Lists,
         traces: ListTraces,
+        features: FeatureStore,
         models: ServedModels,
         held: Callable[[str, int], LoadedModel | None],
         now: Callable[[], datetime],
@@ -81,7 +84,7 @@ class Recommend:
     ) -> None:
         """`held`: a version that is loaded here, serving or not."""
         self._lists, self._traces, self._models, self._held = lists, traces, models, held
-        self._now, self._pool = now, pool
+        self._features, self._now, self._pool = features, now, pool
         self._versions: dict[str, Version] = {}
         self._newest: Version | None = None
         self._told: Version | None = None
@@ -148,15 +151,25 @@ class Recommend:
             return await self._popular(wanted, loaded, "overloaded")
         self._under_way += 1
         try:
-            items = await asyncio.get_running_loop().run_in_executor(self._pool, self._make, wanted, loaded, taste)
+            known = await self._with_earlier(wanted.user, taste)
+            items = await asyncio.get_running_loop().run_in_executor(self._pool, self._make, wanted, loaded, known or taste)
         finally:
             self._under_way -= 1
         self._tell_popular()
         made = MadeList(items, loaded.name, taste.as_of, self._now())
-        rebuilding = not taste.count and not whole
-        if wanted.usual and not rebuilding:
+        degraded: tuple[Degraded, ...] = ("profile_unavailable",) if known is None else ()
+        degraded += ("profile_rebuilding",) if not taste.count and not whole else ()
+        if wanted.usual and not degraded:
             await self._keep(wanted.user, made, taste.count)
-        return Recommended(made, "computed", ("profile_rebuilding",) if rebuilding else ())
+        return Recommended(made, "computed", degraded)
+
+    async def _with_earlier(self, user: str, taste: Taste) -> Taste | None:
+        """None: nobody can say."""
+        try:
+            found = await self._features.get(MODEL, entity_of(user))
+        except Unavailable:
+            return None
+        return taste if found is None else with_earlier(taste, earlier_of(found.features))
 
     async def _keep(self, user: str, made: MadeList, count: int) -> None:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,15 @@ AT_ONCE = 2_000
 KEPT = 20_000
 
 
+class Tastes(Protocol):
+    def read(self, users: Sequence[str], now: datetime) -> Sequence[Taste]:
+        """As `Profiles.read`."""
+
+
 class SimilarUsers:
-    def __init__(self, profiles: Profiles) -> None:
+    def __init__(self, profiles: Profiles, tastes: Tastes) -> None:
         self._profiles = profiles
+        self._tastes = tastes
         self._version = ""
         self._vectors: dict[str, tuple[int, NDArray[np.float32]]] = {}
         """User -> as of when (milliseconds of wall time), and where."""
@@ -49,7 +56,7 @@ class SimilarUsers:
         active = sorted(self._profiles.active_since(self._looked_at), key=lambda one: one[1])
         unknown = [(user, at) for user, at in active if self._vectors.get(user, (-1, None))[0] < at]
         users = [user for user, _ in unknown[:AT_ONCE]]
-        self.know(ranker, dict(zip(users, self._profiles.read(users, now), strict=True)))
+        self.know(ranker, dict(zip(users, self._tastes.read(users, now), strict=True)))
         looked_at = unknown[:AT_ONCE] if len(unknown) > AT_ONCE else active
         self._looked_at = looked_at[-1][1] if looked_at else self._looked_at
         for user in sorted(self._vectors, key=lambda one: self._vectors[one][0])[: max(0, len(self._vectors) - KEPT)]:

@@ -37,6 +37,10 @@ class Told:
         return [self.tastes[user] for user in users]
 
 
+def similar_to(told: Told) -> SimilarUsers:
+    return SimilarUsers(cast(Profiles, told), told)
+
+
 @pytest.fixture
 def refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refresh is always due."""
@@ -45,7 +49,7 @@ def refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("refreshed")
 def test_those_who_like_the_same_are_alike_and_others_are_not() -> None:
-    similar, ranker = SimilarUsers(cast(Profiles, Told({"ann": liking("m0"), "bob": liking("m3"), "cat": liking("m20")}))), TinyRanker()
+    similar, ranker = similar_to(Told({"ann": liking("m0"), "bob": liking("m3"), "cat": liking("m20")})), TinyRanker()
     similar.know(ranker, {"dan": liking("m1")})
     assert similar.like(["dan"]) == {}
     similar.refresh(ranker, NOON)
@@ -58,7 +62,7 @@ def test_those_who_like_the_same_are_alike_and_others_are_not() -> None:
 @pytest.mark.usefixtures("refreshed")
 def test_at_most_fifty_and_never_oneself() -> None:
     told = Told({f"u{number}": liking("m0") for number in range(80)})
-    similar = SimilarUsers(cast(Profiles, told))
+    similar = similar_to(told)
     similar.refresh(TinyRanker(), NOON)
     found = similar.like(["u7"])["u7"]
     assert len(found) == USERS
@@ -69,7 +73,7 @@ def test_at_most_fifty_and_never_oneself() -> None:
 def test_many_are_looked_up_in_portions_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similar_users, "AT_ONCE", 30)
     told = Told({f"u{number}": liking("m0") for number in range(80)})
-    similar, ranker = SimilarUsers(cast(Profiles, told)), TinyRanker()
+    similar, ranker = similar_to(told), TinyRanker()
     for _ in range(4):
         similar.refresh(ranker, NOON)
     assert told.read_at_once == [30, 30, 20, 0]
@@ -77,7 +81,7 @@ def test_many_are_looked_up_in_portions_and_each_once(monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("refreshed")
 def test_another_version_begins_anew() -> None:
-    similar = SimilarUsers(cast(Profiles, Told({"ann": liking("m0"), "bob": liking("m0")})))
+    similar = similar_to(Told({"ann": liking("m0"), "bob": liking("m0")}))
     similar.refresh(TinyRanker(), NOON)
     newer = TinyRanker(version="movie_recommender@2", dimensions=5)
     similar.know(newer, {"cat": liking("m0")})

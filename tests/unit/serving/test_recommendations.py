@@ -16,9 +16,11 @@ from evergreen.contracts.business import RecommendationsShown
 from evergreen.contracts.topics import payload_of
 from evergreen.core.access import ALLOWED, Need, Role
 from evergreen.core.as_of import Place
+from evergreen.core.earlier import entity_of, features_of
 from evergreen.core.experiment import Experiment, Variant
-from evergreen.core.recommending import Taste, Touched
+from evergreen.core.recommending import MODEL, Taste, Touched, milliseconds
 from evergreen.ports.lists import MadeList
+from evergreen.ports.serving import StoredFeatures
 from evergreen.services import recommend as service
 from tests.support.listed import champion, list_body
 from tests.support.serving_bench import NOW, Bench
@@ -137,6 +139,28 @@ async def test_an_unknown_user_is_shown_what_is_popular(movies: Bench) -> None:
     other = await ask(movies, user="perhaps-somebody")
     assert (other.degraded_reasons, other.degraded) == (["profile_rebuilding"], True)
     assert "perhaps-somebody" not in movies.lists.kept
+
+
+async def test_who_is_known_from_batches_alone_gets_a_list_of_their_own(movies: Bench) -> None:
+    told = features_of([("m30", "high_rating", milliseconds(NOW - timedelta(hours=3)))], ["m29", "m30", "m31"])
+    movies.features.known[MODEL, entity_of("loaded")] = StoredFeatures(told, NOW)
+    said = await ask(movies, user="loaded")
+    ids = [item.item_id for item in said.items]
+    assert (said.origin, said.degraded, said.as_of, said.items[0].reason) == ("computed", False, "", "because you watched Movie 30")
+    assert {"m28", "m32"} <= set(ids)
+    assert not {"m29", "m30", "m31"} & set(ids)
+    asked = movies.features.asked
+    assert (await ask(movies, user="loaded")).origin == "stored"
+    assert movies.features.asked == asked, "a kept list is all that is read"
+
+
+async def test_a_list_without_what_batches_know_says_so_and_is_not_kept(movies: Bench) -> None:
+    movies.features.away = True
+    said = await ask(movies)
+    assert (said.origin, said.degraded_reasons, said.items[0].reason) == ("computed", ["profile_unavailable"], "because you watched Movie 10")
+    assert movies.lists.kept == {}
+    movies.features.away = False
+    assert (await ask(movies)).degraded is False
 
 
 async def test_without_redis_it_is_what_the_model_says_is_popular(movies: Bench) -> None:

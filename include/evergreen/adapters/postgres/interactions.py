@@ -12,6 +12,7 @@ import psycopg2.extensions
 from psycopg2.extras import execute_values
 
 from evergreen.adapters.postgres.partitions import ensure_partitions
+from evergreen.core.earlier import Earlier, earlier_of, entity_of
 from evergreen.core.recommending import MODEL
 from evergreen.ports.interactions import EventKey, InteractionRow, days_of
 from evergreen.ports.profiles import Place
@@ -68,6 +69,16 @@ class PostgresInteractions:
             cursor.execute("SELECT user_hash, forgotten_time FROM forgotten_users WHERE user_hash = ANY(%s)", (list(hashes),))
             return {hashes[found]: at for found, at in cursor.fetchall()}
 
+    def hold(self) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE forgotten_users IN SHARE MODE")
+
+    def earlier(self, users: Sequence[str]) -> dict[str, Earlier]:
+        entities = {entity_of(user): user for user in users}
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT entity, features FROM online_features WHERE model = %s AND entity = ANY(%s)", (MODEL, list(entities)))
+            return {entities[entity]: earlier_of(features) for entity, features in cursor.fetchall()}
+
     def forget(self, user: str, now: datetime) -> dict[str, int]:
         of_model = "model = %s AND starts_with(entity, %s) AND strpos(substr(entity, %s), ':') = 0"  # user:item, and a user's id may hold colons
         theirs = (MODEL, f"{user}:", len(user) + 2)
@@ -83,6 +94,7 @@ class PostgresInteractions:
                 ("exposures", "user_id = %s", (user,)),
                 ("predictions", of_model, theirs),
                 ("feedback", of_model, theirs),
+                ("online_features", "model = %s AND entity = %s", (MODEL, entity_of(user))),
                 ("outbox", "topic = 'dead.letter' AND key = %s", (user.encode(),)),
             ):
                 cursor.execute(f"DELETE FROM {table} WHERE {where}", values)

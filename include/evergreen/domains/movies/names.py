@@ -36,7 +36,7 @@ SILVER: dict[str, str] = {
 """With their pandas types. A movie's title, genres (`Comedy|Drama`) and year travel with its rows: the newest known ones count."""
 RATING = "rating"
 """The interaction whose meaning is its rating; the others are those people do live."""
-POSITIVE_RATING = 4.0
+POSITIVE_RATING, HIGH_RATING = 4.0, 4.5
 GENRE_NAMES = (
     *("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir"),
     *("Horror", "IMAX", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
@@ -46,7 +46,7 @@ GENRE_NAMES = (
 
 def kind_of_rating(rating: float) -> str:
     """The live interaction a recorded rating is played as."""
-    return "high_rating" if rating >= 4.5 else "like" if rating >= POSITIVE_RATING else "click" if rating >= 3 else "view"
+    return "high_rating" if rating >= HIGH_RATING else "like" if rating >= POSITIVE_RATING else "click" if rating >= 3 else "view"
 
 
 def number_of(value: Any) -> float:
