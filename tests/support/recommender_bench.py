@@ -139,7 +139,7 @@ def forget_places(settings: Settings) -> None:
 
     def gone() -> bool:
         try:
-            admin.delete_consumer_groups([RECOMMENDER_GROUP])[RECOMMENDER_GROUP].result(10)
+            admin.delete_consumer_groups([RECOMMENDER_GROUP], request_timeout=5)[RECOMMENDER_GROUP].result()
         except KafkaException as error:
             return bool(error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND)  # else: killed members are still in it, or its coordinator is to come
         return True
