@@ -23,6 +23,13 @@ def lists() -> list[str]:
     return ["--data", str(folder)] if folder.is_dir() else []
 
 
+def ratings() -> list[str]:
+    """The command that brings users: real ones where they are, else simulated ones."""
+    folder = load_settings().test_data / "movielens" / "ml-latest-small"
+    simulated = ["simulate", "--model", "movie_recommender", "--from", "2025-09-15", "--to", "2025-12-15"]
+    return ["load", "movies", str(folder)] if folder.is_dir() else simulated
+
+
 @dataclass(frozen=True)
 class Lived:
     home: Path
@@ -58,6 +65,12 @@ class Lived:
     def headers(self, *roles: Role) -> dict[str, str]:
         return bearer(self.settings, *roles)
 
+    def command(self, *words: str, seconds: float = 600) -> str:
+        """What `evergreen` prints; it must not fail."""
+        done = subprocess.run(evergreen(self.home, *words), capture_output=True, text=True, timeout=seconds, check=False)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+        return done.stdout
+
     def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         import psycopg2
 
@@ -70,16 +83,19 @@ class Lived:
             connection.close()
 
 
+def evergreen(home: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "evergreen.cli.main", "--home", str(home), *words]
+
+
 @contextmanager
 def played(home: Path) -> Iterator[Lived]:
     """The story from nothing, and its stack until the block ends."""
-    command = [sys.executable, "-m", "evergreen.cli.main", "--home", str(home)]
     with (home / "demo.out").open("w") as out:
-        done = subprocess.run([*command, "demo", *lists()], stdout=out, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(evergreen(home, "demo", *lists()), stdout=out, stderr=subprocess.STDOUT, check=False)
     try:
         text = (home / "demo.out").read_text()
         print(text)  # noqa: T201 - the figures belong into the test's report
         assert done.returncode == 0, text[-4000:]
         yield Lived(home, json.loads((home / "demo.json").read_text()))
     finally:
-        subprocess.run([*command, "down"], check=False)
+        subprocess.run(evergreen(home, "down"), check=False)

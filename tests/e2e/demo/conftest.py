@@ -10,13 +10,24 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browser import Visitor, chromium, program, visitor
-from tests.support.lived import Lived, played
+from tests.support.intake_stack import until
+from tests.support.lived import Lived, played, ratings
 
 
 @pytest.fixture(scope="package")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     with played(Path(tmp_path_factory.mktemp("demo"))) as found:
         yield found
+
+
+@pytest.fixture(scope="package")
+def movies(lived: Lived) -> Lived:
+    """The recommender's first version serves there too."""
+    lived.command(*ratings())
+    until(lambda: lived.ask("SELECT count(*) FROM actions WHERE status IN ('pending', 'claimed', 'running') AND kind = 'ingest'") == [(0,)], 300)
+    lived.command("models", "train", "movie_recommender")
+    until(lambda: lived.ask("SELECT count(*) FROM champions WHERE model = 'movie_recommender'") == [(1,)], 300)
+    return lived
 
 
 @pytest.fixture(scope="package")
