@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,8 @@ SESSION_COOKIE = "evergreen_session"
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape(), auto_reload=False)
 _OPEN = ("/_stcore/", "/static/", "/component/", "/media/", "/sign-in", "/sign-out", "/favicon")
+_UNDER_A_PAGE = re.compile(r"/[a-z]+(/_stcore/(?:health|host-config))")
+"""A browser that comes by a page's own address looks for these under it first; a refusal would be an error in its console."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -51,6 +54,8 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if asked := _UNDER_A_PAGE.fullmatch(scope["path"]):
+            scope = {**scope, "path": asked[1], "raw_path": asked[1].encode()}
         path = scope["path"]
         if not path.startswith(_OPEN) and "text/html" in Headers(scope=scope).get("accept", "") and _session_of(Request(scope)) is None:
             back = path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")

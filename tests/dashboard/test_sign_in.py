@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -113,3 +115,15 @@ def test_the_sign_in_speaks_korean_and_remembers_it(visitor: httpx.Client) -> No
     assert "로그인" in visitor.get("/sign-in?lang=ko").text
     assert "로그인" in visitor.get("/sign-in").text
     assert visitor.get("/sign-in").headers["content-security-policy"].startswith("frame-ancestors 'self'")
+
+
+@pytest.mark.parametrize("asked", ["health", "host-config"])
+def test_what_a_browser_asks_under_a_pages_address_is_answered(visitor: httpx.Client, asked: str) -> None:
+    assert visitor.get(f"/system/_stcore/{asked}").status_code == 200
+    assert visitor.get(f"/system/other/_stcore/{asked}").status_code == 404
+
+
+def test_every_theme_names_as_many_colours_as_charts_ask_for() -> None:
+    """With fewer than ten, Streamlit fills up with what is no colour, and plotly takes none of them."""
+    theme = tomllib.loads(Path("dashboard/.streamlit/config.toml").read_text())["theme"]
+    assert [len(theme["chartCategoricalColors"]), len(theme["dark"]["chartCategoricalColors"])] == [10, 10]
