@@ -28,6 +28,7 @@ from serving.routes.recommendations import recommendation_routes
 from serving.routes.records import records_routes
 from serving.routes.scoring import scoring_routes
 from serving.routes.search import search_routes
+from serving.routes.system import system_routes
 from serving.routes.videos import video_routes
 
 TITLE = "Video Social Analytics API"
@@ -56,7 +57,8 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))
     others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))
-    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *people, *others):
+    operating = (system_routes(cold),)
+    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *operating, *people, *others):
         api.include_router(router)
     api.router.routes.append(socket_route(cold.pushes, lists, metrics))
     serving.when_draining(cold.pushes.drain)

@@ -11,9 +11,12 @@ from typing import Protocol
 from uuid import UUID
 
 from evergreen.adapters.access_rows import AccountRows
+from evergreen.adapters.alert_rows import AlertRows
 from evergreen.adapters.cache_generations import PostgresGenerations
 from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.jobs.files import JobFolders
+from evergreen.adapters.kafka_topics import KafkaTopics
+from evergreen.adapters.log_lines import LogFolder
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import OnlineFeatureStore
 from evergreen.adapters.passwords import NOBODYS, Argon2
@@ -21,6 +24,7 @@ from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.adapters.redis_lists import RedisLists, RedisPushes
 from evergreen.adapters.redis_tickets import RedisTickets
 from evergreen.adapters.redis_wakeups import RedisWakeUps
+from evergreen.adapters.system_readings import SystemReadings
 from evergreen.adapters.token_mint import TokenMint
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
@@ -35,6 +39,7 @@ from evergreen.contracts.api_records import (
     Explanation,
 )
 from evergreen.core.access import Role
+from evergreen.core.clock import wall_now
 from evergreen.core.explanation import About
 from evergreen.ports.access import Tickets
 from evergreen.ports.experiments import ExperimentRow
@@ -43,7 +48,9 @@ from evergreen.services.experiments import NewExperiment
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
+from evergreen.services.quiescence import GROUPS
 from evergreen.services.recommend import Recommend
+from evergreen.services.show_system import ShowSystem
 from evergreen.services.submissions import Submission
 from evergreen.services.take_interactions import TakeInteractions
 from evergreen.services.told_events import TellEvents
@@ -57,6 +64,7 @@ from serving.exposures import ExposureLog
 from serving.job_starter import JobStarter
 from serving.list_answers import ListAnswers
 from serving.push import PushHub
+from serving.system_desk import SystemDesk, build_system_desk
 
 FEEDBACK_THREADS = 10
 
@@ -100,6 +108,7 @@ class Cold:
     tickets: Tickets
     candidates: Submissions
     experiments: ExperimentsDesk
+    system: SystemDesk
 
     async def mint(self, subject: str, roles: Collection[Role]) -> str:
         return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
@@ -129,7 +138,15 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         tickets=RedisTickets(links.redis),
         candidates=Candidates(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
         experiments=ExperimentDesk(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
+        system=_system(settings, joined),
     )
+
+
+def _system(settings: Settings, joined: Joined) -> SystemDesk:
+    postgres, clock = joined.links.postgres, joined.clock
+    system = ShowSystem(SystemReadings(postgres), clock.now, wall_now)
+    topics, logs = KafkaTopics(settings.kafka.bootstrap_servers, GROUPS), LogFolder(settings.home / "logs")
+    return build_system_desk(system, AlertRows(postgres), topics, logs, settings.postgres.dsn.get_secret_value(), clock)
 
 
 def _list_answers(joined: Joined) -> ListAnswers:

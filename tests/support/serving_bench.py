@@ -74,6 +74,7 @@ from serving.model_slot import ModelSlots
 from serving.prediction_log import KafkaPredictionLog
 from serving.push import PushHub
 from tests.support.door import Door
+from tests.support.watched_system import WatchedSystem
 
 SPEC = video_spec("KR")
 NOW = datetime(2025, 7, 25, 0, 0, tzinfo=UTC)
@@ -208,7 +209,7 @@ class Bench:
         self.hold.set()
         self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
-        self.submitted, self.tried = Submitted(self.clock), Tried(self.clock)
+        self.submitted, self.tried, self.system = Submitted(self.clock), Tried(self.clock), WatchedSystem(self.clock)
         self.pushes = MemoryPushes()
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
@@ -247,6 +248,7 @@ class Bench:
                 tickets=self.door.tickets,
                 candidates=self.submitted,
                 experiments=self.tried,
+                system=self.system,
                 catalogue=self.catalogue(),
             ),
             access=self.door.access,

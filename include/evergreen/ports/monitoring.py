@@ -120,6 +120,10 @@ class MonitorStore(Protocol):
     def transaction(self, lease: Lease | None = None) -> AbstractContextManager[MonitorTransaction]: ...
 
 
+ServiceReadings = dict[str, tuple[float | None, float | None]]
+"""Name of a number -> its newest value, and the mean of the minutes before it; None: not measured."""
+
+
 class ServingNumbers(Protocol):
     def read(self) -> Samples:
         """Serving's metrics, all workers added up. Raises Unavailable."""

@@ -8,12 +8,15 @@ from datetime import datetime
 from evergreen.contracts.envelope import Event, new_id
 from evergreen.contracts.events import SystemMetrics
 from evergreen.core.monitoring import Health
+from evergreen.core.traffic import quantile
 from evergreen.ports.messaging import EventPublisher
 from evergreen.ports.monitoring import LoopFigures
 from evergreen.services.record_changes import SOURCE
 from evergreen.services.watch_serving import Window
 
 Measured = dict[str, float]
+QUANTILES = (50, 95, 99)
+"""Of whatever was answered in the window; the alerts ask for more answers before they judge."""
 
 
 def measured_services(
@@ -34,9 +37,15 @@ def measured_services(
 
 def _of_serving(window: Window) -> Measured:
     traffic = window.traffic
-    shares = {"cpu_percent": window.cpu, "memory_percent": window.memory, "queue_percent": window.queue, "p99_milliseconds": window.p99}
+    shares = {"cpu_percent": window.cpu, "memory_percent": window.memory, "queue_percent": window.queue, "memory_bytes": window.memory_bytes}
+    quantiles = {f"p{percent}_milliseconds": quantile(traffic.buckets, percent / 100) for percent in QUANTILES}
     numbers = {name: value for name, value in shares.items() if value is not None}
+    numbers |= {name: 1000 * value for name, value in quantiles.items() if value is not None}
     numbers |= {"workers": float(window.workers), "requests": traffic.requests, "errors": traffic.errors}
+    if window.seconds:
+        numbers["requests_per_minute"] = 60 * traffic.requests / window.seconds
+    if traffic.requests:
+        numbers["error_share"] = traffic.errors / traffic.requests
     if traffic.timed:
         numbers["mean_seconds"] = traffic.seconds / traffic.timed
     if traffic.hits + traffic.misses:

@@ -38,7 +38,10 @@ class Window:
     """Shares in percent."""
     p99: float | None = None
     """Milliseconds."""
+    memory_bytes: float | None = None
     workers: int = 0
+    seconds: float = 0.0
+    """How long it lasted."""
     read: bool = True
     """False: serving did not answer."""
 
@@ -112,7 +115,9 @@ class WatchServing:
             memory=None if used is None else 100 * used / self._memory(),
             queue=100 * (waiting or 0.0) / (workers * self._settings.queue_per_worker) if workers else None,
             p99=None if p99 is None else 1000 * p99,
+            memory_bytes=used,
             workers=workers,
+            seconds=seconds,
         )
 
     def _judge_load(self, window: Window) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from evergreen.adapters.memory.serving import MemoryPublisher
 from evergreen.core.monitoring import Health
 from evergreen.core.traffic import Traffic
@@ -13,7 +15,10 @@ from evergreen.services.watch_serving import Window
 from tests.support.monitoring import NOON
 
 STATES = {"redis": Health(failing=True, faults=4), "serving": Health(failing=False), "intake": Health(failing=False)}
-WINDOW = Window(NOON, Traffic(requests=10, timed=10, seconds=1.0, hits=3, misses=1), cpu=12.5, workers=2)
+BUCKETS = ((0.1, 5.0), (0.2, 10.0), (float("inf"), 10.0))
+WINDOW = Window(
+    NOON, Traffic(requests=10, timed=10, seconds=1.0, hits=3, misses=1, errors=1, buckets=BUCKETS), cpu=12.5, memory_bytes=1e6, workers=2, seconds=30.0
+)
 FIGURES = LoopFigures(unsent=3, oldest_unsent=timedelta(seconds=5), dead_letters=1)
 
 
@@ -24,9 +29,15 @@ def test_each_service_has_its_numbers_and_nothing_is_made_up() -> None:
         "up": 1.0,
         "faults": 0.0,
         "cpu_percent": 12.5,
+        "memory_bytes": 1e6,
         "workers": 2.0,
         "requests": 10,
-        "errors": 0.0,
+        "requests_per_minute": 20.0,
+        "errors": 1,
+        "error_share": 0.1,
+        "p50_milliseconds": 100.0,
+        "p95_milliseconds": pytest.approx(190.0),
+        "p99_milliseconds": pytest.approx(198.0),
         "mean_seconds": 0.1,
         "cache_hit_ratio": 0.75,
     }
