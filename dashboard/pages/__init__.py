@@ -27,4 +27,7 @@ class PageSpec:
         return found
 
 
-PAGES = (PageSpec("home", ":material/home:"),)
+PAGES = (
+    PageSpec("home", ":material/home:"),
+    PageSpec("system", ":material/monitor_heart:"),
+)

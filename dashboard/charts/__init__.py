@@ -1,0 +1,1 @@
+"""Figures from plain rows: pure functions, without Streamlit."""

@@ -1,0 +1,1 @@
+"""Parts of pages that grew out of one file."""
