@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ RARE_WORDS = 15_000
 CHUNK = 20_000
 COLUMNS = (
     "video_id, title, description, channel_id, channel_title, category_id, view_count, like_count, comment_count, first_view_count,"
-    " region, first_seen, last_seen"
+    " region, published_at, first_seen, last_seen"
 )
 
 
@@ -82,9 +83,11 @@ def generated(count: int, seed: int) -> Iterator[str]:
 
 
 def _line(number: int, title: str, description: str, views: int) -> str:
-    channel, day = number % 50_000, f"2025-{1 + number % 7:02}-{1 + number // 7 % 28:02}"
-    counts = (views, views // 30, views // 300, views // 2) if number % 50 else (r"\N",) * 4
-    values = (f"v{number:08}", title, description, f"UC{channel:06}", f"채널 {channel}", CATEGORIES[number % 12], *counts, "KR", day, day)
+    channel, day = number % 50_000, date(2025, 1 + number % 7, 1 + number // 7 % 28)
+    counts = (views, views // 30, views // 300, views * (number % 89 + 10) // 100) if number % 50 else (r"\N",) * 4
+    published = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(minutes=number * 7919 % 2880)
+    days = (day, day + timedelta(days=number % 10))
+    values = (f"v{number:08}", title, description, f"UC{channel:06}", f"채널 {channel}", CATEGORIES[number % 12], *counts, "KR", published, *days)
     return "\t".join(str(value) for value in values) + "\n"
 
 

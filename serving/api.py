@@ -16,6 +16,7 @@ from serving.routes.batch import batch_routes
 from serving.routes.bloom import bloom_routes
 from serving.routes.cache import cache_routes
 from serving.routes.candidates import candidate_routes
+from serving.routes.catalogue import catalogue_routes
 from serving.routes.experiments import experiment_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.interactions import interaction_routes
@@ -52,7 +53,7 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     errors.install(api)
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
     shelf = cold.catalogue
-    catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen))
+    catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen), catalogue_routes(shelf))
     records = (feedback_routes(serving, cold), records_routes(cold))
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))

@@ -129,7 +129,7 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         list_answers=_list_answers(joined),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
-        catalogue=build_catalogue(links, joined.slots, video_model(parts.specs), clock, joined.pool),
+        catalogue=build_catalogue(links, joined.slots, parts.specs[video_model(parts.specs)], clock, joined.pool),
         jobs=_jobs(settings, links, joined.starter),
         keep_results=timedelta(days=settings.jobs.keep_days),
         credentials=CheckCredentials(AccountRows(links.postgres), Argon2(), NOBODYS),

@@ -48,7 +48,7 @@ class VersionLoader:
         compare(score, golden, spec, f"{model}@{version}")
         seconds = warm_up(answering, golden)
         inline = seconds <= INLINE_SECONDS
-        return LoadedModel(spec, version, answering, schema_hash(spec, card), score, inline, reference=card.get("distributions", {}))
+        return LoadedModel(spec, version, answering, schema_hash(spec, card), score, inline, card.get("distributions", {}), usual_values(spec, card))
 
     def _compiled(self, spec: ModelSpec, version: int) -> tuple[Answering, Scoring, Mapping[str, Any], GoldenRows | None]:
         if spec.answers is None:
@@ -59,6 +59,15 @@ class VersionLoader:
     def _by_pipeline(self, spec: ModelSpec, version: int) -> tuple[Answering, Scoring, Mapping[str, Any], GoldenRows | None]:
         found = self._registry.load(spec, version)
         return found.predictor, pipeline_score(found.predictor, spec), found.card, found.golden
+
+
+def usual_values(spec: ModelSpec, card: Mapping[str, Any]) -> dict[str, float]:
+    """As far as the version's card tells them."""
+    usual = {name: float(value) for name, value in card.get("medians", {}).items() if value is not None}
+    shares: Mapping[str, float] = card.get("category_shares", {})
+    if shares:
+        usual |= {name: float(max(shares, key=lambda one: shares[one])) for name in spec.categorical_features}
+    return usual
 
 
 def pipeline_score(predictor: Predictor, spec: ModelSpec) -> Scoring:

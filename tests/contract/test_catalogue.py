@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from evergreen.adapters.async_postgres import AsyncPostgres
 from evergreen.adapters.memory.catalogue import MemoryVideos
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.adapters.video_catalogue import PostgresCatalogue
+from evergreen.domains.videos.names import zone_of
 from evergreen.domains.videos.scales import share_below
-from evergreen.ports.catalogue import SpreadOf, VideoCatalogue
+from evergreen.ports.catalogue import Holdings, SpreadOf, VideoCatalogue
 from evergreen.settings import Settings
 from tests.support.claims import emptied
 
@@ -51,7 +52,7 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
         with store.transaction() as tx:
             tx.videos.upsert([row])
 
-    yield Case(PostgresCatalogue(postgres), put, lambda: emptied(store))
+    yield Case(PostgresCatalogue(postgres, zone_of("KR")), put, lambda: emptied(store))
     await postgres.close()
     emptied(store).close()
 
@@ -127,3 +128,39 @@ async def test_a_stored_video_stands_where_a_prediction_of_the_same_views_would(
     for step, score in zip(steps, sorted(scores), strict=True):
         assert step * 0.2 - 1e-6 <= score <= (step + 1) * 0.2 + 1e-6
     assert sum(score >= threshold + 1e-6 for score in scores) <= found.above <= sum(score >= threshold - 1e-6 for score in scores)
+
+
+async def test_holdings_are_the_days_and_categories_there_are(case: Case) -> None:
+    assert await case.catalogue.holdings() == Holdings(None, None, {}, 0)
+    case.put("a", "a", FIRST, category_id=10)
+    case.put("b", "b", LAST, category_id=10)
+    case.put("c", "c", FIRST, category_id=None)
+    assert await case.catalogue.holdings() == Holdings(FIRST, LAST, {10: 2}, 3)
+
+
+async def test_groups_are_of_the_category_and_of_the_hour_on_the_regions_clock(case: Case) -> None:
+    midnight = datetime(2025, 7, 1, 15, 0, tzinfo=UTC)  # in Seoul
+    case.put("a", "a", FIRST, category_id=10, first_view_count=10**4, view_count=10**6, published_at=midnight)
+    case.put("b", "b", FIRST, category_id=99, first_view_count=10**8, view_count=10**8, published_at=midnight)
+    case.put("c", "c", FIRST, category_id=99, view_count=10**8, published_at=None)
+    case.put("d", "d", FIRST, category_id=None, view_count=1, published_at=midnight)
+    case.put("unknown", "a", FIRST, category_id=10, published_at=midnight)
+    case.put("later", "a", LAST, category_id=10, view_count=10**8, published_at=midnight)
+    found = await case.catalogue.groups(SpreadOf("performance", FIRST, FIRST, (), 90.0, REFERENCE))
+    assert {key: (group.n, group.above) for key, group in found.categories.items()} == {10: (1, 0), 99: (2, 2)}
+    assert {key: (group.n, group.above) for key, group in found.hours.items()} == {0: (3, 1)}
+    assert found.categories[99].total == pytest.approx(2 * 99.9)
+    assert found.categories[99].squares == pytest.approx(2 * 99.9**2)
+    assert found.categories[10].total == pytest.approx(100 * share_below(4.0, REFERENCE["10"]), abs=0.1)
+
+
+async def test_movers_gained_the_most_per_day_since_they_were_first_listed(case: Case) -> None:
+    case.put("slow", "a", FIRST, LAST, category_id=10, first_view_count=100, view_count=1000)
+    case.put("fast", "a", FIRST, FIRST + timedelta(days=1), category_id=10, first_view_count=100, view_count=600)
+    case.put("also", "a", FIRST, FIRST + timedelta(days=1), category_id=20, first_view_count=0, view_count=500)
+    case.put("once", "a", FIRST, category_id=10, first_view_count=1, view_count=10**6)
+    case.put("fallen", "a", FIRST, LAST, category_id=10, first_view_count=100, view_count=90)
+    case.put("untold", "a", FIRST, LAST, category_id=10, view_count=10**6)
+    found = await case.catalogue.movers(SpreadOf("engagement", FIRST, LAST), 10)
+    assert [row["video_id"] for row in found] == ["also", "fast", "slow"]
+    assert [row["video_id"] for row in await case.catalogue.movers(SpreadOf("engagement", FIRST, LAST, (10,)), 1)] == ["fast"]

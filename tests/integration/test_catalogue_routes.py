@@ -60,7 +60,7 @@ def _worker(given: Settings) -> Worker:
     clock.follow(ClockReading("replay", NOW, NOW, 0.0, 1))
     loaded = LoadedModel(SPEC, 1, model, "0" * 16, lambda matrix: np.zeros(len(matrix)), reference={"*": [step / 5 for step in range(41)]})
     slots.swap(Champion(loaded, 1))
-    return Worker(build_catalogue(links, slots, SPEC.name, clock, ThreadPoolExecutor(1)), model, links)
+    return Worker(build_catalogue(links, slots, SPEC, clock, ThreadPoolExecutor(1)), model, links)
 
 
 @pytest.fixture

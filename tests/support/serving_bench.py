@@ -41,20 +41,23 @@ from evergreen.core.clock import ClockReading
 from evergreen.core.errors import NotFound, Unavailable
 from evergreen.core.explanation import About
 from evergreen.core.generations import Generations
+from evergreen.domains.videos.answers import score_of
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import Answering, Rows
 from evergreen.ports.serving import LoadedModel
 from evergreen.services.clear_cache import ClearCache
 from evergreen.services.experiments import NewExperiment, RunExperiments
+from evergreen.services.explain_prediction import ExplainPrediction
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
 from evergreen.services.recommend import Recommend
 from evergreen.services.search import Search
+from evergreen.services.show_catalogue import ShowHoldings, ShowMovers, ShowRankings
 from evergreen.services.show_seen import ShowSeen
-from evergreen.services.show_spread import ShowSpread
+from evergreen.services.show_spread import Placing, ShowSpread
 from evergreen.services.show_video import ShowVideo
 from evergreen.services.submissions import RequestSubmission, Submission
 from evergreen.services.take_interactions import TakeInteractions
@@ -202,6 +205,7 @@ class Bench:
         self.handed_in = Jobs(self.jobs, JobFolders(folder / "jobs"), max_open=MAX_OPEN_JOBS, max_bytes=MAX_UPLOAD_BYTES)
         self.videos, self.search_cache, self.seen_days = MemoryVideos(), MemorySearchCache(), MemorySeenDays()
         self.reference: dict[str, list[float]] = {"*": [step / 5 for step in range(41)]}
+        self.usual: dict[str, float] = {"title_length": 10.0, "tag_count": 3.0}
         self.versions: dict[int, Answering | Exception] = {}
         self.loaded: list[int] = []
         self.hold = threading.Event()
@@ -262,6 +266,7 @@ class Bench:
         )
 
     def catalogue(self) -> Catalogue:
+        placing, names = Placing(self.slots, SPEC.name), category_names()
         return Catalogue(
             search=Search(
                 videos=self.videos,
@@ -272,8 +277,12 @@ class Bench:
                 generations=self.generations,
             ),
             video=ShowVideo(self.videos, self.features, SPEC.name),
-            spread=ShowSpread(self.videos, self.slots, SPEC.name, category_names()),
+            spread=ShowSpread(self.videos, placing, names),
             seen=ShowSeen(self.seen_days, self.seen_days, self.clock.now),
+            holdings=ShowHoldings(self.videos, names, self.generations, self.clock.now),
+            rankings=ShowRankings(self.videos, placing, names),
+            movers=ShowMovers(self.videos),
+            explain=ExplainPrediction(self.slots, self.features, SPEC.name, score_of, ThreadPoolExecutor(1)),
         )
 
     def listener(self) -> ChampionListener:
@@ -296,7 +305,7 @@ class Bench:
         if isinstance(found, Exception):
             raise found
         self.loaded.append(version)
-        return LoadedModel(SPEC, version, found, "0" * 16, lambda matrix: np.full(len(matrix), float(version)), reference=self.reference)
+        return LoadedModel(SPEC, version, found, "0" * 16, lambda matrix: np.full(len(matrix), float(version)), reference=self.reference, usual=self.usual)
 
     def client(self, *roles: Role, token: str | None = None, peer: str = "127.0.0.1", subject: str = "test") -> httpx.AsyncClient:
         """With a token of these roles, of operator and service by default; `token=""`: without any."""

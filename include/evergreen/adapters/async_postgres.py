@@ -65,11 +65,12 @@ class AsyncPostgres:
         return await self._reading(lambda connection: connection.fetchrow(query, *values))
 
     async def fetch_planned(self, query: str, *values: object, seconds: float = CALL_SECONDS) -> list[asyncpg.Record]:
-        """Planned for these very values, and given more time: for an aggregation whose best plan depends on them. Groups are few: never sorted into."""
+        """Planned for these very values, and given more time: for an aggregation whose best plan depends on them. Groups are few,
+        whatever the planner believes of an expression's: never sorted into, and passed on by parallel workers at no cost."""
 
         async def planned(connection: Any) -> list[asyncpg.Record]:
             async with connection.transaction(readonly=True):
-                await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_sort = off")
+                await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_sort = off; SET LOCAL parallel_tuple_cost = 0")
                 return list(await connection.fetch(query, *values, timeout=seconds))
 
         return await self._reading(planned)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.core.rankings import Group
 from evergreen.core.spread import EVERY, Histogram, value_at
-from evergreen.ports.catalogue import Spread, SpreadOf, Video
+from evergreen.ports.catalogue import Groups, Holdings, Spread, SpreadOf, Video
 
 SPREAD_SECONDS = 10.0
 """The whole range of a large catalogue takes longer than a request of the hot path may."""
@@ -45,6 +47,36 @@ LEFT JOIN (
 ) AS scale ON scale.category = v.category_id
 GROUP BY 1, 2
 """
+_PLACED = """
+SELECT v.category_id, v.hour, width_bucket(v.views, coalesce(scale.bounds, $7::float8[])) AS step, v.views >= coalesce(scale.threshold, $8::float8) AS above
+FROM (
+    SELECT category_id, date_part('hour', published_at AT TIME ZONE $9)::int AS hour,
+           greatest(coalesce(first_view_count, view_count), 1)::float8 AS views
+    FROM videos
+    WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND coalesce(first_view_count, view_count) IS NOT NULL
+) AS v
+LEFT JOIN (
+    SELECT category, ($5::float8[])[(place - 1) * {last} + 1 : place * {last}] AS bounds, ($6::float8[])[place] AS threshold
+    FROM unnest($4::int[]) WITH ORDINALITY AS of (category, place) OFFSET 0
+) AS scale ON scale.category = v.category_id
+"""
+_GROUPS = """
+WITH counted AS MATERIALIZED (
+    SELECT category_id, hour, count(*) AS n, sum(step) AS total, sum(step * step) AS squares, count(*) FILTER (WHERE above) AS above
+    FROM ({placed}) AS placed GROUP BY 1, 2
+)
+SELECT category_id, hour, sum(n)::bigint AS n, sum(total)::float8 AS total, sum(squares)::float8 AS squares, sum(above)::bigint AS above,
+       grouping(category_id) AS of_hour
+FROM counted GROUP BY GROUPING SETS ((category_id), (hour))
+"""
+_MOVERS = """
+SELECT video_id, title, channel_id, channel_title, category_id, duration, published_at, view_count, like_count, comment_count,
+       first_view_count, region, first_seen, last_seen
+FROM videos
+WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND last_seen > first_seen AND view_count > first_view_count
+ORDER BY (view_count - first_view_count)::float8 / (last_seen - first_seen) DESC, video_id LIMIT $4
+"""
+_HOLDINGS = "SELECT category_id, count(*) AS n, min(first_seen) AS first, max(first_seen) AS last FROM videos GROUP BY category_id"
 _AGGREGATED = """
 WITH counted AS MATERIALIZED ({counted})
 SELECT step, category_id, sum(n)::bigint AS n, sum(total)::float8 AS total, sum(above)::bigint AS above, grouping(step) AS of_category
@@ -96,12 +128,25 @@ def spread_query(wanted: SpreadOf, scales: Scales) -> tuple[str, list[object]]:
     width, steps = _STEPS[wanted.measure]
     counted = _ENGAGEMENT if wanted.measure == "engagement" else _PERFORMANCE
     query = _AGGREGATED.format(counted=counted.format(width=width, last=steps - 1))
-    bound: list[object] = [wanted.first or date.min, wanted.last or date.max, list(wanted.categories) or None]
-    if wanted.reference is None:
-        return query, [*bound, wanted.threshold]
-    scale, thresholds = scales.of(wanted.reference), {name: _threshold(quantiles, wanted.threshold) for name, quantiles in wanted.reference.items()}
+    return query, [*_part(wanted), *([wanted.threshold] if wanted.reference is None else _on_scale(wanted, scales))]
+
+
+def groups_query(wanted: SpreadOf, scales: Scales, zone: str) -> tuple[str, list[object]]:
+    """Of performance, with a reference."""
+    _, steps = _STEPS["performance"]
+    query = _GROUPS.format(placed=_PLACED.format(last=steps - 1))
+    return query, [*_part(wanted), *_on_scale(wanted, scales), zone]
+
+
+def _part(wanted: SpreadOf) -> list[object]:
+    return [wanted.first or date.min, wanted.last or date.max, list(wanted.categories) or None]
+
+
+def _on_scale(wanted: SpreadOf, scales: Scales) -> list[object]:
+    reference = wanted.reference or {}
+    scale, thresholds = scales.of(reference), {name: _threshold(quantiles, wanted.threshold) for name, quantiles in reference.items()}
     every = thresholds.pop(EVERY)
-    return query, [*bound, scale.categories, scale.bounds, list(thresholds.values()), scale.every, every]
+    return [scale.categories, scale.bounds, list(thresholds.values()), scale.every, every]
 
 
 def _threshold(quantiles: Sequence[float], threshold: float | None) -> float | None:
@@ -109,8 +154,10 @@ def _threshold(quantiles: Sequence[float], threshold: float | None) -> float | N
 
 
 class PostgresCatalogue:
-    def __init__(self, postgres: AsyncPostgres) -> None:
+    def __init__(self, postgres: AsyncPostgres, zone: str) -> None:
+        """`zone`: whose clock tells the hour of publication."""
         self._postgres = postgres
+        self._zone = zone
         self._scales = Scales()
 
     async def video(self, video_id: str) -> Video | None:
@@ -127,3 +174,30 @@ class PostgresCatalogue:
             above=sum(row["above"] for row in by_step),
             categories={row["category_id"]: row["n"] for row in rows if row["of_category"] and row["category_id"] is not None},
         )
+
+    async def holdings(self) -> Holdings:
+        rows = await self._postgres.fetch_planned(_HOLDINGS, seconds=SPREAD_SECONDS)
+        return Holdings(
+            first=min((row["first"] for row in rows), default=None),
+            last=max((row["last"] for row in rows), default=None),
+            categories={row["category_id"]: row["n"] for row in rows if row["category_id"] is not None},
+            videos=sum(row["n"] for row in rows),
+        )
+
+    async def groups(self, wanted: SpreadOf) -> Groups:
+        query, values = groups_query(wanted, self._scales, self._zone)
+        rows = await self._postgres.fetch_planned(query, *values, seconds=SPREAD_SECONDS)
+        return Groups(
+            categories={row["category_id"]: _group(row) for row in rows if not row["of_hour"] and row["category_id"] is not None},
+            hours={row["hour"]: _group(row) for row in rows if row["of_hour"] and row["hour"] is not None},
+        )
+
+    async def movers(self, wanted: SpreadOf, limit: int) -> Sequence[Video]:
+        return await self._postgres.fetch_planned(_MOVERS, *_part(wanted), limit, seconds=SPREAD_SECONDS)
+
+
+def _group(row: Mapping[str, Any]) -> Group:
+    """From whole steps to the middles of them."""
+    width, _ = _STEPS["performance"]
+    n, total, squares = row["n"], row["total"], row["squares"]
+    return Group(n, (total + n / 2) * width, (squares + total + n / 4) * width**2, row["above"])

@@ -106,15 +106,18 @@ class VideoDetail(CatalogueEntry):
 Days = Annotated[int, Field(ge=1, le=7)]
 
 
-class SpreadFilter(Body):
+class PartFilter(Body):
     """Unknown parameters are refused: a mistyped filter must not look like one that matched everything."""
 
-    metric: Literal["engagement", "performance"] = "performance"
     first_day: Day | None = Field(default=None, alias="from", description="Videos first listed from this day on; left out: from the beginning")
     last_day: Day | None = Field(default=None, alias="to", description="Up to this day, included; left out: to the end")
     category: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=MOST_CATEGORIES)] = Field(
         default_factory=list, description="YouTube's category id; repeat it for several; none: all"
     )
+
+
+class SpreadFilter(PartFilter):
+    metric: Literal["engagement", "performance"] = "performance"
     threshold: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False)] = Field(
         default=None, description="In the metric's unit. Default: 90 for performance, none for engagement"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, Protocol
 
+from evergreen.core.rankings import Group
 from evergreen.core.spread import Histogram
 
 Video = Mapping[str, Any]
@@ -62,12 +63,42 @@ class Spread:
     """How many videos of each."""
 
 
+@dataclass(frozen=True)
+class Holdings:
+    """What there is to look at."""
+
+    first: date | None
+    """The first day a video was listed first; None without videos."""
+    last: date | None
+    categories: Mapping[int, int]
+    """How many videos of each."""
+    videos: int
+    """Those of no known category too."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Performance by what people choose when they publish."""
+
+    categories: Mapping[int, Group]
+    hours: Mapping[int, Group]
+    """Of publication, 0-23, in the local time of the model's region."""
+
+
 class VideoCatalogue(Protocol):
     """Each call raises Unavailable."""
 
     async def video(self, video_id: str) -> Video | None: ...
 
     async def spread(self, wanted: SpreadOf) -> Spread: ...
+
+    async def holdings(self) -> Holdings: ...
+
+    async def groups(self, wanted: SpreadOf) -> Groups:
+        """With the reference of performance."""
+
+    async def movers(self, wanted: SpreadOf, limit: int) -> Sequence[Video]:
+        """Videos on more than one day's list: the most views gained per day since the first, most first, then by id."""
 
 
 class SearchCache(Protocol):

@@ -32,6 +32,8 @@ class LoadedModel:
     """Fast enough to run on the event loop; else it goes to the bounded pool."""
     reference: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """How the target was spread in training: quantiles in even steps from 0 to 100 %, by segment and `*`. Empty: the version keeps none."""
+    usual: Mapping[str, float] = field(default_factory=dict)
+    """Of features, by name: the middle value in training, of a category the most frequent one. Empty: the version keeps none."""
 
     @cached_property
     def name(self) -> str:

@@ -23,27 +23,43 @@ class CategoryName:
     en: str
 
 
-class ShowSpread:
-    def __init__(self, catalogue: VideoCatalogue, models: ServedModels, model: str, names: Mapping[int, CategoryName]) -> None:
-        self._catalogue = catalogue
+class Placing:
+    """What every look at a part of the catalogue begins with: filters that mean something, and the champion's scale."""
+
+    def __init__(self, models: ServedModels, model: str) -> None:
         self._models = models
         self._model = model
+
+    async def on_scale(self, wanted: SpreadOf) -> tuple[SpreadOf, str | None]:
+        """With the reference, and whose it is. Raises InvalidRequest, NoChampion (performance only)."""
+        checked(wanted)
+        if wanted.measure != "performance":
+            return wanted, None
+        loaded = (await self._models.champion(self._model)).loaded
+        if not loaded.reference:
+            raise NoChampion(f"{loaded.name} keeps no distribution of its training data: performance cannot be placed until another version serves")
+        return replace(wanted, reference=loaded.reference), loaded.name
+
+
+def checked(wanted: SpreadOf) -> None:
+    """Raises InvalidRequest."""
+    if wanted.first is not None and wanted.last is not None and wanted.first > wanted.last:
+        raise InvalidRequest(f"from: {wanted.first} is after {wanted.last} (to)")
+    highest = HIGHEST[wanted.measure]
+    if wanted.threshold is not None and not 0 <= wanted.threshold <= highest:
+        raise InvalidRequest(f"threshold: {wanted.measure} lies between 0 and {highest:g}")
+
+
+class ShowSpread:
+    def __init__(self, catalogue: VideoCatalogue, placing: Placing, names: Mapping[int, CategoryName]) -> None:
+        self._catalogue = catalogue
+        self._placing = placing
         self._names = names
 
     async def run(self, wanted: SpreadOf) -> dict[str, Any]:
         """Raises InvalidRequest, NoChampion (performance only), Unavailable."""
-        if wanted.first is not None and wanted.last is not None and wanted.first > wanted.last:
-            raise InvalidRequest(f"from: {wanted.first} is after {wanted.last} (to)")
-        highest = HIGHEST[wanted.measure]
-        if wanted.threshold is not None and not 0 <= wanted.threshold <= highest:
-            raise InvalidRequest(f"threshold: {wanted.measure} lies between 0 and {highest:g}")
-        version = None
-        if wanted.measure == "performance":
-            loaded = (await self._models.champion(self._model)).loaded
-            if not loaded.reference:
-                raise NoChampion(f"{loaded.name} keeps no distribution of its training data: performance cannot be placed until another version serves")
-            wanted, version = replace(wanted, reference=loaded.reference), loaded.name
-        return self._said(wanted, await self._catalogue.spread(wanted), version)
+        placed, version = await self._placing.on_scale(wanted)
+        return self._said(placed, await self._catalogue.spread(placed), version)
 
     def _said(self, wanted: SpreadOf, found: Spread, version: str | None) -> dict[str, Any]:
         n = found.histogram.n
@@ -57,14 +73,15 @@ class ShowSpread:
             "share_above": None if wanted.threshold is None or n == 0 else found.above / n,
             "mean": None if n == 0 else found.total / n,
             "median": median(found.histogram),
-            "categories": [self._category(number, count) for number, count in sorted(found.categories.items(), key=_most_first)],
+            "categories": [{**named(self._names, number), "n": count} for number, count in sorted(found.categories.items(), key=most_first)],
             "model_version": version,
         }
 
-    def _category(self, number: int, count: int) -> dict[str, Any]:
-        name = self._names.get(number)
-        return {"category_id": number, "name_ko": None if name is None else name.ko, "name_en": None if name is None else name.en, "n": count}
+
+def named(names: Mapping[int, CategoryName], number: int) -> dict[str, Any]:
+    name = names.get(number)
+    return {"category_id": number, "name_ko": None if name is None else name.ko, "name_en": None if name is None else name.en}
 
 
-def _most_first(category: tuple[int, int]) -> tuple[int, int]:
+def most_first(category: tuple[int, int]) -> tuple[int, int]:
     return -category[1], category[0]

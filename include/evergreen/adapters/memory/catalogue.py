@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from evergreen.adapters.cursors import read_cursor, read_number, write_cursor
 from evergreen.adapters.memory.serving import Part
+from evergreen.core.rankings import Group
 from evergreen.core.spread import Histogram
-from evergreen.ports.catalogue import FoundVideos, Spread, SpreadOf, Video
+from evergreen.ports.catalogue import FoundVideos, Groups, Holdings, Spread, SpreadOf, Video
 from evergreen.ports.seen_index import Seen, SeenStats
 
 _NOTHING: Mapping[str, Any] = {
@@ -56,6 +58,22 @@ class MemoryVideos(Part):
         categories = Counter(category for category, _ in values if category is not None)
         return Spread(Histogram(width, steps, counts), sum(value for _, value in values), above, categories)
 
+    async def holdings(self) -> Holdings:
+        self._answer()
+        days = [row["first_seen"] for row in self.rows.values()]
+        categories = Counter(row["category_id"] for row in self.rows.values() if row["category_id"] is not None)
+        return Holdings(min(days, default=None), max(days, default=None), categories, len(days))
+
+    async def groups(self, wanted: SpreadOf) -> Groups:
+        self._answer()
+        chosen = [(row, value) for row in self.rows.values() if _among(row, wanted) and (value := _performance(row, wanted.reference or {})) is not None]
+        return Groups(_grouped(chosen, lambda row: row["category_id"], wanted), _grouped(chosen, _hour, wanted))
+
+    async def movers(self, wanted: SpreadOf, limit: int) -> Sequence[Video]:
+        self._answer()
+        chosen = [row for row in self.rows.values() if _among(row, wanted) and row["last_seen"] > row["first_seen"] and _gained(row) > 0]
+        return sorted(chosen, key=lambda row: (-_gained(row) / (row["last_seen"] - row["first_seen"]).days, row["video_id"]))[:limit]
+
     def _page(self, matches: Callable[[Video], bool], limit: int, cursor: str | None) -> FoundVideos:
         self._answer()
         found = sorted((row for row in self.rows.values() if matches(row)), key=_place)
@@ -91,6 +109,28 @@ class MemorySeenDays(Part):
     async def stats(self, today: date, days: int = 7) -> SeenStats:
         self._answer()
         return self.found
+
+
+def _hour(row: Video) -> int | None:
+    published = row["published_at"]
+    return None if published is None else published.astimezone(ZoneInfo("Asia/Seoul")).hour
+
+
+def _gained(row: Video) -> int:
+    return 0 if row["view_count"] is None or row["first_view_count"] is None else row["view_count"] - row["first_view_count"]
+
+
+def _grouped(chosen: Sequence[tuple[Video, float]], key: Callable[[Video], int | None], wanted: SpreadOf) -> dict[int, Group]:
+    """Each value as the middle of its step, as the real one counts them."""
+    width, steps = _STEPS["performance"]
+    found: dict[int, Group] = {}
+    for row, value in chosen:
+        if (place := key(row)) is None:
+            continue
+        middle = (min(math.floor(value / width), steps - 1) + 0.5) * width
+        had = found.get(place, Group(0, 0.0, 0.0, 0))
+        found[place] = Group(had.n + 1, had.total + middle, had.squares + middle**2, had.above + (value >= (wanted.threshold or 0.0)))
+    return found
 
 
 def _spaced(text: str | None) -> str:

@@ -44,7 +44,7 @@ class VideoAnswers:
     def _answer(self, row: Mapping[str, float], said: Mapping[str, float]) -> dict[str, Any]:
         predicted, stratum = said["primary"], self._card["interval"]["strata"][scales.stratum_of(row["channel_videos"])]
         lower, upper = predicted - stratum["width"], predicted + stratum["width"]
-        score = round(100.0 * scales.share_below(predicted, _distribution(row, self._card)), 2)
+        score = score_of(predicted, row, self._card["distributions"])
         still, growth = self._chance("still_listed", said), said.get("growth", self._usual_growth())
         return {
             "prediction": predicted,
@@ -129,12 +129,11 @@ class _Factor:
         return min(abs(value - self._median) / self._spread, _MAX_DEVIATION)
 
 
-def _distribution(row: Mapping[str, float], card: Mapping[str, Any]) -> list[float]:
-    """The views' distribution of the video's category; over all where the category is not known or was rare in training."""
-    tables: Mapping[str, list[float]] = card["distributions"]
+def score_of(log_views: float, row: Mapping[str, float], tables: Mapping[str, Sequence[float]]) -> float:
+    """0-100: where these views stand in the distribution of the video's category; of all where the category is not known or was rare in training."""
     category = row["category_id"]
     own = tables.get(str(int(category))) if category == category else None
-    return own if own is not None else tables[scales.EVERY_CATEGORY]
+    return round(100.0 * scales.share_below(log_views, own if own is not None else tables[scales.EVERY_CATEGORY]), 2)
 
 
 def _views(log_views: float) -> int:
