@@ -17,11 +17,13 @@ from serving.routes.bloom import bloom_routes
 from serving.routes.cache import cache_routes
 from serving.routes.candidates import candidate_routes
 from serving.routes.catalogue import catalogue_routes
+from serving.routes.drift import drift_routes
 from serving.routes.experiments import experiment_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.interactions import interaction_routes
 from serving.routes.jobs import job_routes
 from serving.routes.open_inference import inference_routes
+from serving.routes.overview import overview_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
 from serving.routes.push import push_routes
@@ -54,7 +56,7 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     hot = (predict_routes(serving), scoring_routes(serving), inference_routes(serving))
     shelf = cold.catalogue
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen), catalogue_routes(shelf))
-    records = (feedback_routes(serving, cold), records_routes(cold))
+    records = (feedback_routes(serving, cold), records_routes(cold), overview_routes(cold.overview), drift_routes(cold.drift))
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))
     others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))

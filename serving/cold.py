@@ -13,12 +13,14 @@ from uuid import UUID
 from evergreen.adapters.access_rows import AccountRows
 from evergreen.adapters.alert_rows import AlertRows
 from evergreen.adapters.cache_generations import PostgresGenerations
+from evergreen.adapters.drift_records import PostgresDriftRecords
 from evergreen.adapters.job_desk import PostgresJobDesk
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.kafka_topics import KafkaTopics
 from evergreen.adapters.log_lines import LogFolder
 from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import OnlineFeatureStore
+from evergreen.adapters.overview_rows import PostgresOverview
 from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.adapters.redis_lists import RedisLists, RedisPushes
@@ -48,8 +50,10 @@ from evergreen.services.experiments import NewExperiment
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
+from evergreen.services.overview import ShowOverview
 from evergreen.services.quiescence import GROUPS
 from evergreen.services.recommend import Recommend
+from evergreen.services.show_drift import ShowDrift
 from evergreen.services.show_system import ShowSystem
 from evergreen.services.submissions import Submission
 from evergreen.services.take_interactions import TakeInteractions
@@ -57,7 +61,7 @@ from evergreen.services.told_events import TellEvents
 from evergreen.settings import Settings
 from serving.auth.build import Access
 from serving.candidates import Candidates
-from serving.catalogue import Catalogue, build_catalogue
+from serving.catalogue import Catalogue, build_catalogue, category_names
 from serving.dependencies import Joined, Links, video_model
 from serving.experiment_desk import ExperimentDesk
 from serving.exposures import ExposureLog
@@ -99,6 +103,8 @@ class Cold:
     list_answers: ListAnswers
     clear_cache: ClearCache
     records: Records
+    overview: ShowOverview
+    drift: ShowDrift
     catalogue: Catalogue
     jobs: Jobs
     keep_results: timedelta
@@ -129,6 +135,8 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         list_answers=_list_answers(joined),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
+        overview=ShowOverview(PostgresOverview(links.postgres), list(parts.specs), wall_now),
+        drift=ShowDrift(PostgresDriftRecords(links.postgres), parts.drift_pictures, {"category_id": category_names()}),
         catalogue=build_catalogue(links, joined.slots, parts.specs[video_model(parts.specs)], clock, joined.pool),
         jobs=_jobs(settings, links, joined.starter),
         keep_results=timedelta(days=settings.jobs.keep_days),

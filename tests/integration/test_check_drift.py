@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,10 +13,13 @@ from uuid import UUID
 import pandas as pd
 import pytest
 
+from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.adapters.drift_records import PostgresDriftRecords
 from evergreen.adapters.evidently_report import EvidentlyReports
 from evergreen.adapters.memory.lake import MemoryLake
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.actions import ActionKind
+from evergreen.contracts.api_drift import Distributions, DriftHeat, DriftPage, DriftReportSaid
 from evergreen.contracts.envelope import Event, encode
 from evergreen.contracts.events import DataDriftDetected
 from evergreen.core.clock import FixedClock, wall_now
@@ -32,6 +36,8 @@ from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.check_drift import CheckDrift
 from evergreen.services.drift_evidence import DriftEvidence
+from evergreen.services.show_drift import ShowDrift
+from evergreen.services.show_spread import CategoryName
 from evergreen.settings import Settings, load_settings
 from tests.support.claims import claimed, emptied, said
 
@@ -169,6 +175,43 @@ def test_a_single_day_is_looked_at_with_the_week_before_it(bench: Bench):
     assert (report.first_day, report.last_day) == (sunday, sunday)
     assert report.features["current"]["first_day"] == "2025-06-30"
     assert report.n > 60
+
+
+def test_what_was_compared_can_be_looked_at(bench: Bench, postgres_settings: Settings):
+    """As serving shows it: the timeline, the heat map, a report, and both distributions of a feature."""
+    bench.crown()
+    for window in WEEKS:
+        bench.check(window)
+
+    async def looked() -> tuple[DriftPage, DriftHeat, DriftReportSaid, Distributions, Distributions, Distributions]:
+        postgres = AsyncPostgres(postgres_settings.postgres.dsn.get_secret_value())
+        shown = ShowDrift(PostgresDriftRecords(postgres), bench.pictures, {"category_id": {20: CategoryName("게임", "Gaming")}})
+        try:
+            page = DriftPage(**await shown.timeline(SPEC.name, 400))
+            report = page.reports[0].id
+            of = [Distributions(**await shown.distribution(report, name)) for name in ("category_id", "age_hours", "prediction")]
+            return page, DriftHeat(**await shown.heat(SPEC.name, 26)), DriftReportSaid(**await shown.report(report)), of[0], of[1], of[2]
+        finally:
+            await postgres.close()
+
+    page, heat, report, categories, ages, said_of = asyncio.run(looked())
+    assert [one.drifted for one in page.reports] == [True, *[False] * (len(WEEKS) - 1)]
+    assert {"category_id", "age_hours"} <= set(page.reports[0].affected)
+    assert [one.last_day for one in heat.windows] == [last for _, last in WEEKS]
+    assert all(len(row.cells) == len(WEEKS) for row in heat.features)
+    assert heat.features[0].cells[-1] is not None
+    assert heat.features[0].cells[-1].drifted
+    assert {one.feature for one in report.features} == set(SPEC.drift_features)
+    assert (report.picture, report.distributions) == ("expected", True)
+    for found in (categories, ages, said_of):
+        assert sum(bar.reference for bar in found.bars) == pytest.approx(1)
+        assert sum(bar.current for bar in found.bars) == pytest.approx(1)
+    gaming = next(bar for bar in categories.bars if bar.label == "20")
+    assert gaming.name_en == "Gaming"
+    assert gaming.current > gaming.reference
+    assert ages.numeric
+    assert [step.reference for step in ages.curve] == sorted(step.reference for step in ages.curve)
+    assert categories.n_current == page.reports[0].n
 
 
 def test_a_model_that_cannot_be_loaded_hides_no_drift(bench: Bench):

@@ -15,6 +15,9 @@ from uuid import UUID, uuid4
 import httpx
 import numpy as np
 
+from evergreen.adapters.async_postgres import AsyncPostgres
+from evergreen.adapters.drift_records import PostgresDriftRecords
+from evergreen.adapters.evidently_report import EvidentlyReports
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
 from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDays, MemoryVideos
@@ -23,6 +26,7 @@ from evergreen.adapters.memory.lists import MemoryLists
 from evergreen.adapters.memory.pushes import MemoryPushes
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.adapters.memory.store import MemoryStore
+from evergreen.adapters.overview_rows import PostgresOverview
 from evergreen.contracts.api import DeploymentPage, ModelState
 from evergreen.contracts.api_records import (
     ActionFilter,
@@ -51,11 +55,13 @@ from evergreen.services.experiments import NewExperiment, RunExperiments
 from evergreen.services.explain_prediction import ExplainPrediction
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
+from evergreen.services.overview import ShowOverview
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
 from evergreen.services.recommend import Recommend
 from evergreen.services.search import Search
 from evergreen.services.show_catalogue import ShowHoldings, ShowMovers, ShowRankings
+from evergreen.services.show_drift import ShowDrift
 from evergreen.services.show_seen import ShowSeen
 from evergreen.services.show_spread import Placing, ShowSpread
 from evergreen.services.show_video import ShowVideo
@@ -80,6 +86,7 @@ from tests.support.door import Door
 from tests.support.watched_system import WatchedSystem
 
 SPEC = video_spec("KR")
+NO_POSTGRES = AsyncPostgres("")
 NOW = datetime(2025, 7, 25, 0, 0, tzinfo=UTC)
 HEARTBEAT_SECONDS = 0.05
 MAX_OPEN_JOBS, MAX_UPLOAD_BYTES = 3, 200_000
@@ -244,6 +251,8 @@ class Bench:
                 ),
                 clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
+                overview=ShowOverview(PostgresOverview(NO_POSTGRES), [SPEC.name], self.clock.now),
+                drift=ShowDrift(PostgresDriftRecords(NO_POSTGRES), EvidentlyReports(self.folder, self.folder), {}),
                 jobs=self.handed_in,
                 keep_results=timedelta(days=7),
                 credentials=self.door.credentials,

@@ -41,6 +41,12 @@ class EvidentlyReports:
     def exists(self, report_id: UUID) -> bool:
         return self._path(report_id).is_file()
 
+    def read(self, report_id: UUID) -> bytes | None:
+        try:
+            return self._path(report_id).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def make(self, report_id: UUID, reference: pd.DataFrame, current: pd.DataFrame, *, categorical: Sequence[str], title: str) -> bytes:
         path = self._path(report_id)
         path.parent.mkdir(parents=True, exist_ok=True)

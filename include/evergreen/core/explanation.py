@@ -51,7 +51,7 @@ def resulting_ids(action: Row, related: Related) -> list[str]:
 
 
 def explain(found: Found, airflow_url: str) -> Explanation:
-    answers = [said for row in found.decisions for said in _answers(row)]
+    answers = [said for row in found.decisions for said in answers_of(row)]
     actions = [fate_of(row, found.related, _run_url(airflow_url, row)) for row in found.actions]
     return Explanation(
         about=found.about,
@@ -101,7 +101,7 @@ def read_body(row: Row) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _answers(row: Row) -> list[AnswerSaid]:
+def answers_of(row: Row) -> list[AnswerSaid]:
     found = [one for one in read_body(row).get("answers", []) if isinstance(one, dict)]
     return [_answer(row, one) for one in found]
 

@@ -30,7 +30,7 @@ class DriftReport:
     drifted: bool
     features: Mapping[str, Any]
     """`results` (per feature, strongest first), `losses` (of features that lost values), `prediction`, `reference` and `current` (days and
-    rows), `cost` (method, seconds, rows read), `notes`."""
+    rows), `profile` (the window's rows in the reference's cells), `cost` (method, seconds, rows read), `notes`."""
     action_id: UUID | None
     time: datetime
     report_url: str | None = None

@@ -136,6 +136,7 @@ class CheckDrift:
                 **as_json(summary, reference.profile, watched.notes),
                 "reference": {"first_day": str(version.trained_from), "last_day": str(version.trained_to), "n": summary.n_reference},
                 "current": {"first_day": str(checked.looked_from), "last_day": str(window.last_day), "n": summary.n_current},
+                "profile": current.to_json(),
                 "cost": {"method": METHOD, "seconds": round(time.monotonic() - begun, 3), "rows_read": len(rows) + reference.rows_read},
             },
             action_id=claimed.action.id,
