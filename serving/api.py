@@ -26,6 +26,7 @@ from serving.routes.open_inference import inference_routes
 from serving.routes.overview import overview_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
+from serving.routes.profiles import profile_routes
 from serving.routes.push import push_routes
 from serving.routes.recommendations import recommendation_routes
 from serving.routes.records import records_routes
@@ -58,7 +59,7 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen), catalogue_routes(shelf))
     records = (feedback_routes(serving, cold), records_routes(cold), overview_routes(cold.overview), drift_routes(cold.drift))
     lists, metrics = cold.list_answers, serving.metrics
-    people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics))
+    people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics), profile_routes(cold.profiles))
     others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))
     operating = (system_routes(cold),)
     for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *operating, *people, *others):

@@ -22,6 +22,7 @@ from evergreen.adapters.loop_records import LoopRecords
 from evergreen.adapters.online_features import OnlineFeatureStore
 from evergreen.adapters.overview_rows import PostgresOverview
 from evergreen.adapters.passwords import NOBODYS, Argon2
+from evergreen.adapters.redis_audience import RedisAudience
 from evergreen.adapters.redis_cache import RedisIdempotencyKeys
 from evergreen.adapters.redis_lists import RedisLists, RedisPushes
 from evergreen.adapters.redis_tickets import RedisTickets
@@ -54,6 +55,7 @@ from evergreen.services.overview import ShowOverview
 from evergreen.services.quiescence import GROUPS
 from evergreen.services.recommend import Recommend
 from evergreen.services.show_drift import ShowDrift
+from evergreen.services.show_profiles import ShowProfiles
 from evergreen.services.show_system import ShowSystem
 from evergreen.services.submissions import Submission
 from evergreen.services.take_interactions import TakeInteractions
@@ -101,6 +103,7 @@ class Cold:
     interactions: TakeInteractions
     pushes: PushHub
     list_answers: ListAnswers
+    profiles: ShowProfiles
     clear_cache: ClearCache
     records: Records
     overview: ShowOverview
@@ -133,6 +136,7 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         interactions=TakeInteractions(tell),
         pushes=_pushes(settings, links, access),
         list_answers=_list_answers(joined),
+        profiles=_profiles(joined),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         overview=ShowOverview(PostgresOverview(links.postgres), list(parts.specs), wall_now),
@@ -163,6 +167,18 @@ def _list_answers(joined: Joined) -> ListAnswers:
     features = OnlineFeatureStore(links.postgres, links.redis, links.generations)  # its own: people must not crowd out videos
     recommend = Recommend(lists=lists, traces=lists, features=features, models=slots, held=slots.held, now=now, pool=pool)
     return ListAnswers(recommend, lists, ExposureLog(links.telemetry), joined.listener.assigner.variant_of, now, joined.metrics.recommended)
+
+
+def _profiles(joined: Joined) -> ShowProfiles:
+    links = joined.links
+    return ShowProfiles(
+        audience=RedisAudience(links.redis, links.postgres),
+        lists=RedisLists(links.redis),
+        profiles=lambda: joined.parts.recommender.profiles,
+        models=joined.slots,
+        now=joined.clock.now,
+        pool=ThreadPoolExecutor(1, thread_name_prefix="profiles"),
+    )
 
 
 def _pushes(settings: Settings, links: Links, access: Access) -> PushHub:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -20,6 +20,7 @@ from evergreen.adapters.drift_records import PostgresDriftRecords
 from evergreen.adapters.evidently_report import EvidentlyReports
 from evergreen.adapters.jobs.files import JobFolders
 from evergreen.adapters.last_champions import LastChampions
+from evergreen.adapters.memory.audience import MemoryAudience
 from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDays, MemoryVideos
 from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.memory.lists import MemoryLists
@@ -49,6 +50,7 @@ from evergreen.domains.videos.answers import score_of
 from evergreen.domains.videos.spec import video_spec
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import Answering, Rows
+from evergreen.ports.profiles import Profiles
 from evergreen.ports.serving import LoadedModel
 from evergreen.services.clear_cache import ClearCache
 from evergreen.services.experiments import NewExperiment, RunExperiments
@@ -62,6 +64,7 @@ from evergreen.services.recommend import Recommend
 from evergreen.services.search import Search
 from evergreen.services.show_catalogue import ShowHoldings, ShowMovers, ShowRankings
 from evergreen.services.show_drift import ShowDrift
+from evergreen.services.show_profiles import ShowProfiles
 from evergreen.services.show_seen import ShowSeen
 from evergreen.services.show_spread import Placing, ShowSpread
 from evergreen.services.show_video import ShowVideo
@@ -225,6 +228,7 @@ class Bench:
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
         self.lists = MemoryLists()
+        self.audience = MemoryAudience(self.lists.tastes)
         listed: dict[str, Any] = {"lists": self.lists, "traces": self.lists, "features": self.features, "pool": ThreadPoolExecutor(1)}
         self.recommend = Recommend(models=self.slots, held=self.slots.held, now=self.clock.now, **listed)
         self.tell = TellEvents(publisher=self.publisher, keys=self.keys, now=self.clock.now)
@@ -249,6 +253,7 @@ class Bench:
                 list_answers=ListAnswers(
                     self.recommend, self.lists, ExposureLog(self.publisher), listener.assigner.variant_of, self.clock.now, self.metrics.recommended
                 ),
+                profiles=self.profiles(),
                 clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
                 records=self.records,
                 overview=ShowOverview(PostgresOverview(NO_POSTGRES), [SPEC.name], self.clock.now),
@@ -273,6 +278,10 @@ class Bench:
             now=self.clock.now,
             pool=ThreadPoolExecutor(1),
         )
+
+    def profiles(self) -> ShowProfiles:
+        told, active = {"audience": self.audience, "lists": self.lists, "models": self.slots}, cast(Profiles, self.audience)
+        return ShowProfiles(**told, profiles=lambda: active, now=self.clock.now, pool=ThreadPoolExecutor(1))
 
     def catalogue(self) -> Catalogue:
         placing, names = Placing(self.slots, SPEC.name), category_names()

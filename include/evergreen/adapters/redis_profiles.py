@@ -42,7 +42,7 @@ SHOWN, SHOWN_SECONDS = 200, 24 * 3600
 PUSH_CHANNEL = "rec:pushed"
 WHOLE = "rec:whole"
 """There unless profiles were lost."""
-_ACTIVE = "rec:active"
+ACTIVE_USERS = "rec:active"
 ACTIVE = 20_000
 _OF_USER = ("profile", "history", "owned", "stream", "boost", "shown", "list", "push")
 _ACTIVITY_SECONDS = int(ACTIVITY_FOR.total_seconds())
@@ -98,7 +98,7 @@ class RedisProfiles:
 
         def ask(pipe: Pipeline, sha: str) -> None:
             for user in users:
-                keys = [*(key(what, user) for what in ("profile", "history", "owned", "stream", "shown")), _ACTIVE]
+                keys = [*(key(what, user) for what in ("profile", "history", "owned", "stream", "shown")), ACTIVE_USERS]
                 told: list[Any] = [
                     word for place, effect in events[user] for word in (_field(place), place.topic_id, place.offset, "" if effect is None else _said(effect))
                 ]
@@ -118,7 +118,7 @@ class RedisProfiles:
     def replace(self, wanted: Mapping[str, tuple[Mapping[str, str], Whole]]) -> list[str]:
         def ask(pipe: Pipeline, sha: str) -> None:
             for user, (marks, whole) in wanted.items():
-                keys = [*(key(what, user) for what in ("profile", "history", "owned", "stream")), _ACTIVE]
+                keys = [*(key(what, user) for what in ("profile", "history", "owned", "stream")), ACTIVE_USERS]
                 pipe.evalsha(sha, len(keys), *keys, json.dumps(dict(marks)), *_whole(user, whole))
 
         return [user for user, reply in zip(wanted, self._scripted(REPLACE, ask), strict=True) if reply == 0]
@@ -163,11 +163,11 @@ class RedisProfiles:
 
     def forget(self, user: str) -> None:
         self._guarded(lambda: self._redis.unlink(*(key(what, user) for what in _OF_USER)))
-        self._guarded(lambda: self._redis.zrem(_ACTIVE, user))
+        self._guarded(lambda: self._redis.zrem(ACTIVE_USERS, user))
 
     def active_since(self, wall_ms: int) -> list[tuple[str, int]]:
-        self._guarded(lambda: self._redis.zremrangebyrank(_ACTIVE, 0, -1 - ACTIVE))
-        found: Any = self._guarded(lambda: self._redis.zrangebyscore(_ACTIVE, f"({wall_ms}", "+inf", withscores=True))
+        self._guarded(lambda: self._redis.zremrangebyrank(ACTIVE_USERS, 0, -1 - ACTIVE))
+        found: Any = self._guarded(lambda: self._redis.zrangebyscore(ACTIVE_USERS, f"({wall_ms}", "+inf", withscores=True))
         return [(user.decode(), int(at)) for user, at in found]
 
     def _scripted(self, script: str, ask: Callable[[Pipeline, str], object]) -> list[Any]:

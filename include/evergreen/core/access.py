@@ -64,7 +64,11 @@ class Principal:
 
     def sees(self, user_id: str) -> bool:
         """Where OWN is needed: whether that user's data is the caller's own, or a role sees everybody's."""
-        return self.subject == user_id or not self.roles.isdisjoint(ALLOWED[Need.OWN] - {Role.USER})
+        return self.subject == user_id or self.sees_everybody
+
+    @property
+    def sees_everybody(self) -> bool:
+        return not self.roles.isdisjoint(ALLOWED[Need.OWN] - {Role.USER})
 
 
 ANONYMOUS = Principal("", frozenset())

@@ -67,16 +67,25 @@ class SimilarUsers:
 
     def like(self, users: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Of each user those who are alike, at most 50, nearest first. Of a user nobody knows: nobody."""
+        return {user: [name for name, _ in near] for user, near in self.near(users).items()}
+
+    def near(self, users: Sequence[str]) -> Mapping[str, Sequence[tuple[str, float]]]:
+        """The same, each with the cosine."""
         known = [user for user in users if user in self._vectors]
         if self._matrix is None or not known:
             return {}
         cosines = self._matrix @ np.stack([self._vectors[user][1] for user in known]).T
         return {user: self._nearest(user, cosines[:, at]) for at, user in enumerate(known)}
 
-    def _nearest(self, user: str, cosines: NDArray[np.float32]) -> list[str]:
+    @property
+    def compared(self) -> int:
+        """Users looked up so far."""
+        return len(self._names)
+
+    def _nearest(self, user: str, cosines: NDArray[np.float32]) -> list[tuple[str, float]]:
         alike = np.flatnonzero(cosines >= USER_COSINE)
         alike = alike[np.argsort(-cosines[alike], kind="stable")][: USERS + 1]
-        return [name for name in (self._names[at] for at in alike.tolist()) if name != user][:USERS]
+        return [(name, float(cosines[at])) for name, at in ((self._names[at], at) for at in alike.tolist()) if name != user][:USERS]
 
     def _of(self, ranker: Ranker) -> None:
         """Another version has another space."""
