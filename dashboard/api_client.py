@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -54,6 +55,20 @@ class Api:
     def page(self, path: str) -> str:
         """A text, such as a report's HTML."""
         return self._answer("GET", path).text
+
+    @contextmanager
+    def lines(self, path: str, *, silence_seconds: float, headers: Mapping[str, str]) -> Iterator[Iterator[str]]:
+        """Of a stream, as they come; after a silence that is longer it is broken."""
+        sent = {**headers, "Authorization": f"Bearer {self._token}"}
+        patience = httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+        try:
+            with self._pool.stream("GET", path, headers=sent, timeout=patience) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise problem_of(answer)
+                yield answer.iter_lines()
+        except httpx.TransportError as error:
+            raise ApiError(0, "no answer", type(error).__name__) from error
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         answer = self._answer(method, path, **request)

@@ -57,6 +57,7 @@ from evergreen.services.recommend import Recommend
 from evergreen.services.show_drift import ShowDrift
 from evergreen.services.show_profiles import ShowProfiles
 from evergreen.services.show_system import ShowSystem
+from evergreen.services.similar_users import SimilarUsers
 from evergreen.services.submissions import Submission
 from evergreen.services.take_interactions import TakeInteractions
 from evergreen.services.told_events import TellEvents
@@ -69,6 +70,7 @@ from serving.experiment_desk import ExperimentDesk
 from serving.exposures import ExposureLog
 from serving.job_starter import JobStarter
 from serving.list_answers import ListAnswers
+from serving.own_tastes import OwnTastes
 from serving.push import PushHub
 from serving.system_desk import SystemDesk, build_system_desk
 
@@ -131,12 +133,13 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         now=clock.now,
         pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
     )
+    people = OnlineFeatureStore(links.postgres, links.redis, links.generations)  # its own: people must not crowd out videos
     return Cold(
         feedback=TakeFeedback(parts.specs, tell),
         interactions=TakeInteractions(tell),
         pushes=_pushes(settings, links, access),
-        list_answers=_list_answers(joined),
-        profiles=_profiles(joined),
+        list_answers=_list_answers(joined, people),
+        profiles=_profiles(settings, joined, people),
         clear_cache=ClearCache(PostgresGenerations(links.postgres), listener.learned, list(parts.specs)),
         records=LoopRecords(links.postgres, list(parts.specs), settings.airflow.url),
         overview=ShowOverview(PostgresOverview(links.postgres), list(parts.specs), wall_now),
@@ -161,20 +164,25 @@ def _system(settings: Settings, joined: Joined) -> SystemDesk:
     return build_system_desk(system, AlertRows(postgres), topics, logs, settings.postgres.dsn.get_secret_value(), clock)
 
 
-def _list_answers(joined: Joined) -> ListAnswers:
+def _list_answers(joined: Joined, features: OnlineFeatureStore) -> ListAnswers:
     links, slots, now = joined.links, joined.slots, joined.clock.now
     lists, pool = RedisLists(links.redis), ThreadPoolExecutor(1, thread_name_prefix="recommend")
-    features = OnlineFeatureStore(links.postgres, links.redis, links.generations)  # its own: people must not crowd out videos
     recommend = Recommend(lists=lists, traces=lists, features=features, models=slots, held=slots.held, now=now, pool=pool)
     return ListAnswers(recommend, lists, ExposureLog(links.telemetry), joined.listener.assigner.variant_of, now, joined.metrics.recommended)
 
 
-def _profiles(joined: Joined) -> ShowProfiles:
-    links = joined.links
+def _profiles(settings: Settings, joined: Joined, features: OnlineFeatureStore) -> ShowProfiles:
+    links, dsn = joined.links, settings.postgres.dsn.get_secret_value()
+
+    def similar() -> SimilarUsers:
+        profiles = joined.parts.recommender.profiles
+        return SimilarUsers(profiles, OwnTastes(dsn, profiles))
+
     return ShowProfiles(
         audience=RedisAudience(links.redis, links.postgres),
         lists=RedisLists(links.redis),
-        profiles=lambda: joined.parts.recommender.profiles,
+        features=features,
+        similar=similar,
         models=joined.slots,
         now=joined.clock.now,
         pool=ThreadPoolExecutor(1, thread_name_prefix="profiles"),

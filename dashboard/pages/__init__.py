@@ -29,5 +29,6 @@ class PageSpec:
 
 PAGES = (
     PageSpec("home", ":material/home:"),
+    PageSpec("recommendations", ":material/recommend:"),
     PageSpec("system", ":material/monitor_heart:"),
 )

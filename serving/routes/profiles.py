@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from evergreen.contracts.api_profiles import ActiveUsers, ActiveUserSaid, Items, SimilarItems, SimilarUsersSaid, UserProfile
+from evergreen.contracts.api_profiles import Items, KnownUser, KnownUsers, SimilarItems, SimilarUsersSaid, UserProfile
 from evergreen.contracts.api_recommendations import ItemId, UserId
 from evergreen.core.access import Need
 from evergreen.core.boosts import USERS
@@ -32,11 +32,11 @@ def profile_routes(shown: ShowProfiles) -> APIRouter:
 
 def _users(router: APIRouter, shown: ShowProfiles) -> None:
     @router.get("/profiles", openapi_extra=OWN, responses=responses(UNAVAILABLE))
-    async def active_users(request: Request, q: Part = "", limit: Most = 20) -> ActiveUsers:
-        """Of the 20,000 users who did something last. For roles that see every user's data."""
+    async def known_users(request: Request, q: Part = "", limit: Most = 20) -> KnownUsers:
+        """Of the 20,000 users who did something last, and of those whom batches know. For roles that see every user's data."""
         check_everybodys(request.state.principal)
-        found = await shown.active(q, limit)
-        return ActiveUsers(users=[ActiveUserSaid(user_id=one.user, interactions=one.interactions, active_at=one.active_at) for one in found])
+        found = await shown.known(q, limit)
+        return KnownUsers(users=[KnownUser(user_id=one.user, interactions=one.interactions, active_at=one.active_at) for one in found])
 
     @router.get("/profiles/{user_id}", openapi_extra=OWN, responses=responses(UNAVAILABLE))
     async def profile(user_id: User, request: Request) -> UserProfile:

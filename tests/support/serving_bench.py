@@ -68,6 +68,7 @@ from evergreen.services.show_profiles import ShowProfiles
 from evergreen.services.show_seen import ShowSeen
 from evergreen.services.show_spread import Placing, ShowSpread
 from evergreen.services.show_video import ShowVideo
+from evergreen.services.similar_users import SimilarUsers
 from evergreen.services.submissions import RequestSubmission, Submission
 from evergreen.services.take_interactions import TakeInteractions
 from evergreen.services.told_events import TellEvents
@@ -280,8 +281,9 @@ class Bench:
         )
 
     def profiles(self) -> ShowProfiles:
-        told, active = {"audience": self.audience, "lists": self.lists, "models": self.slots}, cast(Profiles, self.audience)
-        return ShowProfiles(**told, profiles=lambda: active, now=self.clock.now, pool=ThreadPoolExecutor(1))
+        told: dict[str, Any] = {"audience": self.audience, "lists": self.lists, "features": self.features, "models": self.slots}
+        similar = SimilarUsers(cast(Profiles, self.audience), self.audience)
+        return ShowProfiles(**told, similar=lambda: similar, now=self.clock.now, pool=ThreadPoolExecutor(1))
 
     def catalogue(self) -> Catalogue:
         placing, names = Placing(self.slots, SPEC.name), category_names()

@@ -13,8 +13,9 @@ from evergreen.adapters.redis_profiles import ACTIVE_USERS, key
 from evergreen.adapters.redis_wire import Refusal
 from evergreen.core.boosts import FACTORS
 from evergreen.core.clock import wall_now
+from evergreen.core.earlier import entity_of
 from evergreen.core.errors import Unavailable
-from evergreen.core.recommending import ACTIVITY, milliseconds
+from evergreen.core.recommending import ACTIVITY, MODEL, milliseconds
 from evergreen.ports.audience import ActiveUser, Activity, Boost, Traces
 
 _FIND = """
@@ -33,6 +34,12 @@ while true do
   from = from + 1000
 end
 """
+_LOADED = """
+SELECT entity FROM online_features
+WHERE model = $1 AND entity >= $2 AND entity <= $3 AND starts_with(entity, $2) AND NOT substr(entity, 6) = ANY($4::text[])
+ORDER BY entity LIMIT $5
+"""
+_LAST = "\U0010ffff"
 _COUNTS = "SELECT kind, count(*) AS n FROM interactions WHERE user_id = $1 GROUP BY kind"
 
 
@@ -40,12 +47,16 @@ class RedisAudience:
     def __init__(self, link: RedisLink, postgres: AsyncPostgres) -> None:
         self._link, self._postgres = link, postgres
 
-    async def active(self, part: str, most: int) -> Sequence[ActiveUser]:
+    async def known(self, part: str, most: int) -> Sequence[ActiveUser]:
         reply = await self._link.run_script(_FIND, [ACTIVE_USERS], [part.lower(), most])
         users = [user.decode() for user in reply[::2]]
         counts = _sound(await self._link.ask(*(("HGET", key("profile", user), "n") for user in users))) if users else []
         told = zip(users, counts, reply[1::2], strict=True)
-        return [ActiveUser(user, int(count or 0), _instant(at)) for user, count, at in told]
+        active = [ActiveUser(user, int(count or 0), _instant(at)) for user, count, at in told]
+        if len(active) == most:
+            return active
+        rows = await self._postgres.fetch(_LOADED, MODEL, entity_of(part), entity_of(part) + _LAST, users, most - len(active))
+        return [*active, *(ActiveUser(row["entity"].removeprefix(entity_of("")), 0, None) for row in rows)]
 
     async def traces(self, user: str) -> Traces:
         boosts, activity = _sound(

@@ -10,14 +10,14 @@ from pydantic import Field
 from evergreen.contracts.api import Body
 
 
-class ActiveUserSaid(Body):
+class KnownUser(Body):
     user_id: str
-    interactions: int = Field(description="Reflected in the profile")
-    active_at: datetime = Field(description="Wall time")
+    interactions: int = Field(description="Reflected in the profile; 0: known from batches alone")
+    active_at: datetime | None = Field(description="null: was never active here")
 
 
-class ActiveUsers(Body):
-    users: list[ActiveUserSaid] = Field(description="Who did something last comes first")
+class KnownUsers(Body):
+    users: list[KnownUser] = Field(description="Who did something last comes first; then those known from batches")
 
 
 class Item(Body):
@@ -78,11 +78,11 @@ class ActivityEntry(Body):
 
 class UserProfile(Body):
     user_id: str
-    interactions: int = Field(description="Reflected in what follows; 0: an unknown user")
+    interactions: int = Field(description="Reflected in what follows")
     counts: dict[str, int] = Field(description="Recorded interactions by kind")
     rated: int = Field(description="Items rated or bought: not recommended again")
     preferences: list[GenrePreference] = Field(description="Strongest first")
-    history: list[TouchedItem] = Field(description="Newest first, 50 at most")
+    history: list[TouchedItem] = Field(description="Newest first, 50 at most, from batches too")
     boosts: list[BoostedItem]
     activity: list[ActivityEntry] = Field(description="Of the last hour, newest first, 100 at most")
     as_of: str = Field(examples=["clicks:0:77,interactions:2:1841"])

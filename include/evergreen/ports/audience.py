@@ -11,9 +11,8 @@ from typing import NamedTuple, Protocol
 class ActiveUser(NamedTuple):
     user: str
     interactions: int
-    """Reflected in the profile."""
-    active_at: datetime
-    """Wall time."""
+    """Reflected in the profile; 0: known from batches alone."""
+    active_at: datetime | None
 
 
 class Boost(NamedTuple):
@@ -45,7 +44,7 @@ class Traces:
 class Audience(Protocol):
     """Each raises Unavailable."""
 
-    async def active(self, part: str, most: int) -> Sequence[ActiveUser]:
-        """Newest first, of the newest 20,000 those whose id holds `part`, in whatever case."""
+    async def known(self, part: str, most: int) -> Sequence[ActiveUser]:
+        """Newest first, of the newest 20,000 those whose id holds `part`, in whatever case; then those whom batches know and whose id begins with it."""
 
     async def traces(self, user: str) -> Traces: ...

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from evergreen.core.as_of import write_as_of
 from evergreen.core.boosts import FACTORS, ITEM_COSINE
+from evergreen.core.earlier import earlier_of, entity_of, with_earlier
 from evergreen.core.errors import NoChampion, NotFound
 from evergreen.core.recommending import MODEL, Taste
 from evergreen.ports.audience import ActiveUser, Audience, Traces
 from evergreen.ports.lists import Lists
-from evergreen.ports.profiles import Profiles, Ranks
+from evergreen.ports.profiles import Ranks
 from evergreen.ports.recommending import Ranker
-from evergreen.ports.serving import ServedModels
+from evergreen.ports.serving import FeatureStore, ServedModels
 from evergreen.services.similar_users import SimilarUsers
 
 T = TypeVar("T")
@@ -32,21 +33,23 @@ class ShowProfiles:
         *,
         audience: Audience,
         lists: Lists,
-        profiles: Callable[[], Profiles],
+        features: FeatureStore,
+        similar: Callable[[], SimilarUsers],
         models: ServedModels,
         now: Callable[[], datetime],
         pool: Executor,
     ) -> None:
-        """`profiles` is called by the thread, once it is first needed."""
-        self._audience, self._lists, self._models, self._now, self._pool = audience, lists, models, now, pool
-        self._profiles = profiles
+        """`similar` is called by the thread, once it is first needed."""
+        self._audience, self._lists, self._features = audience, lists, features
+        self._models, self._now, self._pool = models, now, pool
+        self._make_similar = similar
         self._similar: SimilarUsers | None = None
         self._ranker: Ranker | None = None
         self._titles: Mapping[str, str] = {}
 
-    async def active(self, part: str, most: int) -> Sequence[ActiveUser]:
+    async def known(self, part: str, most: int) -> Sequence[ActiveUser]:
         """Raises Unavailable."""
-        return await self._audience.active(part, most)
+        return await self._audience.known(part, most)
 
     async def profile(self, user: str) -> dict[str, Any]:
         """Without a model: items by their ids. Raises Unavailable."""
@@ -54,19 +57,18 @@ class ShowProfiles:
             ranker = await self._current()
         except NoChampion:
             ranker = None
-        known = await self._lists.taste(user, self._now())
-        traces = await self._audience.traces(user)
-        return _profile(user, known.taste, traces, ranker) | {"rebuilding": not known.taste.count and not known.whole}
+        taste, rebuilding = await self._taste(user)
+        return _profile(user, taste, await self._audience.traces(user), ranker) | {"rebuilding": rebuilding}
 
     async def similar_users(self, user: str, most: int) -> dict[str, Any]:
         """Raises NoChampion, Unavailable."""
         ranker = await self._current()
-        known = await self._lists.taste(user, self._now())
+        taste, _ = await self._taste(user)
 
         def look() -> tuple[Sequence[tuple[str, float]], int]:
-            similar = self._similar = self._similar or SimilarUsers(self._profiles())
+            similar = self._similar = self._similar or self._make_similar()
             similar.refresh(ranker, self._now())
-            similar.know(ranker, {user: known.taste})
+            similar.know(ranker, {user: taste})
             return similar.near([user]).get(user, ()), similar.compared
 
         near, compared = await self._in_thread(look)
@@ -91,6 +93,13 @@ class ShowProfiles:
             return [_item(ranker, item) for item, _ in zip(found, range(most), strict=False)]
 
         return {"items": await self._in_thread(look), "model_version": ranker.version}
+
+    async def _taste(self, user: str) -> tuple[Taste, bool]:
+        """With what batches say; whether profiles are being made anew."""
+        known = await self._lists.taste(user, self._now())
+        found = await self._features.get(MODEL, entity_of(user))
+        taste = known.taste if found is None else with_earlier(known.taste, earlier_of(found.features))
+        return taste, not taste.count and not known.whole
 
     async def _current(self) -> Ranker:
         """Of the champion."""

@@ -9,8 +9,10 @@ import pytest
 
 from evergreen.contracts.api_profiles import Items, SimilarItems, SimilarUsersSaid, UserProfile
 from evergreen.core.access import Role
-from evergreen.core.recommending import Taste, Touched
+from evergreen.core.earlier import entity_of, features_of
+from evergreen.core.recommending import MODEL, Taste, Touched
 from evergreen.ports.audience import ActiveUser, Activity, Boost, Traces
+from evergreen.ports.serving import StoredFeatures
 from tests.support.listed import champion
 from tests.support.serving_bench import NOW, Bench
 
@@ -65,6 +67,12 @@ async def test_a_profile_is_there_without_a_model_and_a_stranger_is_empty(runnin
     running.lists.whole = False
     assert (await ask(running, "/profiles/nobody"))["rebuilding"]
     assert (await ask(running, "/items", status=503))["type"].endswith("no-champion")
+
+
+async def test_what_batches_say_of_a_user_is_part_of_the_profile(movies: Bench) -> None:
+    movies.features.known[MODEL, entity_of("Ann")] = StoredFeatures(features_of([("m3", "high_rating", 0)], ["m3"]), NOW)
+    said = await ask(movies, "/profiles/Ann")
+    assert ([one["title"] for one in said["history"]], said["rated"]) == (["Movie 0", "Movie 3"], 2)
 
 
 async def test_those_with_the_same_taste_are_alike(movies: Bench) -> None:

@@ -17,7 +17,7 @@ class MemoryAudience(Part):
         self.left: dict[str, Traces] = {}
         self._tastes = tastes
 
-    async def active(self, part: str, most: int) -> Sequence[ActiveUser]:
+    async def known(self, part: str, most: int) -> Sequence[ActiveUser]:
         self._answer()
         return [one for one in self.users if part.lower() in one.user.lower()][:most]
 
@@ -27,7 +27,7 @@ class MemoryAudience(Part):
 
     def active_since(self, wall_ms: int) -> Sequence[tuple[str, int]]:
         self._answer()
-        return [(one.user, at) for one in self.users if (at := milliseconds(one.active_at)) > wall_ms]
+        return [(one.user, at) for one in self.users if one.active_at is not None and (at := milliseconds(one.active_at)) > wall_ms]
 
     def read(self, users: Sequence[str], now: datetime) -> Sequence[Taste]:
         self._answer()
