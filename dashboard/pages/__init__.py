@@ -29,6 +29,8 @@ class PageSpec:
 
 PAGES = (
     PageSpec("home", ":material/home:"),
+    PageSpec("performance", ":material/insights:"),
+    PageSpec("search", ":material/search:"),
     PageSpec("recommendations", ":material/recommend:"),
     PageSpec("system", ":material/monitor_heart:"),
 )
