@@ -114,5 +114,5 @@ class PostgresOverview:
 
     async def _one(self, query: str, *values: object) -> Row:
         """An aggregate has a row, whatever it counts."""
-        [row] = await self._postgres.fetch(query, *values)
-        return row
+        found: Row = (await self._postgres.fetch(query, *values))[0]
+        return found

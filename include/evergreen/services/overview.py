@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from evergreen.core import promises
@@ -37,16 +38,16 @@ class ShowOverview:
         """Raises Unavailable where no part can be read."""
         found: dict[str, Any] = {}
         begun = time.monotonic()
-        parts: Mapping[str, Callable[[], Awaitable[Any]]] = {
+        parts: dict[str, Callable[[], Awaitable[Any]]] = {
             "clock": self._clock,
             "events": self._events,
             "decision": self._decision,
             "actions": self._actions,
             "models": self._champions,
             "firing": self._firing,
+            "promises": partial(self._promises, found),
         }
-        asked = {**parts, "promises": lambda: self._promises(found.get("clock"))}
-        for name, ask in asked.items():
+        for name, ask in parts.items():
             if time.monotonic() - begun > PATIENCE_SECONDS:
                 break
             try:
@@ -55,7 +56,7 @@ class ShowOverview:
                 continue
         if not found:
             raise Unavailable("nothing of the loop can be read: Postgres does not answer")
-        return {name: found.get(name) for name in asked} | {"missing": [name for name in asked if name not in found]}
+        return {name: found.get(name) for name in parts} | {"missing": [name for name in parts if name not in found]}
 
     async def _clock(self) -> dict[str, Any]:
         row, wall = await self._rows.clock(), self._wall()
@@ -82,9 +83,9 @@ class ShowOverview:
     async def _firing(self) -> list[dict[str, Any]]:
         return [dict(row) for row in await self._rows.firing(FIRING)]
 
-    async def _promises(self, clock: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    async def _promises(self, found: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The day is one of platform time: a replay's too."""
-        until = self._wall() if clock is None else clock["now"]
+        until = found["clock"]["now"] if "clock" in found else self._wall()
         kept: list[Promise] = [
             promises.handling(await self._rows.handling()),
             promises.success(await self._rows.outcomes(until - _DAY)),

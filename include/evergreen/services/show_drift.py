@@ -90,7 +90,7 @@ def _summary(row: Row) -> dict[str, Any]:
 
 
 def _peak(of_window: Sequence[Mapping[str, Any]], name: str) -> float:
-    return max(cells[name]["score"] for cells in of_window if name in cells)
+    return float(max(cells[name]["score"] for cells in of_window if name in cells))
 
 
 def _cell(cell: Mapping[str, Any] | None) -> dict[str, Any] | None:
