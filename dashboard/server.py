@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.chrome import LANGUAGE_COOKIE
 from dashboard.deployment import Deployment, deployment
+from dashboard.reports import drift_report
 from dashboard.sign_in import Refused, signed_in
 from dashboard.words import LANGUAGES, chosen, words
 
@@ -39,6 +40,7 @@ def create_app() -> ASGIApp:
         Route("/sign-in", _show, methods=["GET"]),
         Route("/sign-in", _take, methods=["POST"]),
         Route("/sign-out", _sign_out, methods=["GET"]),
+        Route("/reports/drift/{report_id:uuid}", _drift_report, methods=["GET"]),
     ]
     app: ASGIApp = st.App(_FOLDER / "app.py", routes=routes, middleware=[Middleware(Door)])
     return app
@@ -115,6 +117,10 @@ async def _take(request: Request) -> Response:
     secure = request.url.scheme == "https"
     answer.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="lax", secure=secure, max_age=int(token.seconds))
     return answer
+
+
+async def _drift_report(request: Request) -> Response:
+    return await drift_report(_session_of(request), request.path_params["report_id"])
 
 
 async def _sign_out(request: Request) -> Response:

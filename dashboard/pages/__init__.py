@@ -31,6 +31,7 @@ PAGES = (
     PageSpec("home", ":material/home:"),
     PageSpec("performance", ":material/insights:"),
     PageSpec("search", ":material/search:"),
+    PageSpec("drift", ":material/monitoring:"),
     PageSpec("recommendations", ":material/recommend:"),
     PageSpec("system", ":material/monitor_heart:"),
 )
