@@ -132,9 +132,10 @@ def _row(view: View, user: str, said: Mapping[str, Any], item: Mapping[str, Any]
             badge = f" :{_COLOURS[news]}-badge[{t(f'recommendations.news.{news}')}]" if news else ""
             st.markdown(f"**{item['position']}\\. {plain(item['title'])}**{badge}")
             st.caption(reason_in(t, item["reason"]))
-        _button(view, user, "click", key, {"path": "/clicks", "body": {"user_id": user, "item_id": key, "recommendation_context": context(said, item)}})
-        _button(view, user, "like", key, {"path": "/interactions", "body": {"user_id": user, "interaction_type": "like", "item_ids": [key]}})
-        _button(view, user, "dislike", key, {"path": f"/items/{quote(key, safe='')}/feedback", "body": {"user_id": user, "rating": 1.0}})
+        with st.container(horizontal=True, width="content", wrap=False, gap="small"):
+            _button(view, "click", key, {"path": "/clicks", "body": {"user_id": user, "item_id": key, "recommendation_context": context(said, item)}})
+            _button(view, "like", key, {"path": "/interactions", "body": {"user_id": user, "interaction_type": "like", "item_ids": [key]}})
+            _button(view, "dislike", key, {"path": f"/items/{quote(key, safe='')}/feedback", "body": {"user_id": user, "rating": 1.0}})
 
 
 def context(said: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +148,7 @@ _COLOURS = {NEW: "green", UP: "blue", DOWN: "gray"}
 _ICONS = {"click": ":material/play_arrow:", "like": ":material/thumb_up:", "dislike": ":material/thumb_down:"}
 
 
-def _button(view: View, user: str, what: str, item: str, call: Mapping[str, Any]) -> None:
+def _button(view: View, what: str, item: str, call: Mapping[str, Any]) -> None:
     t = view.t
     st.button(
         t(f"recommendations.act.{what}"),

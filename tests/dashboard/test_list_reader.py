@@ -47,7 +47,7 @@ def reading(stop: threading.Event) -> Iterator[Callable[[Callable[[httpx.Request
     yield begin
     for reader in readers:
         reader.end()
-        until(lambda ended=reader: ended.state != "open")
+    until(lambda: all(reader.state != "open" for reader in readers))
 
 
 def numbers(reader: ListReader) -> list[int]:

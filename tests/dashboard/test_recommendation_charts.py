@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dashboard.charts.recommendations import GENRES, preferences, rates
@@ -24,7 +26,7 @@ def test_many_genres_are_cut_to_the_strongest() -> None:
 
 
 def test_each_group_has_its_point_and_interval() -> None:
-    variants = [
+    variants: list[dict[str, Any]] = [
         {"name": "control", "ctr": {"point": 0.10, "low": 0.08, "high": 0.13}},
         {"name": "b", "ctr": {"point": 0.12, "low": 0.09, "high": 0.16}},
         {"name": "c", "ctr": None},

@@ -47,7 +47,7 @@ def variant(name: str, **more: Any) -> dict[str, Any]:
     return told | more
 
 
-EXPERIMENT = {
+EXPERIMENT: dict[str, Any] = {
     "name": "more-diverse",
     "model": "movie_recommender",
     "status": "running",
@@ -208,7 +208,7 @@ def test_the_newest_list_is_shown_and_compared_with_the_one_before() -> None:
 
 @pytest.mark.parametrize(
     ("said", "shown_as"),
-    [("because you watched A*b", "A\\*b 시청 이력"), ("popular now", "지금 인기"), ("because you like Drama", "Drama 장르 선호"), ("of late", "of late")],
+    [("because you watched A*b", "시청 이력: A\\*b"), ("popular now", "지금 인기"), ("because you like Drama", "선호 장르: Drama"), ("of late", "of late")],
 )
 def test_reasons_are_said_in_the_viewers_language(said: str, shown_as: str) -> None:
     assert reason_in(words("ko"), said) == shown_as
