@@ -11,6 +11,7 @@ from serving.auth.needs import described
 from serving.cold import Cold
 from serving.dependencies import Serving
 from serving.push_socket import socket_route
+from serving.routes.admin import admin_routes
 from serving.routes.auth import auth_routes
 from serving.routes.batch import batch_routes
 from serving.routes.bloom import bloom_routes
@@ -61,7 +62,7 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics), profile_routes(cold.profiles))
     others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))
-    operating = (system_routes(cold),)
+    operating = (system_routes(cold), admin_routes(cold))
     for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *operating, *people, *others):
         api.include_router(router)
     api.router.routes.append(socket_route(cold.pushes, lists, metrics))

@@ -62,6 +62,7 @@ from evergreen.services.submissions import Submission
 from evergreen.services.take_interactions import TakeInteractions
 from evergreen.services.told_events import TellEvents
 from evergreen.settings import Settings
+from serving.admin_desk import AdminDesk, build_admin_desk
 from serving.auth.build import Access
 from serving.candidates import Candidates
 from serving.catalogue import Catalogue, build_catalogue, category_names
@@ -120,6 +121,7 @@ class Cold:
     candidates: Submissions
     experiments: ExperimentsDesk
     system: SystemDesk
+    admin: AdminDesk
 
     async def mint(self, subject: str, roles: Collection[Role]) -> str:
         return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
@@ -154,6 +156,7 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         candidates=Candidates(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
         experiments=ExperimentDesk(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
         system=_system(settings, joined),
+        admin=build_admin_desk(settings, clock),
     )
 
 

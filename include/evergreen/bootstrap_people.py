@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from evergreen.services.approval_question import ApprovalQuestion
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from evergreen.services.dead_letters import DeadLetter
     from evergreen.services.explain_one import Explain
     from evergreen.services.preview_change import PreviewChange
+    from evergreen.services.redrive import RedriveLetters
     from evergreen.services.republish import Republish
 
 
@@ -51,6 +52,17 @@ class PeopleParts:
             return map(read_letter, read_topics(servers, [DEAD_LETTER], from_beginning=True, until_end=True))
 
         return Explain(self._parts.store, letters, self._settings.airflow.url)
+
+    @cached_property
+    def redrive_letters(self) -> RedriveLetters:
+        from evergreen.adapters.kafka import KafkaMessenger
+        from evergreen.adapters.kafka_reader import read_topics
+        from evergreen.contracts.topics import DEAD_LETTER
+        from evergreen.services.redrive import RedriveLetters
+
+        kafka = self._settings.kafka
+        read = partial(read_topics, kafka.bootstrap_servers, [DEAD_LETTER], from_beginning=True, until_end=True)
+        return RedriveLetters(self._parts.store, read, lambda messages: KafkaMessenger(kafka).send(messages))
 
     def republish(self, bootstrap_servers: str | None, *, new_ids: bool, send: bool) -> Republish:
         """Onto this home's Kafka unless another is named; not at all unless `send`."""

@@ -91,6 +91,34 @@ def test_a_name_is_given_once_and_an_unknown_one_is_not_found(manage: ManageAcce
     assert manage.list()[0].disabled_at is None
 
 
+def test_what_was_done_to_accounts_is_kept_with_who_and_why(manage: ManageAccess) -> None:
+    before = len(manage.changes(1_000))
+    old = manage.add("a", "person", [Role.USER], who="api:op", reason="new")
+    new = manage.change_secret("a", NOW, "api:op", "forgotten")
+    assert "a" not in (old + new).lower()
+    assert old != new
+    with pytest.raises(NotFound):
+        manage.change_secret("nobody", NOW, "api:op")
+    with pytest.raises(InvalidRequest, match="your own account"):
+        manage.disable("a", NOW, "api:a")
+    manage.disable("a", NOW, "api:op", "gone")
+    manage.enable("a", "api:op", "back")
+    manage.revoke_subject("a", NOW, "api:op", "leaked")
+    manage.revoke_token("t", NOW, "api:op", "leaked too")
+    changes = manage.changes(1_000)
+    assert len(changes) - before == 6
+    assert [(one.what, one.subject, one.reason) for one in changes[:6]] == [
+        ("token_revoked", "t", "leaked too"),
+        ("tokens_revoked", "a", "leaked"),
+        ("enabled", "a", "back"),
+        ("disabled", "a", "gone"),
+        ("secret_changed", "a", "forgotten"),
+        ("added", "a", "new"),
+    ]
+    assert {one.who for one in changes[:6]} == {"api:op"}
+    assert manage.changes(1) == changes[:1]
+
+
 def test_what_is_revoked_is_listed_until_it_would_have_expired(store: RecordStore, manage: ManageAccess) -> None:
     manage.revoke_token("t1", NOW, "test")
     manage.revoke_token("t1", NOW + timedelta(seconds=1), "test")

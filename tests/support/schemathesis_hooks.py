@@ -22,6 +22,12 @@ NO_SCHEMA_SAYS = re.compile(
     r"|no version of \S+ serves: there is nothing to compare with"
     r"|there is no version \S+@\d+"
     r"|an experiment needs a reason: .*"  # of spaces alone
+    r"|a silence needs a reason: .*|why: others will ask"
+    r"|name a model, a type, or the highest severity to silence: .*"  # fields against each other
+    r"|changes: name the one letter to repair"
+    r"|a name has 1 to 256 printable characters and no space around it"
+    r"|a token's id \(`jti`\) has 1 to 64 characters"  # printable ones
+    r"|there is an account .*; a disabled one keeps its name .*"
     r"|outcome: view_count must be a number of views, not .*",  # what this model's outcomes hold: the field is open to every model's
     re.DOTALL,
 )

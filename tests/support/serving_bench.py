@@ -88,6 +88,7 @@ from serving.prediction_log import KafkaPredictionLog
 from serving.push import PushHub
 from tests.support.door import Door
 from tests.support.watched_system import WatchedSystem
+from tests.support.worked_desk import WorkedDesk
 
 SPEC = video_spec("KR")
 NO_POSTGRES = AsyncPostgres("")
@@ -225,6 +226,7 @@ class Bench:
         self.generations, self.raised = Generations(), MemoryGenerations(self.fleet)
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
         self.submitted, self.tried, self.system = Submitted(self.clock), Tried(self.clock), WatchedSystem(self.clock)
+        self.admin = WorkedDesk(self.door.manage, self.clock)
         self.pushes = MemoryPushes()
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
@@ -268,6 +270,7 @@ class Bench:
                 candidates=self.submitted,
                 experiments=self.tried,
                 system=self.system,
+                admin=self.admin,
                 catalogue=self.catalogue(),
             ),
             access=self.door.access,

@@ -15,8 +15,8 @@ from evergreen.ports.messaging import Received
 _SECONDS = 10.0
 
 
-def read_topics(bootstrap_servers: str, topics: Sequence[str], *, from_beginning: bool, until_end: bool) -> Iterator[Received]:
-    """Messages as they stand, in the order of each partition; with `until_end`, those that are there now.
+def read_topics(bootstrap_servers: str, topics: Sequence[str], *, from_beginning: bool, until_end: bool, newest: int | None = None) -> Iterator[Received]:
+    """Messages as they stand, in the order of each partition; with `until_end`, those that are there now, with `newest` so many of each partition.
     Raises Unavailable when Kafka does not answer, NotFound for a topic it does not have."""
     consumer = Consumer(
         {
@@ -32,7 +32,8 @@ def read_topics(bootstrap_servers: str, topics: Sequence[str], *, from_beginning
     try:
         partitions = _partitions(consumer, bootstrap_servers, topics)
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
-        consumer.assign([TopicPartition(topic, partition, start) for topic, partition in partitions])
+        starts = [start if newest is None else _place_of_newest(consumer, *each, newest) for each in partitions]
+        consumer.assign([TopicPartition(*each, at) for each, at in zip(partitions, starts, strict=True)])
         yield from _messages(consumer, set(partitions) if until_end else None)
     except KafkaException as error:
         raise Unavailable(f"Kafka at {bootstrap_servers} does not answer: {error.args[0]}") from error
@@ -53,6 +54,11 @@ def _messages(consumer: Consumer, open_partitions: set[tuple[str, int]] | None) 
                 open_partitions.discard((message.topic(), message.partition()))
         elif error.fatal():
             raise KafkaException(error)
+
+
+def _place_of_newest(consumer: Consumer, topic: str, partition: int, count: int) -> int:
+    first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_SECONDS)
+    return max(int(first), int(end) - count)
 
 
 def _partitions(consumer: Consumer, bootstrap_servers: str, topics: Sequence[str]) -> list[tuple[str, int]]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
-from datetime import datetime
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from evergreen.bootstrap import Parts
     from evergreen.services.dead_letters import DeadLetter
+    from evergreen.services.redrive import Listed, RedriveLetters
 
 app = typer.Typer(help="Dead letters: list them, look at one, send them back to their topic.", no_args_is_help=True)
 
@@ -25,30 +24,23 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """The newest dead letters with their reasons."""
-    from evergreen.cli.context import parts
-
-    here = parts()
-    done = _redriven(here)
-    letters = [one for one in _letters(here) if reason in (None, one.facts.get("reason")) and not (waiting and one.id in done)][-limit:]
+    listed = _desk().listed(limit, reason=reason, waiting=waiting)
     if as_json:
-        typer.echo(json.dumps([_facts(one, done) for one in letters]))
+        typer.echo(json.dumps([_facts(one) for one in listed]))
         return
-    for one in letters:
-        facts = one.facts
+    for one in listed:
+        facts = one.letter.facts
         where = f"{facts.get('source_topic', '?')}[{facts.get('source_partition', '?')}]@{facts.get('source_offset', '?')}"
-        typer.echo(f"{one.id}  {facts.get('reason', '?')}  {where}  {facts.get('detail', '')}{'  (sent back)' if one.id in done else ''}")
-    if not letters:
+        typer.echo(f"{one.letter.id}  {facts.get('reason', '?')}  {where}  {facts.get('detail', '')}{'  (sent back)' if one.redriven_at else ''}")
+    if not listed:
         typer.echo("no dead letters")
 
 
 @app.command()
 def show(letter_id: Annotated[str, typer.Argument(help="As `dlq list` names it.")], as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """One dead letter whole: its reason, its headers, its bytes."""
-    from evergreen.cli.context import parts
-
-    here = parts()
-    letter = _letter(here, letter_id)
-    facts = {**_facts(letter, _redriven(here)), **_content(letter)}
+    found = _desk().one(letter_id)
+    facts = {**_facts(found), **_content(found.letter)}
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
@@ -63,79 +55,47 @@ def redrive(
     reason: Annotated[str | None, typer.Option(help="With --all: only this reason.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Repair a field of its JSON: data.rows=3 (the value is JSON, else a text).")] = None,
     value: Annotated[str | None, typer.Option(help="A whole new value instead of the original bytes.")] = None,
+    why: Annotated[str, typer.Option(help="Recorded with it.")] = "",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Send letters back to the topic they came from: byte for byte, or repaired."""
-    from evergreen.adapters.kafka import KafkaMessenger
-    from evergreen.cli.context import parts
-    from evergreen.core.errors import NotFound, PublishFailed
-    from evergreen.services import dead_letters
+    from evergreen.cli.context import whoever
+    from evergreen.core.errors import NotFound
 
-    here = parts()
-    letters = _chosen(here, letter_ids or [], every=every, reason=reason)
+    desk = _desk()
+    letters = _every(desk, reason) if every else desk.named(letter_ids or [])
     if not letters and not every:
         raise NotFound("name a dead letter (`evergreen dlq list`) or give --all")
     body, fields = None if value is None else value.encode(), dict(_change(one) for one in changes or [])
-    outgoing = [dead_letters.redrive(letter, changes=fields, value=body) for letter in letters]
-    faults = KafkaMessenger(here.settings.kafka).send(outgoing)
-    sent = [(letter, message) for letter, message, fault in zip(letters, outgoing, faults, strict=True) if fault is None]
-    with here.store.transaction() as tx:
-        for letter, message in sent:
-            tx.redriven.mark(letter.id, message.topic, changed=message.value != letter.value)
+    sent, fault = desk.send_back(letters, who=whoever(), reason=why, changes=fields, value=body)
     if as_json:
-        typer.echo(json.dumps([{"id": letter.id, "topic": message.topic, "changed": message.value != letter.value} for letter, message in sent]))
+        typer.echo(json.dumps([vars(one) for one in sent]))
     else:
-        for letter, message in sent:
-            typer.echo(f"{letter.id} is back on {message.topic}{', repaired' if message.value != letter.value else ''}")
-    if len(sent) < len(letters):
-        raise PublishFailed(f"{len(letters) - len(sent)} of {len(letters)} were not acknowledged: {next(fault.why for fault in faults if fault)}")
+        for one in sent:
+            typer.echo(f"{one.id} is back on {one.topic}{', repaired' if one.changed else ''}")
+    if fault is not None:
+        raise fault
 
 
-def _chosen(here: Parts, letter_ids: list[str], *, every: bool, reason: str | None) -> list[DeadLetter]:
-    if not every:
-        return [_letter(here, one) for one in dict.fromkeys(letter_ids)]
-    done = _redriven(here)
-    waiting = [one for one in _letters(here) if one.id not in done and reason in (None, one.facts.get("reason"))]
+def _desk() -> RedriveLetters:
+    from evergreen.cli.context import parts
+
+    return parts().people.redrive_letters
+
+
+def _every(desk: RedriveLetters, reason: str | None) -> list[DeadLetter]:
+    waiting = desk.waiting(sys.maxsize, reason)
     for one in waiting:
         if not one.source_topic:
             typer.echo(f"warning: {one.id} stays: it does not say which topic it came from", err=True)
     return [one for one in waiting if one.source_topic]
 
 
-def _letters(here: Parts) -> list[DeadLetter]:
-    from evergreen.adapters.kafka_reader import read_topics
-    from evergreen.contracts.topics import DEAD_LETTER
-    from evergreen.services.dead_letters import read_letter
-
-    messages = read_topics(here.settings.kafka.bootstrap_servers, [DEAD_LETTER], from_beginning=True, until_end=True)
-    letters: dict[str, DeadLetter] = {}
-    for message in sorted(messages, key=lambda one: (one.sent_at or one.received_at, one.partition, one.offset)):
-        letter = read_letter(message)
-        # Of a topic with two readers each writes the letter, but Airflow's does not know the headers.
-        letters[letter.id] = max(letter, letters.get(letter.id, letter), key=lambda one: len(one.original))
-    return list(letters.values())
-
-
-def _letter(here: Parts, letter_id: str) -> DeadLetter:
-    from evergreen.core.errors import NotFound
-
-    letters = _letters(here)
-    found = [one for one in letters if one.id == letter_id] or [one for one in letters if one.id.startswith(letter_id)]
-    if len(found) != 1:
-        raise NotFound(f"{'no' if not found else len(found)} dead letters named {letter_id}")
-    return found[0]
-
-
-def _redriven(here: Parts) -> Mapping[str, datetime]:
-    with here.store.transaction() as tx:
-        return tx.redriven.all()
-
-
-def _facts(letter: DeadLetter, done: Mapping[str, datetime]) -> dict[str, Any]:
-    at = done.get(letter.id)
+def _facts(found: Listed) -> dict[str, Any]:
+    letter, at = found.letter, found.redriven_at
     where = {"partition": letter.partition, "offset": letter.offset}
     facts = {name: value for name, value in letter.facts.items() if name != "dead_letter_id"}
-    return {"id": letter.id, **facts, "dead_letter": where, "size": len(letter.value or b""), "redriven_at": None if at is None else at.isoformat()}
+    return {"id": letter.id, **facts, "dead_letter": where, "size": found.size, "redriven_at": None if at is None else at.isoformat()}
 
 
 def _content(letter: DeadLetter) -> dict[str, Any]:

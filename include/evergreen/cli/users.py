@@ -1,4 +1,4 @@
-"""`evergreen users list|add|disable|enable`: people and applications that may ask serving for tokens. `forget`: somebody lists were made for."""
+"""`evergreen users list|add|password|disable|enable`: people and applications that may ask serving for tokens. `forget`: somebody lists were made for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from evergreen.core.access import Role
 app = typer.Typer(help="Accounts of serving.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
 Name = Annotated[str, typer.Argument(help="The account's name.")]
+Reason = Annotated[str, typer.Option(help="Recorded with it.")]
 
 
 @app.command("list")
@@ -34,29 +35,39 @@ def add(
     name: Name,
     role: Annotated[list[Role], typer.Option("--role", help="More than once for several.")],
     client: Annotated[bool, typer.Option("--client", help="An application (grant `client_credentials`) instead of a person.")] = False,
+    reason: Reason = "",
 ) -> None:
     """Add an account and print its secret, once: only its hash is kept."""
-    from evergreen.cli.context import parts
+    from evergreen.cli.context import parts, whoever
 
-    typer.echo(parts().access.manage.add(name, "client" if client else "person", role))
+    typer.echo(parts().access.manage.add(name, "client" if client else "person", role, who=whoever(), reason=reason))
 
 
 @app.command()
-def disable(name: Name) -> None:
+def password(name: Name, reason: Reason = "") -> None:
+    """Give an account a new secret and print it, once; tokens got with the old one count no more."""
+    from evergreen.cli.context import parts, whoever
+    from evergreen.core.clock import wall_now
+
+    typer.echo(parts().access.manage.change_secret(name, wall_now(), whoever(), reason))
+
+
+@app.command()
+def disable(name: Name, reason: Reason = "") -> None:
     """No new tokens, and those it has count no more."""
     from evergreen.cli.context import parts, whoever
     from evergreen.core.clock import wall_now
 
-    parts().access.manage.disable(name, wall_now(), whoever())
+    parts().access.manage.disable(name, wall_now(), whoever(), reason)
     typer.echo(f"disabled {name}; its tokens count no more")
 
 
 @app.command()
-def enable(name: Name) -> None:
+def enable(name: Name, reason: Reason = "") -> None:
     """Let a disabled account sign in again."""
-    from evergreen.cli.context import parts
+    from evergreen.cli.context import parts, whoever
 
-    parts().access.manage.enable(name)
+    parts().access.manage.enable(name, whoever(), reason)
     typer.echo(f"enabled {name}")
 
 

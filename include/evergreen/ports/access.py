@@ -49,9 +49,33 @@ class RevocationTable(Protocol):
     def prune(self, now: datetime) -> int: ...
 
 
+Change = Literal["added", "disabled", "enabled", "secret_changed", "token_revoked", "tokens_revoked"]
+
+
+@dataclass(frozen=True)
+class AccessChange:
+    """What was done to an account, or to a token (`subject` is its id then)."""
+
+    what: Change
+    subject: str
+    who: str
+    reason: str
+    at: datetime
+
+
+class AccessChanges(Protocol):
+    """Table `access_changes`: added to, never changed."""
+
+    def record(self, change: AccessChange) -> None: ...
+
+    def newest(self, limit: int) -> list[AccessChange]: ...
+
+
 class AccessTransaction(Protocol):
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def access_changes(self) -> AccessChanges: ...
     @property
     def revocations(self) -> RevocationTable: ...
 

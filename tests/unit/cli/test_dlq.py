@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from evergreen.adapters import kafka, kafka_reader
 from evergreen.cli import context, dlq
 from evergreen.ports.messaging import Headers, Outgoing, Received
 from evergreen.services.dead_letters import Poison
+from evergreen.services.redrive import RedriveLetters
 from tests.support.events import NOON
 
 
@@ -26,8 +26,8 @@ class Stack:
         self.messages: list[Received] = []
         self.sent: list[Outgoing] = []
         self.done: dict[str, datetime] = {}
-        self.settings = SimpleNamespace(kafka=SimpleNamespace(bootstrap_servers="-"))
-        self.store = self.redriven = self
+        self.redriven = self
+        self.people = SimpleNamespace(redrive_letters=RedriveLetters(self, lambda: iter(self.messages), self.send))
 
     def put(self, headers: Headers = (), *, offset: int | None = None, value: bytes = b"{") -> None:
         at = NOON + timedelta(seconds=len(self.messages))
@@ -45,8 +45,10 @@ class Stack:
     def all(self) -> dict[str, datetime]:
         return self.done
 
-    def mark(self, letter_id: str, _topic: str, *, changed: bool) -> None:
+    def mark(self, letter_id: str, _topic: str, *, changed: bool, who: str, reason: str) -> None:
         assert not changed
+        assert who.startswith("cli:")
+        assert reason == ""
         self.done[letter_id] = NOON
 
     def send(self, messages: Sequence[Outgoing]) -> list[None]:
@@ -58,8 +60,6 @@ class Stack:
 def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
     stack = Stack()
     monkeypatch.setattr(context, "parts", lambda: stack)
-    monkeypatch.setattr(kafka_reader, "read_topics", lambda *_, **__: iter(stack.messages))
-    monkeypatch.setattr(kafka, "KafkaMessenger", lambda _: stack)
     return stack
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evergreen.adapters.memory.tables import Tables
 from evergreen.core.access import Revocations
-from evergreen.ports.access import Account
+from evergreen.ports.access import AccessChange, Account
 
 
 class MemoryAccounts:
@@ -34,6 +34,17 @@ class MemoryAccounts:
             return False
         self._rows[subject] = replace(self._rows[subject], **fields)  # type: ignore[arg-type]
         return True
+
+
+class MemoryAccessChanges:
+    def __init__(self, tables: Tables) -> None:
+        self._rows = tables.access_changes
+
+    def record(self, change: AccessChange) -> None:
+        self._rows.append(change)
+
+    def newest(self, limit: int) -> list[AccessChange]:
+        return self._rows[::-1][:limit]
 
 
 class MemoryRevocations:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from evergreen.adapters.memory.access import MemoryAccounts, MemoryRevocations
+from evergreen.adapters.memory.access import MemoryAccessChanges, MemoryAccounts, MemoryRevocations
 from evergreen.adapters.memory.actions import MemoryActions, MemoryPlannedActions
 from evergreen.adapters.memory.approvals import MemoryApprovals
 from evergreen.adapters.memory.deployments import MemoryChampions, MemoryDeployments, MemoryProjectedAliases, MemoryVersions
@@ -50,6 +50,7 @@ class MemoryTransaction:
         self.experiments = MemoryExperiments(tables)
         self.archive = MemoryEventArchive(tables)
         self.accounts = MemoryAccounts(tables)
+        self.access_changes = MemoryAccessChanges(tables)
         self.revocations = MemoryRevocations(tables)
         self.versions = MemoryVersions(tables)
         self.champions = MemoryChampions(tables)

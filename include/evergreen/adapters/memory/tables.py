@@ -12,7 +12,7 @@ from evergreen.contracts.actions import PAUSABLE, Action, ActionStatus
 from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import ProjectedAliases
 from evergreen.core.experiment_verdict import Counts
-from evergreen.ports.access import Account
+from evergreen.ports.access import AccessChange, Account
 from evergreen.ports.approvals import ApprovalRow
 from evergreen.ports.champions import ChampionRow, DeploymentRow
 from evergreen.ports.experiments import ExperimentRow
@@ -98,6 +98,7 @@ class Tables:
     """Body, and whether it decides now."""
     shadow_decisions: dict[tuple[str, str, str, str], ShadowRow] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    access_changes: list[AccessChange] = field(default_factory=list)
     experiments: dict[str, ExperimentRow] = field(default_factory=dict)
     asked: dict[str, bool] = field(default_factory=dict)
     """Experiments whose versions are to be judged again, and it was said."""

@@ -7,7 +7,7 @@ from datetime import datetime
 import psycopg2.extensions
 
 from evergreen.core.access import Revocations, Role
-from evergreen.ports.access import Account
+from evergreen.ports.access import AccessChange, Account
 
 _ACCOUNT = "SELECT subject, kind, roles, secret_hash, disabled_at FROM accounts"
 _REVOKE = """
@@ -46,6 +46,21 @@ class PostgresAccounts:
         with self._connection.cursor() as cursor:
             cursor.execute(query, values)
             return cursor.rowcount == 1
+
+
+class PostgresAccessChanges:
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self._connection = connection
+
+    def record(self, change: AccessChange) -> None:
+        values = (change.what, change.subject, change.who, change.reason, change.at)
+        with self._connection.cursor() as cursor:
+            cursor.execute("INSERT INTO access_changes (what, subject, who, reason, at) VALUES (%s, %s, %s, %s, %s)", values)
+
+    def newest(self, limit: int) -> list[AccessChange]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT what, subject, who, reason, at FROM access_changes ORDER BY seq DESC LIMIT %s", (limit,))
+            return [AccessChange(*found) for found in cursor.fetchall()]
 
 
 class PostgresRevocations:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import psycopg2.extensions
 
-from evergreen.adapters.postgres.access import PostgresAccounts, PostgresRevocations
+from evergreen.adapters.postgres.access import PostgresAccessChanges, PostgresAccounts, PostgresRevocations
 from evergreen.adapters.postgres.approvals import PostgresApprovals
 from evergreen.adapters.postgres.event_archive import PostgresEventArchive
 from evergreen.adapters.postgres.explanations import PostgresExplanations
@@ -33,6 +33,10 @@ class ForPeople:
     @cached_property
     def accounts(self) -> PostgresAccounts:
         return PostgresAccounts(self.connection)
+
+    @cached_property
+    def access_changes(self) -> PostgresAccessChanges:
+        return PostgresAccessChanges(self.connection)
 
     @cached_property
     def revocations(self) -> PostgresRevocations:

@@ -12,12 +12,13 @@ class PostgresRedriven:
     def __init__(self, connection: psycopg2.extensions.connection) -> None:
         self._connection = connection
 
-    def mark(self, letter_id: str, topic: str, *, changed: bool) -> None:
+    def mark(self, letter_id: str, topic: str, *, changed: bool, who: str, reason: str) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(
-                """INSERT INTO redriven (letter_id, topic, changed) VALUES (%s, %s, %s)
-                   ON CONFLICT (letter_id) DO UPDATE SET times = redriven.times + 1, changed = excluded.changed, at = clock_timestamp()""",
-                (letter_id, topic, changed),
+                """INSERT INTO redriven (letter_id, topic, changed, who, reason) VALUES (%s, %s, %s, %s, %s)
+                   ON CONFLICT (letter_id) DO UPDATE SET times = redriven.times + 1, changed = excluded.changed, who = excluded.who,
+                       reason = excluded.reason, at = clock_timestamp()""",
+                (letter_id, topic, changed, who, reason),
             )
 
     def all(self) -> Mapping[str, datetime]:
