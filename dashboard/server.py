@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.chrome import LANGUAGE_COOKIE
 from dashboard.deployment import Deployment, deployment
+from dashboard.document import send_document
 from dashboard.reports import drift_report
 from dashboard.sign_in import Refused, signed_in
 from dashboard.words import LANGUAGES, chosen, words
@@ -26,8 +26,6 @@ SESSION_COOKIE = "evergreen_session"
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape(), auto_reload=False)
 _OPEN = ("/_stcore/", "/static/", "/component/", "/media/", "/sign-in", "/sign-out", "/favicon")
-_UNDER_A_PAGE = re.compile(r"/[a-z]+(/_stcore/(?:health|host-config))")
-"""A browser that comes by a page's own address looks for these under it first; a refusal would be an error in its console."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -56,10 +54,9 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if asked := _UNDER_A_PAGE.fullmatch(scope["path"]):
-            scope = {**scope, "path": asked[1], "raw_path": asked[1].encode()}
         path = scope["path"]
-        if not path.startswith(_OPEN) and "text/html" in Headers(scope=scope).get("accept", "") and _session_of(Request(scope)) is None:
+        document = scope["method"] == "GET" and not path.startswith(_OPEN) and "text/html" in Headers(scope=scope).get("accept", "")
+        if document and _session_of(Request(scope)) is None:
             back = path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
             await RedirectResponse(f"/sign-in?next={quote(back)}", 303)(scope, receive, send)
             return
@@ -69,7 +66,7 @@ class Door:
                 message["headers"] = [*message["headers"], *((name.lower().encode(), value.encode()) for name, value in _HEADERS.items())]
             await send(message)
 
-        await self._app(scope, receive, headed)
+        await (send_document(self._app, scope, receive, headed) if document else self._app(scope, receive, headed))
 
 
 def _session_of(request: Request) -> Any:

@@ -117,10 +117,14 @@ def test_the_sign_in_speaks_korean_and_remembers_it(visitor: httpx.Client) -> No
     assert visitor.get("/sign-in").headers["content-security-policy"].startswith("frame-ancestors 'self'")
 
 
-@pytest.mark.parametrize("asked", ["health", "host-config"])
-def test_what_a_browser_asks_under_a_pages_address_is_answered(visitor: httpx.Client, asked: str) -> None:
-    assert visitor.get(f"/system/_stcore/{asked}").status_code == 200
-    assert visitor.get(f"/system/other/_stcore/{asked}").status_code == 404
+def test_a_pages_document_tells_the_browser_where_the_server_is(visitor: httpx.Client) -> None:
+    """Else it looks under the page's own address first, and has an error in its console."""
+    signed_in(visitor)
+    for headers in (HTML, {**HTML, "accept-encoding": "gzip", "if-none-match": "*"}):
+        answer = visitor.get("/system", headers=headers)
+        assert answer.status_code == 200
+        assert "<head><script>window.__streamlit = {BACKEND_BASE_URL: location.origin}</script>" in answer.text
+        assert int(answer.headers["content-length"]) == len(answer.content)
 
 
 def test_every_theme_names_as_many_colours_as_charts_ask_for() -> None:
