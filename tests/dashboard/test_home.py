@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.support.dashboard_stub import Stub, shown
 from tests.support.overviews import HOSTILE, overview
 
 EN, KO = (words("en"), Formats("en")), (words("ko"), Formats("ko"))
-EMPTY = {
+EMPTY: dict[str, Any] = {
     "events": {"per_minute": [0] * 30, "newest": []},
     "decision": None,
     "actions": {"pending": 0, "running": 0, "asking": 0, "first": []},
