@@ -62,9 +62,9 @@ class Visitor:
 
     def settled(self) -> None:
         """The script has run and everything it drew is there."""
-        expect(self.page.locator("h1").first).to_be_visible()
+        expect(self.page.locator("h1").first).to_be_visible(timeout=SECONDS * 1000)
         self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-        expect(self.page.locator('[data-testid="stSkeleton"]')).to_have_count(0)
+        expect(self.page.locator('[data-testid="stSkeleton"]')).to_have_count(0, timeout=SECONDS * 1000)
 
     def text(self, text: str) -> Locator:
         return self.page.get_by_text(text, exact=False).first
