@@ -132,7 +132,7 @@ def set_aside(t: Words, batches: Sequence[Row]) -> go.Figure:
             customdata=[(escape(one["batch_id"]), one["quarantined"], one["rows"]) for one in rows],
             hovertemplate="%{customdata[0]}<br>%{y:.1%} (%{customdata[1]:,} / %{customdata[2]:,})<extra>%{fullData.name}</extra>",
         )
-    return _laid_out(figure, t("drift.quality.chart"), t("drift.axis.last_day"), t("drift.axis.set_aside"), y={"tickformat": ".0%", "rangemode": "tozero"})
+    return _laid_out(figure, t("drift.quality.chart"), t("drift.axis.last_day"), t("drift.axis.set_aside"), y={"tickformat": ".1%", "rangemode": "tozero"})
 
 
 def _laid_out(figure: go.Figure, title: str, x: str, y_title: str, *, y: Mapping[str, Any] | None = None, height: int = 340) -> go.Figure:

@@ -26,7 +26,8 @@ def quality(view: View) -> None:
     found = view.api.get("/quality", dataset=chosen or None, limit=200)
     _totals(view, [one for one in found["datasets"] if not chosen or one["dataset"] == chosen])
     batches = found["batches"]
-    st.plotly_chart(charts.set_aside(t, batches), config={"displayModeBar": False}, alt=t("drift.quality.chart_alt", n=len(batches)), key="quality_chart")
+    if any(one["quarantined"] for one in batches):
+        st.plotly_chart(charts.set_aside(t, batches), config={"displayModeBar": False}, alt=t("drift.quality.chart_alt", n=len(batches)), key="quality_chart")
     _issues(view, batches)
 
 
