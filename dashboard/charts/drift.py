@@ -14,7 +14,7 @@ DRIFTED, CALM, QUIET = "#d5473f", "#2f9e6b", "#8b9a92"
 REFERENCE, CURRENT = "#7c8f86", "#d9822b"
 """Readable on light and on dark paper."""
 MEDIUM_SCORE = 0.3
-_MARGIN = {"l": 10, "r": 10, "t": 76, "b": 10}
+_MARGIN = {"l": 10, "r": 10, "t": 48, "b": 10}
 _LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0}
 Row = Mapping[str, Any]
 
@@ -136,7 +136,8 @@ def set_aside(t: Words, batches: Sequence[Row]) -> go.Figure:
 
 
 def _laid_out(figure: go.Figure, title: str, x: str, y_title: str, *, y: Mapping[str, Any] | None = None, height: int = 340) -> go.Figure:
-    figure.update_layout(title={"text": title, "y": 0.98, "yanchor": "top"}, height=height, margin=_MARGIN, legend=_LEGEND)
+    margin = {**_MARGIN, "t": 76 if len(figure.data) > 1 else 48}  # room for a legend
+    figure.update_layout(title={"text": title, "y": 0.98, "yanchor": "top"}, height=height, margin=margin, legend=_LEGEND)
     figure.update_xaxes(title=x, automargin=True)
     figure.update_yaxes(title=y_title, automargin=True, **(y or {}))
     return figure

@@ -12,7 +12,7 @@ from dashboard.parts.drift_evidence import evidence
 from dashboard.parts.quality import quality
 from dashboard.view import View, empty, live
 
-EVERY_SECONDS = 5.0
+EVERY_SECONDS = 15.0
 
 
 def page(view: View) -> None:

@@ -46,7 +46,7 @@ class Stub:
 def shown(page: Page, stub: Stub, *, language: str = "en", role: Role = Role.OPERATOR) -> AppTest:
     """The page as that person sees it. Fails on an exception of the page's own."""
 
-    def script(page, view, guarded) -> None:  # type: ignore[no-untyped-def] # run as a file of its own
+    def script(page, view, guarded) -> None:  # its text alone is run: names of types are not known there
         guarded(page, view)
 
     ran = AppTest.from_function(script, args=(page, stub.view(language, role), guarded), default_timeout=20).run()

@@ -29,7 +29,7 @@ HEAT = {
     ],
     "left_off": 3,
 }
-BARS = [{"low": None, "high": 0.5}, {"low": 0.5, "high": 3.0}, {"low": 7.0, "high": 7.0}, {"low": 12345.0, "high": None}]
+BARS: list[dict[str, Any]] = [{"low": None, "high": 0.5}, {"low": 0.5, "high": 3.0}, {"low": 7.0, "high": 7.0}, {"low": 12345.0, "high": None}]
 
 
 def feature(name: str, **changes: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,7 +32,7 @@ def drifted(lived: Lived, subject: str) -> None:
     [(version,)] = lived.ask("SELECT version FROM champions WHERE model = 'video_performance'")
     feature = {"name": "age_hours", "effect": 0.3, "q_value": 1e-9, "direction": HOSTILE, "kind": "distribution"}
     try:
-        told = {"model_version": f"video_performance@{version}", "affected_features": [feature]}
+        told: dict[str, Any] = {"model_version": f"video_performance@{version}", "affected_features": [feature]}
         publisher.publish(event("data_drift_detected", at=PlatformClock(store).now(), subject=subject, **told))
     finally:
         publisher.close()
