@@ -79,6 +79,12 @@ class DashboardSettings(BaseModel):
     port: int = 8501
     serving_url: str = ""
     """Default: this home's serving."""
+    public_url: str = ""
+    """Where people's browsers find it. Default: its host and port."""
+
+    @property
+    def url(self) -> str:
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
 
 class RecommenderSettings(BaseModel):

@@ -38,6 +38,12 @@ def _airflow_home() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def airflow_home() -> tuple[Path, dict[str, str]]:
+    """For a process of one's own: where it is, and what must be in its environment."""
+    return _HOME, dict(_VARIABLES)
+
+
+@pytest.fixture(scope="session")
 def described() -> dict[str, Any]:
     """The DAG folder as the dag-processor sees it, read by a fresh process."""
     environment = child_environment(_HOME) | _VARIABLES

@@ -59,7 +59,7 @@ def test_a_form_starts_a_dag_too(recorded: Recorded) -> None:
     assert "manual, caused by dag_test: tidy up" in note
 
 
-def test_every_task_links_to_the_cause_and_to_mlflow(recorded: Recorded) -> None:
+def test_every_task_links_to_the_cause_to_mlflow_and_to_the_report(recorded: Recorded) -> None:
     bench, actions = recorded
     program = """if True:
         import json
@@ -78,6 +78,7 @@ def test_every_task_links_to_the_cause_and_to_mlflow(recorded: Recorded) -> None
     done = subprocess.run([sys.executable, "-c", program], env=bench.environment(), cwd=bench.airflow_home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     links = json.loads(done.stdout.splitlines()[-1])
-    assert links["retrain"]["Cause"] == f"{bench.settings.serving.url}/actions/{actions[ActionKind.RETRAIN].id}/explain"
+    assert links["retrain"]["Cause"] == f"{bench.settings.dashboard.url}/decisions?action={actions[ActionKind.RETRAIN].id}"
     assert links["retrain"]["MLflow"] == f"{bench.settings.mlflow.tracking_uri}/#/models/{MODEL}/versions/2"
-    assert links["ingest"]["MLflow"] == ""
+    assert links["retrain"]["Report"] == f"{bench.settings.dashboard.url}/models?model={MODEL}&version=2"
+    assert (links["ingest"]["MLflow"], links["ingest"]["Report"]) == ("", "")

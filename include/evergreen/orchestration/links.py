@@ -1,8 +1,10 @@
-"""Links on every task of the eight DAGs: to what caused the run, and to what it made in MLflow. Resolved by the API server when asked."""
+"""Links on every task of the eight DAGs: to what caused the run, to what it made in MLflow and to the report of what it found. Resolved by the
+API server when asked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from evergreen.orchestration.records import Returned
 
-_DAGS = frozenset(kind.value for kind in DAG_KINDS)
+DAGS = frozenset(kind.value for kind in DAG_KINDS)
 
 
 class CauseLink(BaseOperatorLink):
@@ -25,8 +27,8 @@ class CauseLink(BaseOperatorLink):
     name = "Cause"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        claim = _returned(ti_key).get(CLAIM_TASK)
-        return f"{parts().settings.serving.url}/actions/{claim['action_id']}/explain" if claim else ""
+        claim = returned_of(ti_key.dag_id, ti_key.run_id).get(CLAIM_TASK)
+        return cause_url(claim["action_id"]) if claim else ""
 
 
 class MlflowLink(BaseOperatorLink):
@@ -35,8 +37,30 @@ class MlflowLink(BaseOperatorLink):
     name = "MLflow"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        named = version_of(_returned(ti_key))
+        named = version_of(returned_of(ti_key.dag_id, ti_key.run_id))
         return parts().registry.version_url(*named) if named else ""
+
+
+class ReportLink(BaseOperatorLink):
+    """From the run to the report of the drift it found, or of the version it made or judged."""
+
+    name = "Report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        return report_url(returned_of(ti_key.dag_id, ti_key.run_id))
+
+
+def cause_url(action_id: str) -> str:
+    return f"{parts().settings.dashboard.url}/decisions?action={quote(action_id)}"
+
+
+def report_url(returned: Returned) -> str:
+    dashboard = parts().settings.dashboard.url
+    reports = [report for result in returned.values() for report in result.get("reports", ())]
+    for report in sorted(reports, key=lambda one: -len(one["affected"])):
+        return f"{dashboard}/drift?report={quote(report['report_id'])}"
+    named = version_of(returned)
+    return f"{dashboard}/models?model={quote(named[0])}&version={named[1]}" if named else ""
 
 
 def version_of(returned: Returned) -> tuple[str, int] | None:
@@ -49,12 +73,13 @@ def version_of(returned: Returned) -> tuple[str, int] | None:
     return None
 
 
-def _returned(ti_key: TaskInstanceKey) -> Returned:
-    if ti_key.dag_id not in _DAGS:
+def returned_of(dag_id: str, run_id: str) -> Returned:
+    """What the tasks of one of our runs returned; of any other run nothing."""
+    if dag_id not in DAGS:
         return {}
     from airflow.utils.session import create_session
 
     from evergreen.orchestration.records import returned
 
     with create_session(scoped=False) as session:
-        return returned(session, ti_key.dag_id, ti_key.run_id)
+        return returned(session, dag_id, run_id)
