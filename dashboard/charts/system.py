@@ -36,7 +36,7 @@ def load_over_time(points: Sequence[Mapping[str, Any]], t: Words, zone: tzinfo) 
         height=HEIGHT,
         margin={"l": 8, "r": 8, "t": 48, "b": 8},
         hovermode="x unified",
-        legend={"orientation": "h", "y": -0.18, "x": 0},
+        legend={"orientation": "h", "y": -0.25, "x": 0},
         bargap=0.15,
         xaxis={"title": None},
         yaxis={"title": t("system.chart.milliseconds"), "rangemode": "tozero", "automargin": True},

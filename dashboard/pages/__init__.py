@@ -34,4 +34,5 @@ PAGES = (
     PageSpec("drift", ":material/monitoring:"),
     PageSpec("recommendations", ":material/recommend:"),
     PageSpec("system", ":material/monitor_heart:"),
+    PageSpec("admin", ":material/admin_panel_settings:", Need.ACT),
 )

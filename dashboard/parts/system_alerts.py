@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.api_client import ApiError
+from dashboard.parts.acting import acted, reason_of
 from dashboard.view import View, empty, live, trouble
 from dashboard.words import named
 from evergreen.core.access import Need
@@ -70,7 +71,13 @@ def _silence(view: View, one: Mapping[str, Any]) -> None:
             )
         )
         if view.may(Need.ACT) and st.button(t("system.silences.end"), key=f"end-{one['id']}", icon=":material/notifications_active:"):
-            _done(view, lambda: view.api.post(f"/silences/{one['id']}/end"), "system.silences.ended")
+            try:
+                view.api.post(f"/silences/{one['id']}/end")
+            except ApiError as error:
+                trouble(view, error)
+            else:
+                st.toast(t("system.silences.ended"), icon=":material/check:")
+                st.rerun()
 
 
 def _new_silence(view: View) -> None:
@@ -82,20 +89,8 @@ def _new_silence(view: View) -> None:
         event_type = second.text_input(t("system.silences.type"), max_chars=128, placeholder="data_drift_detected")
         up_to = third.selectbox(t("system.silences.up_to"), SEVERITIES, index=2, format_func=lambda word: named(t, "system.severity", word))
         minutes = first.selectbox(t("system.silences.lasts"), MINUTES, index=1, format_func=lambda count: t(f"system.silences.minutes.m{count}"))
-        reason = st.text_input(t("system.reason"), max_chars=500, help=t("system.silences.reason_help"))
+        reason = reason_of(view, "silence_reason", "system.silences.reason_help")
         if st.form_submit_button(t("system.silences.begin"), icon=":material/notifications_paused:"):
-            if not reason.strip():
-                st.warning(t("system.reason_missing"))
-                return
             asked = {"minutes": minutes, "reason": reason, "up_to": up_to, "model": model.strip() or None, "event_type": event_type.strip() or None}
-            _done(view, lambda: view.api.post("/silences", asked), "system.silences.begun")
-
-
-def _done(view: View, act: Any, said: str) -> None:
-    try:
-        act()
-    except ApiError as error:
-        trouble(view, error)
-        return
-    st.toast(view.t(said), icon=":material/check:")
-    st.rerun()
+            if acted(view, reason, lambda: view.api.post("/silences", asked), "system.silences.begun") is not None:
+                st.rerun()

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.escaped import plain
 from dashboard.view import View, empty
 
 
@@ -36,10 +37,10 @@ def _health(view: View, found: Sequence[Mapping[str, Any]]) -> None:
             colour: Any = "red" if failing else "orange" if part["faults"] else "green"
             icon = ":material/error:" if failing else ":material/warning:" if part["faults"] else ":material/check_circle:"
             say = view.t("system.parts.down" if failing else "system.parts.up", faults=view.fmt.number(part["faults"]), at=view.fmt.instant(part["told_at"]))
-            st.badge(part["name"], icon=icon, color=colour, help=say)
+            st.badge(plain(part["name"]), icon=icon, color=colour, help=say)
     down = [part["name"] for part in found if not part["up"]]
     if down:
-        st.error(view.t("system.parts.some_down", names=", ".join(down)), icon=":material/error:")
+        st.error(view.t("system.parts.some_down", names=plain(", ".join(down))), icon=":material/error:")
 
 
 def _hops(view: View, hops: Sequence[Mapping[str, Any]]) -> None:
