@@ -3,13 +3,16 @@
 #   worker    intake, indexer, recommender, monitor, MLflow's server, the command line, the one-shot services
 #   serving   worker + FastAPI
 #   airflow   worker + Airflow and its Kafka provider
+#   dashboard what its pages import and nothing else: no driver of a database or a broker, no model library
 # Sources are installed in place (/opt/evergreen), since code finds dags/ and policies/ beside itself.
 
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11-slim-bookworm AS tools
 ENV UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/venv
 RUN pip install --no-cache-dir --disable-pip-version-check "uv>=0.8" && uv venv /opt/venv
 WORKDIR /opt/evergreen
 COPY pyproject.toml requirements.txt README.md LICENSE ./
+
+FROM tools AS build
 # Packages first: this layer stays while only sources change.
 RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml -c requirements.txt
 COPY include include
@@ -22,6 +25,14 @@ RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml --e
 
 FROM build AS build-airflow
 RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml --extra airflow -c requirements.txt
+
+FROM tools AS build-dashboard
+# The extra `dashboard` of pyproject.toml, and of what every part needs the three packages that the pages' side of it imports.
+RUN --mount=type=cache,target=/var/cache/uv \
+    uv pip install streamlit plotly babel httpx jinja2 python-multipart "uvicorn[standard]" pydantic pydantic-settings structlog -c requirements.txt
+COPY include include
+COPY dashboard dashboard
+RUN --mount=type=cache,target=/var/cache/uv uv pip install --no-deps -e .
 
 FROM python:3.11-slim-bookworm AS runtime
 # libgomp1: scikit-learn's and treelite's threads.
@@ -48,6 +59,11 @@ FROM runtime AS serving
 COPY --from=build-serving /opt/venv /opt/venv
 COPY --from=build-serving /opt/evergreen /opt/evergreen
 CMD ["python", "-m", "serving"]
+
+FROM runtime AS dashboard
+COPY --from=build-dashboard /opt/venv /opt/venv
+COPY --from=build-dashboard /opt/evergreen /opt/evergreen
+CMD ["python", "-m", "dashboard"]
 
 FROM runtime AS airflow
 COPY --from=build-airflow /opt/venv /opt/venv

@@ -1,4 +1,4 @@
-"""Health checks of docker-compose.yml: `ready.py mlflow|serving|airflow-…` ends with 0 when the part does its work now.
+"""Health checks of docker-compose.yml: `ready.py mlflow|serving|dashboard|airflow-…` ends with 0 when the part does its work now.
 The same probes the local stack's `status` asks."""
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ def is_ready(part: str) -> bool:
         return mlflow_answers(settings.mlflow.tracking_uri)
     if part == "serving":
         return http_answers(f"http://127.0.0.1:{settings.serving.port}/readyz")
+    if part == "dashboard":
+        return http_answers(f"http://127.0.0.1:{settings.dashboard.port}/_stcore/health")
     return airflow_beats(settings.airflow.url, AIRFLOW[part], since=0)
 
 

@@ -100,7 +100,7 @@ def test_the_schema_refuses_a_misspelt_key(document: dict[str, Any]) -> None:
 
 
 def test_every_part_of_the_local_stack_is_a_service(services: dict[str, Any], local: StackContext) -> None:
-    own = [part.name for part in (*workers.worker_parts(local), *workers.serving_parts(local))]
+    own = [part.name for part in (*workers.worker_parts(local), *workers.serving_parts(local), *workers.dashboard_parts(local))]
     parts = {"kafka", "postgres", "redis", "mlflow", *airflow.COMPONENTS, *own}
     assert parts <= set(services)
 
@@ -230,7 +230,7 @@ def test_ports_are_the_local_ones_and_on_loopback(services: dict[str, Any]) -> N
     published = {name: port for name, service in services.items() for port in service.get("ports", [])}
     assert all(port.startswith("127.0.0.1:") for port in published.values())
     assert {name: int(port.split(":")[1]) for name, port in published.items()} == {
-        name: BASE[name] for name in ("kafka", "postgres", "redis", "mlflow", "airflow-api", "serving")
+        name: BASE[name] for name in ("kafka", "postgres", "redis", "mlflow", "airflow-api", "serving", "dashboard")
     }
 
 
@@ -245,6 +245,17 @@ def test_what_must_be_done_once_is_done_before_what_needs_it(services: dict[str,
             assert needed in services, f"{name} needs {needed}"
             expected = "service_completed_successfully" if needed in ONE_SHOT else "service_healthy"
             assert how["condition"] == expected, f"{name} -> {needed}"
+
+
+def test_the_dashboard_holds_no_secret_keeps_nothing_and_reaches_serving_alone(services: dict[str, Any], secrets: dict[str, str]) -> None:
+    dashboard = services["dashboard"]
+    told = json.dumps(dashboard)
+    assert not [name for name, secret in secrets.items() if secret in told]
+    assert (dashboard["volumes"], dashboard["read_only"], dashboard["networks"]) == ([], True, ["people"])
+    beside = {name for name, service in services.items() if "people" in service.get("networks", [])}
+    assert beside == {"dashboard", "serving"}
+    assert "default" in services["serving"]["networks"]
+    assert dashboard["environment"]["EVERGREEN_DASHBOARD__SERVING_URL"] == "http://serving:8000"
 
 
 def test_every_lasting_part_has_a_health_check(services: dict[str, Any]) -> None:

@@ -86,9 +86,14 @@ def test_without_a_broker_the_one_shot_fails_and_names_it(tmp_path: Path) -> Non
     assert "127.0.0.1:9" in done.stderr
 
 
-@pytest.mark.parametrize("part", ["mlflow", "serving", "airflow-api", "airflow-scheduler"])
+@pytest.mark.parametrize("part", ["mlflow", "serving", "dashboard", "airflow-api", "airflow-scheduler"])
 def test_a_part_that_is_not_there_is_not_ready(part: str, tmp_path: Path) -> None:
-    nowhere = {"EVERGREEN_SERVING__PORT": "9", "EVERGREEN_AIRFLOW__URL": "http://127.0.0.1:9", "EVERGREEN_MLFLOW__TRACKING_URI": "http://127.0.0.1:9"}
+    nowhere = {
+        "EVERGREEN_SERVING__PORT": "9",
+        "EVERGREEN_DASHBOARD__PORT": "9",
+        "EVERGREEN_AIRFLOW__URL": "http://127.0.0.1:9",
+        "EVERGREEN_MLFLOW__TRACKING_URI": "http://127.0.0.1:9",
+    }
     assert run([sys.executable, str(COMPOSE / "ready.py"), part], nowhere, tmp_path).returncode == 1
 
 
@@ -96,5 +101,5 @@ def test_every_airflow_process_has_a_probe() -> None:
     services = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())["services"]
     asked = [service["healthcheck"]["test"][-1] for service in services.values() if "ready.py" in str(service.get("healthcheck", {}).get("test"))]
     text = (COMPOSE / "ready.py").read_text()
-    assert len(asked) == len(set(asked)) == 6
+    assert len(asked) == len(set(asked)) == 7
     assert all(f'"{part}"' in text for part in asked)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from importlib.util import find_spec
 from typing import Any
 
@@ -33,7 +36,7 @@ def words_of(service: dict[str, Any]) -> list[str]:
 def test_our_images_are_stages_of_the_dockerfile(services: dict[str, Any], dockerfile: str) -> None:
     stages = set(re.findall(r"^FROM runtime AS (\S+)$", dockerfile, re.MULTILINE))
     ours = [service for service in services.values() if "build" in service]
-    assert {service["build"]["target"] for service in ours} == stages == {"worker", "serving", "airflow"}
+    assert {service["build"]["target"] for service in ours} == stages == {"worker", "serving", "airflow", "dashboard"}
     assert {(service["build"]["target"], service["image"].split(":")[0]) for service in ours} == {(stage, f"evergreen/{stage}") for stage in stages}
 
 
@@ -55,8 +58,32 @@ def test_what_the_containers_start_exists(services: dict[str, Any], dockerfile: 
             assert word in dockerfile, f"{word} is not in the image"
         started += [words[place + 1] for place, word in enumerate(words) if word == "-m"]
     workers = {f"evergreen.workers.{name}" for name in ("intake", "indexer", "recommender", "monitor")}
-    assert workers | {"serving", "airflow", "uvicorn"} == set(started)
+    assert workers | {"serving", "airflow", "dashboard", "uvicorn"} == set(started)
     assert all(find_spec(module) for module in started)
+
+
+def test_the_dashboards_image_has_its_extra_and_no_driver_of_a_database_or_a_broker(dockerfile: str) -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=! ]", line)[0] for line in project["optional-dependencies"]["dashboard"]}
+    [installed] = re.findall(r"uv pip install (streamlit .+) -c requirements.txt$", dockerfile, re.MULTILINE)
+    assert set(shlex.split(installed)) - names == {"pydantic", "pydantic-settings", "structlog"}
+    assert names <= set(shlex.split(installed))
+
+
+def test_the_dashboard_imports_nothing_that_its_image_lacks() -> None:
+    """Its pages, and its health check, without the packages the other parts have."""
+    lacking = ("mlflow", "sklearn", "confluent_kafka", "psycopg2", "asyncpg", "redis", "deltalake", "fastapi", "alembic", "uuid6", "jwt", "cloudevents")
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({lacking!r}))
+import dashboard.__main__
+from dashboard.pages import PAGES
+assert all(callable(spec.load()) for spec in PAGES)
+sys.path.insert(0, "deploy/compose")
+import ready
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_the_build_context_holds_only_what_the_dockerfile_copies(dockerfile: str) -> None:
