@@ -23,8 +23,10 @@ from serving.routes.experiments import experiment_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.interactions import interaction_routes
 from serving.routes.jobs import job_routes
+from serving.routes.models import model_routes
 from serving.routes.open_inference import inference_routes
 from serving.routes.overview import overview_routes
+from serving.routes.policy import policy_routes
 from serving.routes.predict import predict_routes
 from serving.routes.probes import probe_routes
 from serving.routes.profiles import profile_routes
@@ -59,11 +61,12 @@ def create_api(serving: Serving, cold: Cold) -> Api:
     shelf = cold.catalogue
     catalogue = (search_routes(shelf.search), video_routes(shelf.video, shelf.spread), bloom_routes(shelf.seen), catalogue_routes(shelf))
     records = (feedback_routes(serving, cold), records_routes(cold), overview_routes(cold.overview), drift_routes(cold.drift))
+    judged = (model_routes(cold.models), policy_routes(cold.policy))
     lists, metrics = cold.list_answers, serving.metrics
     people = (interaction_routes(cold.interactions), recommendation_routes(lists), push_routes(cold.pushes, lists, metrics), profile_routes(cold.profiles))
     others = (cache_routes(cold), candidate_routes(cold), experiment_routes(cold), probe_routes(serving), auth_routes(serving, cold))
     operating = (system_routes(cold), admin_routes(cold))
-    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *operating, *people, *others):
+    for router in (*hot, batch_routes(serving), *catalogue, job_routes(serving, cold), *records, *judged, *operating, *people, *others):
         api.include_router(router)
     api.router.routes.append(socket_route(cold.pushes, lists, metrics))
     serving.when_draining(cold.pushes.drain)

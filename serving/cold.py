@@ -71,7 +71,10 @@ from serving.experiment_desk import ExperimentDesk
 from serving.exposures import ExposureLog
 from serving.job_starter import JobStarter
 from serving.list_answers import ListAnswers
+from serving.model_desk import ModelDesk
+from serving.own_store import OwnStore
 from serving.own_tastes import OwnTastes
+from serving.policy_desk import PolicyDesk
 from serving.push import PushHub
 from serving.system_desk import SystemDesk, build_system_desk
 
@@ -122,6 +125,8 @@ class Cold:
     experiments: ExperimentsDesk
     system: SystemDesk
     admin: AdminDesk
+    models: ModelDesk
+    policy: PolicyDesk
 
     async def mint(self, subject: str, roles: Collection[Role]) -> str:
         return (await asyncio.to_thread(self.tokens.mint, subject, roles, self.token_seconds / 60)).token
@@ -157,6 +162,8 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         experiments=ExperimentDesk(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
         system=_system(settings, joined),
         admin=build_admin_desk(settings, clock),
+        models=ModelDesk(OwnStore(settings.postgres.dsn.get_secret_value()), clock, parts.registry, parts.specs, settings.serving.min_confirmations),
+        policy=PolicyDesk(OwnStore(settings.postgres.dsn.get_secret_value()), settings.policy.path),
     )
 
 

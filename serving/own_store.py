@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,3 +21,13 @@ def with_store(dsn: str, work: Callable[[PostgresStore], T]) -> T:
         return work(store)
     finally:
         store.close()
+
+
+class OwnStore:
+    """The same off the event loop."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    async def use(self, work: Callable[[PostgresStore], T]) -> T:
+        return await asyncio.to_thread(with_store, self._dsn, work)

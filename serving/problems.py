@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from evergreen.core.errors import (
+    DeploymentRefused,
     EvergreenError,
     Gone,
     InvalidEvent,
@@ -55,6 +56,7 @@ UNKNOWN_VIDEO = Kind("unknown-video", "Nothing is known of this video", 404)
 METHOD = Kind("method-not-allowed", "This path has no such method", 405)
 TOO_LARGE = Kind("body-too-large", "The body is larger than 1 MiB", 413)
 UPLOAD_TOO_LARGE = Kind("upload-too-large", "More than a job may have", 413)
+CHANGE_REFUSED = Kind("change-refused", "This change may not be made now", 409)
 NOT_READY = Kind("job-not-finished", "The job has no result", 409)
 GONE = Kind("result-gone", "The result was removed", 410)
 UNSUPPORTED = Kind("unsupported-media-type", "A body of this type is not read", 415)
@@ -80,6 +82,7 @@ _OF_ERROR: tuple[tuple[type[EvergreenError], Kind], ...] = (
     (NoChampion, NO_CHAMPION),
     (Unavailable, UNAVAILABLE),
     (KeyReused, KEY_REUSED),
+    (DeploymentRefused, CHANGE_REFUSED),
     (TooLarge, UPLOAD_TOO_LARGE),
     (NotReady, NOT_READY),
     (Gone, GONE),

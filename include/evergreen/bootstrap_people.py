@@ -11,6 +11,7 @@ from evergreen.services.ask_approval import AskApproval
 
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
+    from evergreen.services.change_by_hand import ChangeByHand
     from evergreen.services.dead_letters import DeadLetter
     from evergreen.services.explain_one import Explain
     from evergreen.services.preview_change import PreviewChange
@@ -36,7 +37,13 @@ class PeopleParts:
 
         parts = self._parts
         rollback = Rollback(parts.store, parts.registry, parts.deploy, parts.spec)
-        return PreviewChange(parts.store, parts.clock, rollback, min_confirmations=self._settings.serving.min_confirmations)
+        return PreviewChange(parts.store, parts.clock, rollback.planned, min_confirmations=self._settings.serving.min_confirmations)
+
+    @cached_property
+    def change_by_hand(self) -> ChangeByHand:
+        from evergreen.services.change_by_hand import ChangeByHand
+
+        return ChangeByHand(self._parts.store, self._parts.clock, self._parts.specs, self.preview_change)
 
     @cached_property
     def explain(self) -> Explain:

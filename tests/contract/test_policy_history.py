@@ -13,14 +13,16 @@ import pytest
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.adapters.policy_file import parse_policy
 from evergreen.contracts.actions import ActionKind
+from evergreen.core.errors import InvalidRequest
 from evergreen.core.rules import Policy
+from evergreen.core.thresholds import moved, thresholds_of
 from evergreen.environment import CHECKOUT
 from evergreen.services.backtest import Backtest
 from evergreen.services.explain import Verify
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.replay_decisions import ReplayDecisions
 from evergreen.services.shadow_policy import ShadowPolicy
-from tests.support.events import MODEL, event
+from tests.support.events import MODEL, NOON, event
 from tests.support.intake_bench import CATALOGUE, POLICY, Bench
 
 TEXT = (CHECKOUT / "policies" / "default.yaml").read_text(encoding="utf-8")
@@ -172,6 +174,27 @@ def test_a_candidate_without_limits_is_seen_to_do_more(bench: Bench) -> None:
 
     assert found.actions["retrain"][0] <= 6 < found.actions["retrain"][1]
     assert found.stopped["blast_radius"][0] > 0
+
+
+def test_two_policies_side_by_side_differ_by_what_was_moved_alone(bench: Bench) -> None:
+    a_day(bench)
+    deaf = moved(POLICY, [replace(one, above=9.0) for one in thresholds_of(POLICY) if one.field == "drift_score"], {})
+
+    recorded, found = Backtest(bench.store, CATALOGUE).beside(POLICY, deaf, NOON - timedelta(days=30), 1000)
+
+    assert recorded.differing > 0  # nobody carried the recorded actions out; the model of the work does
+    assert [was for was, _ in found.actions.values()] == [would for _, would in recorded.actions.values()]
+    assert found.differing > 0
+    assert found.examples[0]["type"] == "data_drift_detected"
+    _, same = Backtest(bench.store, CATALOGUE).beside(POLICY, POLICY, NOON - timedelta(days=30), 1000)
+    assert same.differing == 0
+
+
+def test_side_by_side_looks_at_so_many_decisions_and_no_more(bench: Bench) -> None:
+    a_day(bench, 6)
+
+    with pytest.raises(InvalidRequest, match="look at fewer days"):
+        Backtest(bench.store, CATALOGUE).beside(POLICY, POLICY, NOON - timedelta(days=30), 3)
 
 
 # Shadow

@@ -30,7 +30,7 @@ def bench(postgres_settings: Settings, tmp_path: Path) -> Iterator[Bench]:
 
 def preview(bench: Bench, kind: ActionKind, target: str = NAME, **params: Any) -> dict[str, Any]:
     rollback = Rollback(bench.store, bench.registry, bench.deploy(), lambda _: tiny_spec())
-    return PreviewChange(bench.store, bench.clock, rollback, min_confirmations=1).run(kind, NAME, target, params)
+    return PreviewChange(bench.store, bench.clock, rollback.planned, min_confirmations=1).run(kind, NAME, target, params)
 
 
 def written(bench: Bench) -> tuple[int, ...]:

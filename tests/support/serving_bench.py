@@ -25,6 +25,7 @@ from evergreen.adapters.memory.catalogue import MemorySearchCache, MemorySeenDay
 from evergreen.adapters.memory.jobs import MemoryJobs
 from evergreen.adapters.memory.lists import MemoryLists
 from evergreen.adapters.memory.pushes import MemoryPushes
+from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, MemoryFleet, MemoryGenerations, MemoryKeys, MemoryPublisher, MemorySeenIndex
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.adapters.overview_rows import PostgresOverview
@@ -83,7 +84,10 @@ from serving.dependencies import Serving
 from serving.exposures import ExposureLog
 from serving.list_answers import ListAnswers
 from serving.metrics import Metrics
+from serving.model_desk import ModelDesk
 from serving.model_slot import ModelSlots
+from serving.own_store import OwnStore
+from serving.policy_desk import PolicyDesk
 from serving.prediction_log import KafkaPredictionLog
 from serving.push import PushHub
 from tests.support.door import Door
@@ -169,6 +173,17 @@ class Tried:
         return self._service.newest(limit, model)
 
 
+class InMemory(OwnStore):
+    """In place of a connection of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.store = MemoryStore()
+
+    async def use(self, work: Any) -> Any:
+        return work(self.store)
+
+
 class NoRecords:
     """The loop's records are read from real tables in the connected tests."""
 
@@ -227,6 +242,7 @@ class Bench:
         self.metrics, self.slots, self.clock = Metrics(), ModelSlots(), PlatformTime()
         self.submitted, self.tried, self.system = Submitted(self.clock), Tried(self.clock), WatchedSystem(self.clock)
         self.admin = WorkedDesk(self.door.manage, self.clock)
+        self.own = InMemory()
         self.pushes = MemoryPushes()
         still_counts = self.door.access.gate.authenticator.check_still
         self.hub = PushHub(self.pushes, self.pushes, per_worker=20, per_user=3, still_counts=still_counts, heartbeat_seconds=HEARTBEAT_SECONDS)
@@ -271,6 +287,8 @@ class Bench:
                 experiments=self.tried,
                 system=self.system,
                 admin=self.admin,
+                models=ModelDesk(self.own, self.clock, MemoryRegistry(self.folder), {SPEC.name: SPEC}, 1),
+                policy=PolicyDesk(self.own, self.settings.policy.path),
                 catalogue=self.catalogue(),
             ),
             access=self.door.access,

@@ -25,7 +25,7 @@ from evergreen.contracts.api_records import (
 )
 from evergreen.core.champion import LIVE_SECONDS
 from evergreen.core.errors import NotFound
-from evergreen.core.explanation import About, Found, event_record, explain, read_body
+from evergreen.core.explanation import About, Found, event_record, explain, read_body, short_answers
 from evergreen.core.fate import summary_of
 
 _CHAMPIONS = """
@@ -121,7 +121,8 @@ class LoopRecords:
 
 
 def _decision(row: Mapping[str, Any]) -> DecisionSummary:
-    return DecisionSummary(**{name: row[name] for name in DecisionSummary.model_fields})
+    plain = {name: row[name] for name in DecisionSummary.model_fields if name != "answers"}
+    return DecisionSummary(**plain, answers=short_answers(row))
 
 
 def _state(model: str, champion: Mapping[str, Any] | None, workers: Mapping[str, Mapping[str, Any]]) -> ModelState:

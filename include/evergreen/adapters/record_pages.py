@@ -59,12 +59,13 @@ EVENTS = Listing(
     filters={"type": "e.type = {}", "subject": "e.subject = {}", "source": "e.source = {}"},
 )
 DECISIONS = Listing(
-    select="SELECT model, seq, event_type, event_id, decided_at, severity, rule, outcome, policy_hash, recorded_at FROM decisions",
+    select="SELECT model, seq, event_type, event_id, decided_at, severity, rule, outcome, policy_hash, recorded_at, body FROM decisions",
     key=(("recorded_at", read_instant), ("model", str), ("seq", read_whole)),
     time="decided_at",
     # The body is canonical JSON; as text it can be looked into even where somebody broke it.
     filters={
         **{"model": "model = {}", "event_type": "event_type = {}", "outcome": "outcome = {}", "severity": "severity = {}"},
+        "skip_ignored": "NOT ({}::boolean AND outcome = 'ignored')",
         "action": "position('\"action\":\"' || {}::text || '\"' in body) > 0",
     },
 )

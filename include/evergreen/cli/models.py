@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from evergreen.contracts.actions import ActionKind
 
 if TYPE_CHECKING:
     from evergreen.bootstrap import Parts
+    from evergreen.services.change_by_hand import Change
     from evergreen.services.show_models import ShowModels
 
 app = typer.Typer(no_args_is_help=True, help="Versions, champions and their history; train, promote and roll back by hand.")
@@ -79,14 +80,16 @@ def report(
 @app.command()
 def train(model: Model = None, timeout: Timeout = 900.0, no_wait: NoWait = False, as_json: Json = False) -> None:
     """Train a candidate on what is known now; the gates judge it next, and an approved one is promoted."""
-    from evergreen.cli.context import parts
+    from evergreen.cli.context import parts, whoever
+    from evergreen.contracts.envelope import new_id
 
     made = parts()
     model = model or _first(made)
     made.spec(model)
     with made.store.transaction() as tx:
         reason = "manual" if tx.champions.get(model) else "bootstrap"
-    _ask(made, ActionKind.RETRAIN, model, model, reason, {}, timeout, no_wait, as_json)
+    action = made.carry_out.request(ActionKind.RETRAIN, model=model, target=model, reason=reason, who=whoever(), key=new_id())
+    follow(made, action, timeout, no_wait, as_json)
 
 
 @app.command()
@@ -101,18 +104,13 @@ def promote(
 ) -> None:
     """Make an approved version the champion."""
     from evergreen.cli.context import parts
+    from evergreen.services.change_by_hand import Change
     from evergreen.services.version_names import parse_version
 
     if force and not reason and not dry_run:
         raise typer.BadParameter("--force needs --reason: it is recorded with the deployment")
-    made = parts()
-    model, _ = parse_version(version)
-    made.spec(model)
-    params: dict[str, Any] = {"forced": force} if reason is None else {"forced": force, "reason": reason}
-    if dry_run:
-        _preview(made, ActionKind.PROMOTE, model, version, params, as_json)
-        return
-    _ask(made, ActionKind.PROMOTE, model, version, "manual", params, timeout, no_wait, as_json)
+    change = Change(ActionKind.PROMOTE, parse_version(version)[0], version, force, reason)
+    _change(parts(), change, dry_run, timeout, no_wait, as_json)
 
 
 @app.command()
@@ -128,32 +126,25 @@ def rollback(
 ) -> None:
     """Go back; the version that serves now is quarantined."""
     from evergreen.cli.context import parts
+    from evergreen.services.change_by_hand import Change
 
     if force and not (to and (reason or dry_run)):
         raise typer.BadParameter("--force needs --to and --reason: both are recorded with the deployment")
     made = parts()
-    model = model or _first(made)
-    made.spec(model)
-    params: dict[str, Any] = {"from_version": None, "to_version": to, "forced": force} | ({"reason": reason} if reason else {})
-    if dry_run:
-        _preview(made, ActionKind.ROLLBACK, model, model, params, as_json)
-        return
-    _ask(made, ActionKind.ROLLBACK, model, model, "manual", params, timeout, no_wait, as_json)
+    _change(made, Change(ActionKind.ROLLBACK, model or _first(made), to, force, reason), dry_run, timeout, no_wait, as_json)
 
 
-def _ask(made: Parts, kind: ActionKind, model: str, target: str, reason: str, params: dict[str, Any], timeout: float, no_wait: bool, as_json: bool) -> None:
-    """Record the action and watch the DAG carry it out."""
+def _change(made: Parts, change: Change, dry_run: bool, timeout: float, no_wait: bool, as_json: bool) -> None:
+    """Record the action and watch the DAG carry it out; or show what it would do."""
     from evergreen.cli.context import whoever
+    from evergreen.cli.tables import preview_text
     from evergreen.contracts.envelope import new_id
 
-    action = made.carry_out.request(kind, model=model, target=target, reason=reason, who=whoever(), key=new_id(), params=params)
-    follow(made, action, timeout, no_wait, as_json)
-
-
-def _preview(made: Parts, kind: ActionKind, model: str, target: str, params: dict[str, Any], as_json: bool) -> None:
-    from evergreen.cli.tables import preview_text
-
-    found = made.people.preview_change.run(kind, model, target, params)
+    if not dry_run:
+        action = made.people.change_by_hand.ask(change, who=whoever(), key=new_id())
+        follow(made, action, timeout, no_wait, as_json)
+        return
+    found = made.people.change_by_hand.preview(change)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

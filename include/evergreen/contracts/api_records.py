@@ -35,6 +35,7 @@ class DecisionFilter(Page):
     event_type: Word | None = None
     outcome: Word | None = Field(default=None, description="Of the first answer: accepted, absorbed, suppressed, stale, ignored …")
     severity: SeverityWord | None = None
+    skip_ignored: bool | None = Field(default=None, description="True: without those on which nothing was to be done")
     action: ActionKind | None = Field(default=None, description="Decisions that answered with this action, whatever became of it")
 
 
@@ -60,6 +61,13 @@ class EventPage(Body):
     next_cursor: str | None
 
 
+class AnswerShort(Body):
+    action: str
+    target: str
+    outcome: str
+    stopped_by: str | None = Field(description="The guard that stopped it or put it off")
+
+
 class DecisionSummary(Body):
     model: str
     seq: int
@@ -70,6 +78,7 @@ class DecisionSummary(Body):
     rule: str
     outcome: str
     policy_hash: str
+    answers: list[AnswerShort] = Field(description="What was answered, in order; why, says the decision whole")
 
 
 class DecisionPage(Body):

@@ -81,7 +81,7 @@ def promotion_refused(candidate: VersionFacts, champion: int | None, *, forced: 
     if forced:
         return ""
     if candidate.status != "approved":
-        return f"version {candidate.version} is {candidate.status}, not approved by the gates (force it with --force --reason)"
+        return f"version {candidate.version} is {candidate.status}, not approved by the gates (it may be forced, with a reason)"
     if candidate.judged_against != champion:
         before = "no champion" if candidate.judged_against is None else f"version {candidate.judged_against}"
         now = "there is none" if champion is None else f"version {champion} serves"
@@ -103,7 +103,7 @@ def rollback_refused(target: VersionFacts | None, serving: int, *, forced: bool)
     if target.version == serving:
         return "it serves already"
     if not target.stable and not forced:
-        return "it never earned stable (go back to it all the same with --force --reason)"
+        return "it never earned stable (going back to it may be forced, with a reason)"
     return ""
 
 

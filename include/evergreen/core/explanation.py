@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from evergreen.contracts.actions import DAG_KINDS, ActionKind
-from evergreen.contracts.api_records import ActionFate, AnswerSaid, DriftedColumn, EventRecord, Explanation
+from evergreen.contracts.api_records import ActionFate, AnswerSaid, AnswerShort, DriftedColumn, EventRecord, Explanation
 from evergreen.contracts.envelope import derived_id
 from evergreen.core.fate import Related, fate_of
 
@@ -99,6 +99,12 @@ def read_body(row: Row) -> dict[str, Any]:
     except ValueError:
         body = None
     return body if isinstance(body, dict) else {}
+
+
+def short_answers(row: Row) -> list[AnswerShort]:
+    """Of a decision, for a list of them."""
+    said = answers_of(row)
+    return [AnswerShort(action=one.action, target=one.target, outcome=one.outcome, stopped_by=one.stopped_by) for one in said]
 
 
 def answers_of(row: Row) -> list[AnswerSaid]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any
 from uuid import UUID
 
@@ -115,14 +116,32 @@ class Backtest:
         self._catalogue = catalogue
 
     def run(self, candidate: Policy, since: datetime | None = None, until: datetime | None = None, told: Callable[[int], None] = lambda _: None) -> Comparison:
-        """Of [since, until) by platform time, everything recorded by default."""
+        """Against what was recorded in [since, until) by platform time, everything by default."""
+        recorded, (tally,), events, cost = self._decided([candidate], since, until, told)
+        return told_by(recorded, tally, events=events, cost=cost)
+
+    def beside(self, running: Policy, candidate: Policy, since: datetime, most: int) -> tuple[Comparison, Comparison]:
+        """(recorded against `running`, `running` against `candidate`): both decide in the same model of the work, so what the second says is the
+        candidate's alone. Raises InvalidRequest when there are more than `most` decisions since then."""
+
+        def bounded(done: int) -> None:
+            if done > most:
+                raise InvalidRequest(f"more than {most} decisions in this time: look at fewer days")
+
+        recorded, (was, would), events, cost = self._decided([running, candidate], since, None, bounded)
+        return told_by(recorded, was, events=events, cost=cost), told_by(was, would, events=events, cost=cost)
+
+    def _decided(
+        self, policies: Sequence[Policy], since: datetime | None, until: datetime | None, told: Callable[[int], None]
+    ) -> tuple[Tally, list[Tally], int, float | None]:
+        """What was recorded and what each policy would have done, the number of decisions, and what a training cost on average."""
+        recorded, tallies, costs = Tally(), [Tally() for _ in policies], list[float]()
+        done = 0
         with self._store.transaction() as tx:
-            world = _World(candidate, self._catalogue, tx.history.typical_durations())
-            recorded, tally, costs = Tally(), Tally(), list[float]()
-            done = 0
+            typical = tx.history.typical_durations()
+            worlds = [_World(policy, self._catalogue, typical) for policy in policies]
             for row, said in tx.decisions.recorded(since, until):
-                event = _event(row, said)
-                done += 1
+                event, done = _event(row, said), done + 1
                 if done % TELL_EVERY == 0:
                     told(done)
                 body: dict[str, Any] = json.loads(row.body)
@@ -131,9 +150,11 @@ class Backtest:
                     costs.append(ModelTrainingCompleted.model_validate(event.data).cost_seconds)
                 if _is_release(event):
                     continue  # of an action of the recorded policy; the candidate's come due by themselves
-                for about, decision in world.decide(event, _asked_model(row, body), restored(body["state"], event.type), row.decided_at):
-                    tally.add(about, json.loads(decision.body()))
-        return told_by(recorded, tally, events=done, cost=sum(costs) / len(costs) if costs else None)
+                for world, tally in zip(worlds, tallies, strict=True):
+                    for about, decision in world.decide(event, _asked_model(row, body), restored(body["state"], event.type), row.decided_at):
+                        tally.add(about, json.loads(decision.body()))
+        told(done)
+        return recorded, tallies, done, fmean(costs) if costs else None
 
 
 def _event(row: DecisionRow, said: Mapping[str, Any]) -> Event:

@@ -26,6 +26,7 @@ _ANSWERED = _MADE | {Outcome.ABSORBED.value}
 @dataclass(frozen=True)
 class Acted:
     at: datetime
+    event_type: str
     severity: str
     answers: tuple[tuple[str, str, str, str], ...]
     """(action, target, outcome, when)."""
@@ -54,7 +55,7 @@ class Tally:
         answers = gist_of(body["answers"], at)
         release = event.type == "timer_due" and event.data.get("action_id") is not None
         if not release:
-            self.acted[event.source, event.id, body["model"]] = Acted(at, body["severity"]["final"], answers)
+            self.acted[event.source, event.id, body["model"]] = Acted(at, event.type, body["severity"]["final"], answers)
         for one in body["answers"]:
             self._count(event, one, at, release=release)
 
@@ -138,7 +139,7 @@ def _beside(left: Counter[str], right: Counter[str]) -> dict[str, tuple[int, int
 
 def _named(key: tuple[str, str, str], acted: Acted) -> dict[str, str]:
     source, event_id, model = key
-    return {"event": event_id, "source": source, "model": model, "severity": acted.severity, "at": acted.at.isoformat()}
+    return {"event": event_id, "source": source, "type": acted.event_type, "model": model, "severity": acted.severity, "at": acted.at.isoformat()}
 
 
 def _example(key: tuple[str, str, str], recorded: Tally, candidate: Tally) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class ChampionProjection:
         moved: dict[int, str] = {}
         with self._store.transaction() as tx:
             tx.projected_aliases.hold(model)
-            wanted, ours = _wanted(tx, model), tx.projected_aliases.get(model)
+            wanted, ours = aliases_of(tx, model), tx.projected_aliases.get(model)
             present = self._registry.aliases(model)
             changes = alias_changes(present, wanted)
             if changes:
@@ -119,7 +119,8 @@ def _ours(aliases: Mapping[str, int]) -> ProjectedAliases:
     return ProjectedAliases({alias: aliases[alias] for alias in ALIASES if alias in aliases})
 
 
-def _wanted(tx: DeployTransaction, model: str) -> dict[str, int]:
+def aliases_of(tx: DeployTransaction, model: str) -> dict[str, int]:
+    """Alias -> version, as the tables say it."""
     champion = tx.champions.get(model)
     versions = tx.versions.of_model(model)
     serving = 0 if champion is None else champion.version

@@ -4,7 +4,7 @@ It shows this moment: the run that carries the action out looks again under the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,6 @@ from evergreen.core.errors import DeploymentRefused
 from evergreen.ports.model_store import DeployStore, DeployTransaction
 from evergreen.services.deployment_plan import NothingToDo, Plan
 from evergreen.services.promote import planned_promotion
-from evergreen.services.rollback import Rollback
 from evergreen.services.version_names import parse_version, version_name
 
 _NOBODY = UUID(int=0)
@@ -30,12 +29,12 @@ class Check:
 
 
 class PreviewChange:
-    """`rollback` is asked for the target it would choose: it loads candidates until one holds."""
+    """`planned_rollback` says which target would be chosen; raises DeploymentRefused."""
 
-    def __init__(self, store: DeployStore, clock: Clock, rollback: Rollback, *, min_confirmations: int) -> None:
+    def __init__(self, store: DeployStore, clock: Clock, planned_rollback: Callable[[Action], Plan | NothingToDo], *, min_confirmations: int) -> None:
         self._store = store
         self._clock = clock
-        self._rollback = rollback
+        self._planned_rollback = planned_rollback
         self._at_least = min_confirmations
 
     def run(self, kind: ActionKind, model: str, target: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +54,7 @@ class PreviewChange:
             "epoch": None if champion is None else champion.epoch,
             "target": version_name(model, version),
             "outcome": _outcome(plan, checks),
-            "reason": next((check.detail for check in checks if not check.passed), plan.reason if plan else ""),
+            "reason": _reason(plan, checks),
             "checks": [vars(check) for check in checks],
             "gates": [dict(gate) for gate in ((row.scorecard or {}) if row else {}).get("gates", [])],
         }
@@ -63,7 +62,7 @@ class PreviewChange:
     def _plan(self, action: Action) -> tuple[Plan | NothingToDo | None, str]:
         try:
             if action.kind is ActionKind.ROLLBACK:
-                return self._rollback.planned(action), ""
+                return self._planned_rollback(action), ""
             with self._store.transaction() as tx:
                 return planned_promotion(tx, tx.champions.get(action.model), action), ""
         except DeploymentRefused as error:
@@ -82,7 +81,15 @@ class PreviewChange:
         ]
 
 
+def _reason(plan: Plan | NothingToDo | None, checks: list[Check]) -> str:
+    if isinstance(plan, NothingToDo):
+        return plan.reason
+    return next((check.detail for check in checks if not check.passed), plan.reason if plan else "")
+
+
 def _outcome(plan: Plan | NothingToDo | None, checks: list[Check]) -> str:
+    if isinstance(plan, NothingToDo):
+        return "nothing_to_do"
     if not all(check.passed for check in checks):
         return "refused" if not checks[0].passed else "would_wait"
-    return "would_change" if isinstance(plan, Plan) else "nothing_to_do"
+    return "would_change"

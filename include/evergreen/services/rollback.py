@@ -30,7 +30,7 @@ class Rollback:
     def run(self, claimed: ClaimedAction) -> Mapping[str, Any]:
         action = claimed.action
         refused = self._not_loadable(action)
-        result = self._deploy.run(claimed, lambda tx, champion: _plan(tx, champion, action, refused))
+        result = self._deploy.run(claimed, lambda tx, champion: planned_rollback(tx, champion, action, refused))
         if result.get("previous_version"):
             show_quarantine(self._registry, *parse_version(str(result["previous_version"])), str(result["reason"]))
         return result
@@ -39,7 +39,7 @@ class Rollback:
         """What would be done now; nothing is. Raises as `run` does."""
         refused = self._not_loadable(action)
         with self._store.transaction() as tx:
-            return _plan(tx, tx.champions.get(action.model), action, refused)
+            return planned_rollback(tx, tx.champions.get(action.model), action, refused)
 
     def _not_loadable(self, action: Action) -> Mapping[int, str]:
         """Versions that would be tried before the first one that loads, with the reason; found out before the champion's row is locked."""
@@ -68,7 +68,8 @@ def _targets(tx: DeployTransaction, champion: ChampionRow, action: Action) -> Se
     return stable if asked is None else sorted(stable, key=lambda version: version != _number(asked))
 
 
-def _plan(tx: DeployTransaction, champion: ChampionRow | None, action: Action, not_loadable: Mapping[int, str]) -> Plan | NothingToDo:
+def planned_rollback(tx: DeployTransaction, champion: ChampionRow | None, action: Action, not_loadable: Mapping[int, str]) -> Plan | NothingToDo:
+    """Raises DeploymentRefused. `not_loadable`: versions that are passed over, with the reason."""
     if champion is None:
         raise DeploymentRefused(f"{action.model} has no champion to roll back from")
     bad = action.params.get("from_version")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isclose, sqrt
+from statistics import fmean, stdev
 from typing import Any
 
 from evergreen.contracts.actions import ActionKind
@@ -13,6 +15,7 @@ from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.storage import ActionRow
 from evergreen.ports.versions import VersionRow
+from evergreen.services.champion_projection import aliases_of
 from evergreen.services.estimate_performance import told_estimate
 from evergreen.services.version_names import parse_version, version_name
 
@@ -27,6 +30,15 @@ class ShowModels:
         """Each model with its champion, the versions to come, and its versions, newest first."""
         return [self._model(model) for model in self._specs]
 
+    def versions(self, model: str, limit: int, before: int | None = None) -> tuple[list[dict[str, Any]], int | None]:
+        """Newest first, those with a lower number than `before`; and where the next page begins."""
+        self._known(model)
+        with self._store.transaction() as tx:
+            champion, aliases = tx.champions.get(model), aliases_of(tx, model)
+            rows = [row for row in tx.versions.of_model(model) if before is None or row.version < before]
+        page = rows[:limit]
+        return [self._summary(row, champion, aliases) for row in page], page[-1].version if len(rows) > limit else None
+
     def history(self, model: str) -> list[dict[str, Any]]:
         """Every deployment, newest first: which version served from when to when, and why."""
         self._known(model)
@@ -38,7 +50,7 @@ class ShowModels:
         model, number = parse_version(version) if "@" in version else (version, 0)
         self._known(model)
         with self._store.transaction() as tx:
-            champion = tx.champions.get(model)
+            champion, aliases = tx.champions.get(model), aliases_of(tx, model)
             versions = tx.versions.of_model(model)
             wanted = number or (champion.version if champion else versions[0].version if versions else 0)
             row = next((row for row in versions if row.version == wanted), None)
@@ -48,7 +60,7 @@ class ShowModels:
             last = tx.performance.last(model, wanted, since=row.as_of)
             estimated = tx.performance.last_estimate(model, wanted)
         return {
-            **_version(row, champion, self._specs[model].metric),
+            **self._summary(row, champion, aliases),
             "scorecard": row.scorecard,
             "deployments": [_deployment(deployment) for deployment in served],
             "estimate": None if estimated is None or (last is not None and last.time > estimated.time) else told_estimate(estimated),
@@ -65,8 +77,19 @@ class ShowModels:
                 "coverage": last.coverage,
                 "against": last.detail.get("against", ""),
             },
-            "url": self._registry.version_url(model, wanted),
-            "run_url": self._registry.run_url(model, row.run_id),
+        }
+
+    def _summary(self, row: VersionRow, champion: ChampionRow | None, aliases: Mapping[str, int]) -> dict[str, Any]:
+        spec = self._specs[row.model]
+        return {
+            **_version(row, champion, spec.metric),
+            "number": row.version,
+            "aliases": [alias for alias, version in aliases.items() if version == row.version],
+            "direction": spec.direction,
+            "held_out_interval": _held_out_interval(row, spec.metric),
+            "judged": _judged(row.scorecard),
+            "url": self._registry.version_url(row.model, row.version),
+            "run_url": self._registry.run_url(row.model, row.run_id),
         }
 
     def _model(self, model: str) -> dict[str, Any]:
@@ -109,6 +132,32 @@ def _version(row: VersionRow, champion: ChampionRow | None, metric: str) -> dict
         "metrics": dict(row.metrics),
         "cost_seconds": row.cost_seconds,
         "failed_gates": [gate["name"] for gate in (row.scorecard or {}).get("gates", []) if not gate["passed"]],
+    }
+
+
+def _held_out_interval(row: VersionRow, metric: str) -> list[float] | None:
+    """95 % of the metric's mean, from the version's own errors on the rows that judged it; None where those are not what the metric is the mean of."""
+    errors, held_out = (row.scorecard or {}).get("baseline_errors") or [], row.metrics.get(metric)
+    if held_out is None or len(errors) < 2 or not isclose(fmean(errors), held_out, rel_tol=1e-3):
+        return None
+    half = 1.96 * stdev(errors) / sqrt(len(errors))
+    return [held_out - half, held_out + half]
+
+
+def _judged(card: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The verdict in short: against whom, on how many rows, and by how much it differs."""
+    if card is None:
+        return None
+    gates = card.get("gates", [])
+    numbers: Mapping[str, float] = next((gate["numbers"] for gate in gates if gate["name"] == "improvement"), {})
+    return {
+        "approved": bool(card["approved"]),
+        "against": card["reference"],
+        "rows": card["n"],
+        "passed": sum(bool(gate["passed"]) for gate in gates),
+        "gates": len(gates),
+        "relative": numbers.get("relative"),
+        "relative_interval": [numbers["relative_low"], numbers["relative_high"]] if "relative_low" in numbers else None,
     }
 
 

@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 def main() -> int:
+    import pyarrow as pa
+
     parser = argparse.ArgumentParser(description="Works on one prediction job.")
     parser.add_argument("--name", required=True)
     parser.add_argument("--parent", type=int, required=True)
@@ -39,6 +41,7 @@ def main() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     give_way(settings.jobs.memory_mb)
+    pa.set_cpu_count(max(os.cpu_count() or 1, 1))
     parts = Parts(settings)
     try:
         job = parts.jobs.run_job(stop).run(given.name)
@@ -59,12 +62,10 @@ def end_with_parent(parent: int) -> None:
 
 
 def give_way(memory_mb: int) -> None:
-    import pyarrow as pa
-
+    """To everything else on the machine, and end where the memory does."""
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * 2**20, memory_mb * 2**20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    pa.set_cpu_count(max(os.cpu_count() or 1, 1))
 
 
 if __name__ == "__main__":
