@@ -32,6 +32,8 @@ PAGES = (
     PageSpec("performance", ":material/insights:"),
     PageSpec("search", ":material/search:"),
     PageSpec("drift", ":material/monitoring:"),
+    PageSpec("models", ":material/deployed_code:"),
+    PageSpec("decisions", ":material/account_tree:"),
     PageSpec("recommendations", ":material/recommend:"),
     PageSpec("system", ":material/monitor_heart:"),
     PageSpec("admin", ":material/admin_panel_settings:", Need.ACT),

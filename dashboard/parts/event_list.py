@@ -1,0 +1,49 @@
+"""Every event, decided on or not, the newest first."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from dashboard.escaped import plain
+from dashboard.parts.decision_list import chosen, explain_button, paged, turn, within
+from dashboard.view import View, empty
+from dashboard.words import named
+from evergreen.contracts.topics import PAYLOADS
+
+SHOWN = 160
+
+
+def event_list(view: View) -> None:
+    t = view.t
+    columns = st.columns(3)
+    with columns[0]:
+        event_type = chosen(t("decisions.filter.type"), sorted(PAYLOADS), partial(named, t, "names.event"), "events_type")
+    with columns[1]:
+        subject = st.text_input(t("decisions.filter.subject"), key="events_subject", max_chars=256, help=t("decisions.filter.subject_help")) or None
+    with columns[2]:
+        day = st.date_input(t("decisions.filter.day"), value=None, key="events_day")
+    found, place = paged(view, "/events", {"type": event_type, "subject": subject, **within(view, day)})
+    if not found["events"]:
+        empty(t("decisions.no_events"), t("decisions.none_hint"))
+    for position, one in enumerate(found["events"]):
+        _row(view, one, f"event_{position}")
+    turn(view, place, found["next_cursor"])
+
+
+def _row(view: View, one: dict[str, Any], key: str) -> None:
+    with st.container(border=True):
+        what, button = st.columns([6, 1], vertical_alignment="center")
+        what.markdown(f"**{named(view.t, 'names.event', one['type'])}** · {plain(one['subject'])}")
+        what.caption(f"{plain(view.fmt.instant(one['time']))} · {plain(one['source'])}  \n{plain(gist(one['data']))}")
+        explain_button(view, button, "event", one["id"], key)
+
+
+def gist(data: dict[str, Any]) -> str:
+    """The payload in a line."""
+    said = {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in data.items() if value is not None}
+    text = ", ".join(f"{name} {value}" for name, value in said.items())
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
