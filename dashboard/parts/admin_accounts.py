@@ -83,7 +83,9 @@ def _add(view: View) -> None:
     kind = st.segmented_control(t("admin.accounts.kind"), tuple(ROLES), default="person", format_func=lambda one: t(f"admin.kind.{one}"), key="new_kind")
     with st.form("account_add", enter_to_submit=False):
         name = st.text_input(t("admin.accounts.new_name"), max_chars=256)
-        roles = st.multiselect(t("admin.accounts.roles"), ROLES[kind or "person"], format_func=lambda one: t(f"admin.role.{one}"))
+        roles = st.multiselect(
+            t("admin.accounts.roles"), ROLES[kind or "person"], format_func=lambda one: t(f"admin.role.{one}"), placeholder=t("admin.accounts.choose")
+        )
         reason = reason_of(view, "why-add")
         if st.form_submit_button(t("admin.accounts.add_it"), icon=":material/person_add:"):
             if not name.strip() or not roles:

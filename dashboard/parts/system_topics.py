@@ -26,6 +26,8 @@ def topics(view: View) -> None:
     number = {"messages": st.column_config.NumberColumn(t("system.topics.messages"), format="localized")}
     number["per_minute"] = st.column_config.NumberColumn(t("system.topics.per_minute"), format="%.1f")
     words = {name: st.column_config.Column(t(f"system.topics.{name}")) for name in ("topic", "partitions", "ends", "last", "lag")}
+    words["partitions"] = st.column_config.Column(t("system.topics.partitions"), width=80)
+    words["lag"] = st.column_config.Column(t("system.topics.lag"), width=220)
     behind = sum(count for topic in found["topics"] for count in topic["lag"].values())
     st.caption(t("system.topics.says", count=fmt.number(len(rows)), at=fmt.instant(found["at"]), behind=fmt.number(behind)))
     st.dataframe(rows, hide_index=True, column_config={**words, **number}, height=min(38 + 35 * len(rows), 840), alt=t("system.tab.topics"))

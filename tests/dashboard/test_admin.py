@@ -89,7 +89,7 @@ def test_nothing_is_done_without_a_reason(label: str) -> None:
 def test_the_switch_is_turned_with_a_reason() -> None:
     told = stub()
     seen = shown(page, told)
-    seen.text_input(key="pause_reason").input("the source is wrong")
+    seen.text_input(key="pause_reason_False").input("the source is wrong")
     press(seen, "Pause the policy")
     assert posted(told) == [("/policy/pause", {"paused": True, "reason": "the source is wrong"})]
 

@@ -15,6 +15,7 @@ from evergreen.local_stack.context import running_context
 from evergreen.local_stack.home import Home
 from evergreen.local_stack.part import Part, StackContext
 from evergreen.local_stack.supervision import ProcessState, Supervisor
+from evergreen.services.manage_access import FIRST
 
 STARTING_SECONDS = 60
 """A part that runs but is not ready is starting for this long, and unhealthy afterwards."""
@@ -79,7 +80,9 @@ def stack_status(home: Path) -> StackStatus:
     urls = {name: status.url for name, status in services.items() if status.url and status.url.startswith("http")}
     database_answers = services.get("postgres", ServiceStatus("stopped")).state in {"healthy", "external"}
     models, clock = _records(context) if database_answers else ({}, None)
-    known = {"airflow-api": ("airflow", context.credentials.airflow_users), "serving": ("serving", context.credentials.serving_accounts)}
+    accounts = context.credentials.serving_accounts
+    people = {name: secret for name, secret in accounts.items() if FIRST[name][0] == "person"}
+    known = {"dashboard": ("dashboard", people), "airflow-api": ("airflow", context.credentials.airflow_users), "serving": ("serving", accounts)}
     logins = {place: users for part, (place, users) in known.items() if part in services}
     return StackStatus(str(context.home.path), services, models, clock, urls, logins)
 
