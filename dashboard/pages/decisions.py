@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard.parts.backtest import backtest
-from dashboard.parts.decision_list import decision_list
+from dashboard.parts.decision_list import ASKED, decision_list
 from dashboard.parts.event_list import event_list
 from dashboard.parts.explanation import story
 from dashboard.parts.policy_matrix import policy_matrix
@@ -19,7 +19,7 @@ SECTIONS = {"decisions": decision_list, "events": event_list, "policy": policy_m
 def page(view: View) -> None:
     t = view.t
     st.title(t("decisions.title"))
-    asked_for(view)
+    _tell(view)
     asked = st.query_params.get("view", "")
     section = st.segmented_control(
         t("decisions.section"),
@@ -34,11 +34,18 @@ def page(view: View) -> None:
     SECTIONS[section](view)
 
 
-def asked_for(view: View) -> None:
-    """`?action=ID` and `?event=ID` tell the story at once: other pages, alerts and Airflow's UI link here."""
+def _tell(view: View) -> None:
+    """The story somebody asked for: by a button, or by the address (`?action=ID`, `?event=ID`), to which other pages and Airflow's UI link."""
+    asked = st.session_state.pop(ASKED, None) or _linked()
+    if asked is not None:
+        st.dialog(view.t("decisions.explain"), width="large")(partial(guarded, partial(story, *asked), view))()
+
+
+def _linked() -> tuple[str, str] | None:
+    """Once: closed, it stays closed."""
     for about in ("action", "event"):
         name = st.query_params.get(about)
-        if name and st.session_state.get("decisions_told") != name:
-            st.session_state["decisions_told"] = name
-            st.dialog(view.t("decisions.explain"), width="large")(partial(guarded, partial(story, about, name), view))()
-            return
+        if name and st.session_state.get("decisions_linked") != name:
+            st.session_state["decisions_linked"] = name
+            return about, name
+    return None

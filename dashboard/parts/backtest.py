@@ -121,7 +121,7 @@ def _example(view: View, one: dict[str, Any], key: str) -> None:
         for policy in ("running", "moved"):
             what.markdown(f"{t(f'decisions.backtest.{policy}')}: {' '.join(_answer(view, said) for said in one[policy])}")
         what.caption(plain(view.fmt.instant(one["at"])))
-        explain_button(view, button, "event", one["event"], key)
+        explain_button(view, button, one["event"], key)
 
 
 def _answer(view: View, said: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,27 +10,24 @@ from typing import Any
 import streamlit as st
 
 from dashboard.escaped import plain
-from dashboard.parts.explanation import story
-from dashboard.view import View, empty, guarded
+from dashboard.view import View, empty, guarded, live
 from dashboard.words import named
 from evergreen.contracts.topics import PAYLOADS
 from evergreen.core.decision import Outcome
 from evergreen.core.severity import Severity
 
 ROWS = 12
+SECONDS = 3.0
+ASKED = "decisions_asked"
+"""Of the session: whose story is to be told."""
+Row = Callable[[View, dict[str, Any], int], None]
 COLOURS = {"accepted": "green", "absorbed": "blue", "deferred": "orange", "suppressed": "red", "stale": "violet", "paused": "violet", "ignored": "gray"}
 SEVERITIES = {"low": "gray", "medium": "blue", "high": "orange", "critical": "red"}
 
 
 def decision_list(view: View) -> None:
     t = view.t
-    wanted = _filters(view)
-    found, place = paged(view, "/decisions", wanted)
-    if not found["decisions"]:
-        empty(t("decisions.none"), t("decisions.none_hint"))
-    for position, one in enumerate(found["decisions"]):
-        _row(view, one, f"decision_{position}")
-    turn(view, place, found["next_cursor"])
+    listed(view, "/decisions", _filters(view), _row, t("decisions.none"))
 
 
 def _filters(view: View) -> dict[str, Any]:
@@ -65,14 +63,34 @@ def within(view: View, day: Any) -> dict[str, str]:
     return {"since": begins.isoformat(), "until": (begins + timedelta(days=1)).isoformat()}
 
 
-def paged(view: View, path: str, wanted: dict[str, Any]) -> tuple[Any, list[str | None]]:
-    """The page one stands on, and the cursors that led there; another filter begins at the newest."""
+def listed(view: View, path: str, wanted: dict[str, Any], row: Row, none: str) -> None:
+    """A page of records. The newest one looks again by itself: what happens is there within seconds."""
+    place = place_in(path, wanted)
+    part = partial(_page, path, wanted, place, row, none)
+    if len(place) == 1:
+        live(view, part, seconds=SECONDS)
+    else:
+        guarded(part, view)
+
+
+def _page(path: str, wanted: dict[str, Any], place: list[str | None], row: Row, none: str, view: View) -> None:
+    found = view.api.get(path, limit=ROWS, cursor=place[-1], **wanted)
+    rows = found[path.removeprefix("/")]
+    if not rows:
+        empty(none, view.t("decisions.none_hint"))
+    for position, one in enumerate(rows):
+        row(view, one, position)
+    turn(view, place, found["next_cursor"])
+
+
+def place_in(path: str, wanted: dict[str, Any]) -> list[str | None]:
+    """The cursors that led to the page one stands on; another filter begins at the newest."""
     key = f"paged_{path}"
     known = st.session_state.get(key)
     if known is None or known["wanted"] != wanted:
         known = st.session_state[key] = {"wanted": wanted, "place": [None]}
     place: list[str | None] = known["place"]
-    return view.api.get(path, limit=ROWS, cursor=place[-1], **wanted), place
+    return place
 
 
 def turn(view: View, place: list[str | None], following: str | None) -> None:
@@ -88,7 +106,7 @@ def turn(view: View, place: list[str | None], following: str | None) -> None:
             st.rerun()
 
 
-def _row(view: View, one: dict[str, Any], key: str) -> None:
+def _row(view: View, one: dict[str, Any], position: int) -> None:
     t = view.t
     model = t("decisions.no_model") if one["model"] == "-" else plain(one["model"])
     answers = " ".join(answer_badge(view, answer) for answer in one["answers"])
@@ -99,7 +117,7 @@ def _row(view: View, one: dict[str, Any], key: str) -> None:
             f":{SEVERITIES.get(one['severity'], 'gray')}-badge[{named(t, 'names.severity', one['severity'])}]  \n{answers}"
         )
         what.caption(f"{plain(view.fmt.instant(one['decided_at']))} · {plain(one['rule'])} · {plain(one['model'])}/{one['seq']}")
-        explain_button(view, button, "event", one["event_id"], key)
+        explain_button(view, button, one["event_id"], f"decision_{position}")
 
 
 def answer_badge(view: View, answer: dict[str, Any]) -> str:
@@ -111,6 +129,7 @@ def answer_badge(view: View, answer: dict[str, Any]) -> str:
     return f":{COLOURS.get(answer['outcome'], 'gray')}-badge[{action}: {outcome}{by}]"
 
 
-def explain_button(view: View, place: Any, about: str, name: str, key: str) -> None:
+def explain_button(view: View, place: Any, event_id: str, key: str) -> None:
     if place.button(view.t("decisions.explain"), key=f"explain_{key}", icon=":material/help:", type="tertiary"):
-        st.dialog(view.t("decisions.explain"), width="large")(partial(guarded, partial(story, about, name), view))()
+        st.session_state[ASKED] = ("event", event_id)  # the page tells it: a part that looks again by itself would take it away
+        st.rerun()

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard.escaped import plain
-from dashboard.parts.decision_list import chosen, explain_button, paged, turn, within
-from dashboard.view import View, empty
+from dashboard.parts.decision_list import chosen, explain_button, listed, within
+from dashboard.view import View
 from dashboard.words import named
 from evergreen.contracts.topics import PAYLOADS
 
@@ -26,20 +26,15 @@ def event_list(view: View) -> None:
         subject = st.text_input(t("decisions.filter.subject"), key="events_subject", max_chars=256, help=t("decisions.filter.subject_help")) or None
     with columns[2]:
         day = st.date_input(t("decisions.filter.day"), value=None, key="events_day")
-    found, place = paged(view, "/events", {"type": event_type, "subject": subject, **within(view, day)})
-    if not found["events"]:
-        empty(t("decisions.no_events"), t("decisions.none_hint"))
-    for position, one in enumerate(found["events"]):
-        _row(view, one, f"event_{position}")
-    turn(view, place, found["next_cursor"])
+    listed(view, "/events", {"type": event_type, "subject": subject, **within(view, day)}, _row, t("decisions.no_events"))
 
 
-def _row(view: View, one: dict[str, Any], key: str) -> None:
+def _row(view: View, one: dict[str, Any], position: int) -> None:
     with st.container(border=True):
         what, button = st.columns([6, 1], vertical_alignment="center")
         what.markdown(f"**{named(view.t, 'names.event', one['type'])}** · {plain(one['subject'])}")
         what.caption(f"{plain(view.fmt.instant(one['time']))} · {plain(one['source'])}  \n{plain(gist(one['data']))}")
-        explain_button(view, button, "event", one["id"], key)
+        explain_button(view, button, one["id"], f"event_{position}")
 
 
 def gist(data: dict[str, Any]) -> str:

@@ -265,32 +265,7 @@ class Bench:
             video_model=SPEC.name,
             predict=Predict(**asked),
             predict_batch=PredictBatch(**asked),
-            cold=lambda: Cold(
-                feedback=TakeFeedback({SPEC.name: SPEC}, self.tell),
-                interactions=TakeInteractions(self.tell),
-                pushes=self.hub,
-                list_answers=ListAnswers(
-                    self.recommend, self.lists, ExposureLog(self.publisher), listener.assigner.variant_of, self.clock.now, self.metrics.recommended
-                ),
-                profiles=self.profiles(),
-                clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
-                records=self.records,
-                overview=ShowOverview(PostgresOverview(NO_POSTGRES), [SPEC.name], self.clock.now),
-                drift=ShowDrift(PostgresDriftRecords(NO_POSTGRES), EvidentlyReports(self.folder, self.folder), {}),
-                jobs=self.handed_in,
-                keep_results=timedelta(days=7),
-                credentials=self.door.credentials,
-                tokens=self.door.mint,
-                token_seconds=self.settings.auth.token_minutes * 60,
-                tickets=self.door.tickets,
-                candidates=self.submitted,
-                experiments=self.tried,
-                system=self.system,
-                admin=self.admin,
-                models=ModelDesk(self.own, self.clock, MemoryRegistry(self.folder), {SPEC.name: SPEC}, 1),
-                policy=PolicyDesk(self.own, self.settings.policy.path),
-                catalogue=self.catalogue(),
-            ),
+            cold=lambda: self._cold(listener),
             access=self.door.access,
             slots=self.slots,
             listener=listener,
@@ -299,6 +274,34 @@ class Bench:
             specs={SPEC.name: SPEC},
             now=self.clock.now,
             pool=ThreadPoolExecutor(1),
+        )
+
+    def _cold(self, listener: ChampionListener) -> Cold:
+        return Cold(
+            feedback=TakeFeedback({SPEC.name: SPEC}, self.tell),
+            interactions=TakeInteractions(self.tell),
+            pushes=self.hub,
+            list_answers=ListAnswers(
+                self.recommend, self.lists, ExposureLog(self.publisher), listener.assigner.variant_of, self.clock.now, self.metrics.recommended
+            ),
+            profiles=self.profiles(),
+            clear_cache=ClearCache(self.raised, listener.learned, [SPEC.name]),
+            records=self.records,
+            overview=ShowOverview(PostgresOverview(NO_POSTGRES), [SPEC.name], self.clock.now),
+            drift=ShowDrift(PostgresDriftRecords(NO_POSTGRES), EvidentlyReports(self.folder, self.folder), {}),
+            jobs=self.handed_in,
+            keep_results=timedelta(days=7),
+            credentials=self.door.credentials,
+            tokens=self.door.mint,
+            token_seconds=self.settings.auth.token_minutes * 60,
+            tickets=self.door.tickets,
+            candidates=self.submitted,
+            experiments=self.tried,
+            system=self.system,
+            admin=self.admin,
+            models=ModelDesk(self.own, self.clock, MemoryRegistry(self.folder), {SPEC.name: SPEC}, 1),
+            policy=PolicyDesk(self.own, self.settings.policy.path),
+            catalogue=self.catalogue(),
         )
 
     def profiles(self) -> ShowProfiles:
