@@ -53,7 +53,7 @@ def _system(router: APIRouter, cold: Cold) -> None:
         """Offsets, rates and lags of every topic, a few seconds old at most while somebody looks."""
         return await desk.topics()
 
-    @router.get("/system/log", openapi_extra=READ)
+    @router.get("/system/log", openapi_extra=READ, responses=responses())
     async def log(
         limit: Limit = 100,
         level: Annotated[Literal["warning", "error", "critical"] | None, Query()] = None,

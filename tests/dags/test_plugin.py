@@ -56,7 +56,16 @@ class Records:
 
     async def decisions(self, _wanted: object) -> DecisionPage:
         one = DecisionSummary(
-            model="m", seq=1, event_type="model_degraded", event_id="e 1", decided_at=NOON, severity="high", rule="r", outcome="accepted", policy_hash="0"
+            model="m",
+            seq=1,
+            event_type="model_degraded",
+            event_id="e 1",
+            decided_at=NOON,
+            severity="high",
+            rule="r",
+            outcome="accepted",
+            policy_hash="0",
+            answers=[],
         )
         return DecisionPage(decisions=[one], next_cursor=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_without_videos_it_says_how_to_get_some() -> None:
 
 def test_a_selection_without_videos_says_so() -> None:
     nothing = {**SPREAD, "n": 0, "x": [], "cdf": [], "pdf": [], "share_above": None, "mean": None, "median": None}
-    empty = {"categories": [], "hours": [], "movers": []}
+    empty: dict[str, list[Any]] = {"categories": [], "hours": [], "movers": []}
     ran = shown(page, Stub({**ANSWERS, "GET /distribution": nothing, "GET /rankings": empty, "GET /movers": empty}))
     assert not ran.get("plotly_chart")
     assert [metric.value for metric in ran.metric] == ["0", "–", "–", "–"]

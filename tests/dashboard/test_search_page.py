@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup
 
 from dashboard.pages.search import page
 from dashboard.parts.export import csv_of, safe
@@ -21,7 +23,7 @@ from tests.support.dashboard_videos import ANSWERS, EXPLAINED, HOSTILE, PREDICTI
 def searched(stub: Stub, words: str, by: str = "keyword", language: str = "en") -> AppTest:
     ran = shown(page, stub, language=language)
     if by != "keyword":
-        ran.get("button_group")[0].set_value(by)
+        cast(ButtonGroup[str], ran.get("button_group")[0]).set_value(by)
         ran.run()
     ran.text_input[0].set_value(words)
     ran.button[0].click()

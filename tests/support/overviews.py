@@ -10,9 +10,24 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def overview(**changes: Any) -> dict[str, Any]:
     at = "2025-08-14T00:00:06Z"
     event = {"id": "e1", "type": "data_drift_detected", "subject": HOSTILE, "time": at, "received_at": at, "severity": "high", "outcome": "accepted"}
-    answer = {"decision": "m/1", "event_id": "e1", "action": "retrain", "target": HOSTILE, "outcome": "suppressed", "says": "", "stopped_by": "cooldown"}
+    answer: dict[str, Any] = {
+        "decision": "m/1",
+        "event_id": "e1",
+        "action": "retrain",
+        "target": HOSTILE,
+        "outcome": "suppressed",
+        "says": "",
+        "stopped_by": "cooldown",
+    }
     answer |= {"allowed_at": at, "due_at": None, "action_id": None}
-    action = {"id": "a1", "kind": "retrain", "model": "video_performance", "target": "video_performance", "reason": HOSTILE, "status": "running"}
+    action: dict[str, Any] = {
+        "id": "a1",
+        "kind": "retrain",
+        "model": "video_performance",
+        "target": "video_performance",
+        "reason": HOSTILE,
+        "status": "running",
+    }
     action |= {"due_at": at, "asking": False}
     drift = {"report_id": "r1", "version": "video_performance@3", "score": 0.568, "drifted": True, "first_day": "2025-08-07", "last_day": "2025-08-13"}
     model = {"model": "video_performance", "version": "video_performance@4", "since": at, "stable": False, "workers": 2, "trend": [0.0, 0.568]}

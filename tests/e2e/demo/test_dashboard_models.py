@@ -23,7 +23,10 @@ def champion(lived) -> str:
 
 
 def asked(lived, kind: str) -> list[tuple[str, dict[str, object]]]:
-    return lived.ask("SELECT status, params FROM actions WHERE kind = %s AND event_type = 'manual' ORDER BY accepted_at DESC LIMIT 1", kind)
+    found: list[tuple[str, dict[str, object]]] = lived.ask(
+        "SELECT status, params FROM actions WHERE kind = %s AND event_type = 'manual' ORDER BY accepted_at DESC LIMIT 1", kind
+    )
+    return found
 
 
 def dialog_of(visitor: Visitor, button: str) -> Locator:

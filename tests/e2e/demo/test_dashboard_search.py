@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from dashboard.charts.spread import share_above
 from dashboard.parts.export import safe
@@ -126,7 +126,12 @@ def test_a_changed_feature_moves_the_prediction(open_as, api) -> None:
 def test_hostile_texts_stay_text_on_the_page_and_in_the_table_that_is_taken_along(open_as, hostile, tmp_path) -> None:
     with open_as("analyst") as seen:
         dialogs: list[str] = []
-        seen.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+        def closed(dialog: Dialog) -> None:
+            dialogs.append(dialog.message)
+            dialog.dismiss()
+
+        seen.page.on("dialog", closed)
         seen.open("search")
         look_for(seen, "적대적인제목")
         seen.sees("<img src=x onerror=alert(1)> [x](javascript:alert(2))")
