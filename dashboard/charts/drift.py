@@ -46,7 +46,7 @@ def _hover(t: Words) -> str:
 def heat_map(t: Words, heat: Row) -> go.Figure:
     """Features downwards, the one that moved most on top; a cross where it drifted."""
     windows, features = heat["windows"], list(reversed(heat["features"]))
-    days = [one["last_day"] for one in windows]
+    days = _window_names(windows)
     cells = [one["cells"] for one in features]
     said = ("%{y}", "%{x}", f"{t('drift.axis.score')} %{{z:.2f}}", f"{t('drift.effect')} %{{customdata[0]:.2f}}", "q %{customdata[1]:.1e}")
     figure = go.Figure(
@@ -68,6 +68,12 @@ def heat_map(t: Words, heat: Row) -> go.Figure:
     )
     figure.update_xaxes(type="category")
     return _laid_out(figure, t("drift.heat.title"), t("drift.axis.last_day"), "", height=max(260, 120 + 26 * len(features)))
+
+
+def _window_names(windows: Sequence[Row]) -> list[str]:
+    """By last day; windows that share theirs are told apart, or one would be drawn over the other."""
+    last = [one["last_day"] for one in windows]
+    return [f"{one['first_day']} – {day} {one['version']}" if last.count(day) > 1 else day for one, day in zip(windows, last, strict=True)]
 
 
 def distribution(t: Words, found: Row, language: str) -> go.Figure:

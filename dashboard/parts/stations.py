@@ -23,7 +23,7 @@ def stations(t: Words, fmt: Formats, found: Mapping[str, Any], places: Collectio
 
     return [
         _events(t, fmt, found["events"], link("decisions")),
-        _decision(t, fmt, found["decision"], link("decisions")),
+        _decision(t, fmt, found, link("decisions")),
         _actions(t, fmt, found["actions"], link("decisions")),
         _models(t, fmt, found["models"], link("models")),
         _drift(t, fmt, found["models"], link("drift")),
@@ -42,10 +42,10 @@ def _events(t: Words, fmt: Formats, events: Mapping[str, Any] | None, link: str 
     return Station(name, fmt.number(minutes[0] if minutes else 0), lines, link, "busy" if fresh else "", list(reversed(minutes)), says, fresh)
 
 
-def _decision(t: Words, fmt: Formats, decision: Mapping[str, Any] | None, link: str | None) -> Station:
-    name = t("home.step.decision")
+def _decision(t: Words, fmt: Formats, found: Mapping[str, Any], link: str | None) -> Station:
+    name, decision = t("home.step.decision"), found["decision"]
     if decision is None:
-        return Station(name, NOTHING, [t("home.decision.none")], link)
+        return Station(name, NOTHING, [] if "decision" in found["missing"] else [t("home.decision.none")], link)
     answers = [one["action"] for one in decision["answers"]] or ["ignore"]
     main = named(t, "names.action", answers[0])
     lines = [named(t, "names.event", decision["event_type"]), named(t, "names.outcome", decision["outcome"]), fmt.instant(decision["decided_at"], "short")]

@@ -33,6 +33,12 @@ def test_the_heat_map_has_the_feature_that_moved_most_on_top_and_marks_what_drif
     assert (heat.zmin, heat.zmax) == (0, 1)
 
 
+def test_windows_with_the_same_last_day_have_columns_of_their_own() -> None:
+    twice = {**HEAT, "windows": [{**HEAT["windows"][0], "last_day": "2025-08-06", "version": "video_performance@2"}, HEAT["windows"][1]]}
+    [heat] = charts.heat_map(T, twice).data
+    assert len(set(heat.x)) == 2
+
+
 def test_distributions_stand_beside_each_other() -> None:
     figure = charts.distribution(T, distributions(), "ko")
     assert [list(bar.x) for bar in figure.data] == [[0.25, 0.25, 0.5], [0.5, 0.5, 0.0]]

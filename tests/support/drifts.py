@@ -20,7 +20,7 @@ def entry(last_day: str, score: float, **more: Any) -> dict[str, Any]:
 
 REPORTS = [entry("2025-08-06", 0.72), entry("2025-07-30", 0.02), entry("2025-07-30", 0.01, model="other")]
 _CELL = {"statistic": 0.1, "q_value": 0.5, "drifted": False}
-HEAT = {
+HEAT: dict[str, Any] = {
     "model": "video_performance",
     "windows": [window("2025-07-30", 0.02), window("2025-08-06", 0.72)],
     "features": [
