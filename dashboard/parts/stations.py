@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from dashboard.formats import NOTHING, Formats, parsed
 from dashboard.parts.flow import Station
@@ -49,8 +50,9 @@ def _decision(t: Words, fmt: Formats, found: Mapping[str, Any], link: str | None
     answers = [one["action"] for one in decision["answers"]] or ["ignore"]
     main = named(t, "names.action", answers[0])
     lines = [named(t, "names.event", decision["event_type"]), named(t, "names.outcome", decision["outcome"]), fmt.instant(decision["decided_at"], "short")]
+    story = None if link is None else f"{link}?event={quote(decision['event_id'], safe='')}"
     tone = "good" if decision["outcome"] == "accepted" else ""
-    return Station(name, main, lines, link, tone, fresh=_is_fresh(decision["recorded_at"]))
+    return Station(name, main, lines, story, tone, fresh=_is_fresh(decision["recorded_at"]))
 
 
 def _actions(t: Words, fmt: Formats, actions: Mapping[str, Any] | None, link: str | None) -> Station:

@@ -41,6 +41,12 @@ def test_the_flow_tells_what_happens_and_each_station_leads_to_its_page() -> Non
     assert (found["Drift"].main, found["Drift"].link, found["Drift"].tone) == ("0.57", "/drift", "bad")
 
 
+def test_the_decision_leads_to_its_own_story() -> None:
+    told = overview()
+    told["decision"]["event_id"] = "a&b"
+    assert stations(*EN, told, {"decisions"})[1].link == "/decisions?event=a%26b"
+
+
 def test_a_champion_that_nobody_answers_with_stands_out() -> None:
     told = overview()
     told["models"][0]["workers"] = 0
