@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SECONDS = 20.0
+expect.set_options(timeout=SECONDS * 1000)  # five seconds of its own would be less than a busy machine needs
 PLACES = {"ko": "ko-KR", "en": "en-US"}
 
 

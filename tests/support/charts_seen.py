@@ -1,4 +1,4 @@
-"""What a chart in the browser holds, read from plotly itself."""
+"""What a chart in the browser holds, read from plotly itself. Streamlit makes its title bold."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Visitor
 
-_READ = """key => {
+_READ = r"""key => {
   const drawn = document.querySelector(`.st-key-${key} .js-plotly-plot`);
   const plain = values => Array.from(values || []);
   return {
     traces: drawn.data.map(one => ({x: plain(one.x), y: plain(one.y), mode: one.mode})),
     shapes: (drawn.layout.shapes || []).map(one => ({type: one.type, x0: one.x0, x1: one.x1})),
     notes: (drawn.layout.annotations || []).map(one => one.text),
-    title: drawn.layout.title.text, x_title: drawn.layout.xaxis.title.text, y_title: drawn.layout.yaxis.title.text,
+    title: drawn.layout.title.text.replace(/<\/?b>/g, ""), x_title: drawn.layout.xaxis.title.text, y_title: drawn.layout.yaxis.title.text,
   };
 }"""
 

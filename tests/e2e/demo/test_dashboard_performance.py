@@ -67,7 +67,7 @@ def test_a_filter_changes_what_is_shown_to_what_the_api_says(open_as, api) -> No
     asked = newest(api)
     with open_as("viewer") as seen:
         seen.open("performance")
-        slider = seen.page.locator('[data-testid="stSlider"] [role="slider"]').first
+        slider = seen.page.locator('[data-testid="stSlider"] input[type="range"]').first
         slider.focus()
         slider.press("Home")
         told = spread(api, metric="performance", threshold=0, **asked)
