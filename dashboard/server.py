@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard.chrome import LANGUAGE_COOKIE
 from dashboard.deployment import Deployment, deployment
@@ -34,6 +35,9 @@ _HEADERS = {
 
 
 def create_app() -> ASGIApp:
+    """Pages are those of `app.py`. Streamlit would take the folder `pages/` for them until `app.py` has run once: whoever came first by a page's
+    own address would see nothing."""
+    PagesManager.uses_pages_directory = False
     routes = [
         Route("/sign-in", _show, methods=["GET"]),
         Route("/sign-in", _take, methods=["POST"]),
