@@ -16,7 +16,7 @@ _STYLE = """<style>
 .eg-figures > div {border: 1px solid rgba(128, 128, 128, .35); border-radius: .6rem; padding: .5rem .7rem; min-width: 0}
 .eg-label {font-size: .78rem; opacity: .78; margin: 0; overflow-wrap: anywhere}
 .eg-value {font-size: 1.08rem; font-weight: 600; margin: .1rem 0 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums}
-.eg-first .eg-value {font-size: 1.45rem}
+.eg-first .eg-value {font-size: 1.3rem}
 </style>"""
 
 
