@@ -28,9 +28,14 @@ def section(visitor: Visitor, name: str) -> None:
 
 
 def test_explain_tells_the_whole_story_of_a_drift(lived, open_as) -> None:
+    retrained = (
+        "SELECT severity FROM decisions WHERE event_type = 'data_drift_detected' AND body LIKE '%%\"action\":\"retrain\"%%' ORDER BY decided_at DESC LIMIT 1"
+    )
+    [(severity,)] = lived.ask(retrained)
     with open_as("viewer") as visitor:
         visitor.open("decisions")
         picked(visitor, "Event", "Data drift detected")
+        picked(visitor, "Severity", severity)
         visitor.page.get_by_role("button", name="Explain").first.click()
         story = visitor.page.get_by_role("dialog")
         for words in ("What happened", "Drifted:", "What was decided", "Guards passed", "What became of it", "Training completed"):
@@ -76,6 +81,15 @@ def test_what_happens_is_there_within_five_seconds_without_a_reload(lived, open_
         assert visitor.errors == []
 
 
+def pressed(visitor: Visitor, key: str) -> None:
+    """Home or End, on the slider that is there once the page has settled."""
+    visitor.settled()
+    slider = visitor.page.get_by_role("slider")
+    slider.press(key)
+    expect(slider).to_have_value(slider.get_attribute({"Home": "min", "End": "max"}[key]) or "")
+    visitor.settled()
+
+
 def differs(visitor: Visitor) -> Locator | None:
     """After the slider was moved: what it says, when anything would have been otherwise."""
     found = visitor.page.get_by_text(FOUND)
@@ -90,8 +104,7 @@ def test_a_moved_slider_shows_what_would_have_been_otherwise(lived, open_as) -> 
         for number in ("drifted features", "drift score", "performance drop"):
             visitor.page.get_by_role("combobox", name="Number").click()
             visitor.page.get_by_role("option", name=re.compile(f"is high: {number}")).click()
-            visitor.sees("Move the slider")
-            visitor.page.get_by_role("slider").press("End")
+            pressed(visitor, "End")
             if differs(visitor) is not None:
                 break
         else:
@@ -100,7 +113,7 @@ def test_a_moved_slider_shows_what_would_have_been_otherwise(lived, open_as) -> 
         expect(visitor.page.get_by_text(re.compile("With the moved number:")).first).to_be_visible()
         expect(visitor.page.locator(".js-plotly-plot")).to_be_visible()
         visitor.picture(lived.pictures, "decisions-backtest")
-        visitor.page.get_by_role("slider").press("Home")
+        pressed(visitor, "Home")
         expect(visitor.page.get_by_text(re.compile("→ 0"))).to_be_visible()
         assert visitor.errors == []
 
