@@ -27,9 +27,9 @@ FROM build AS build-airflow
 RUN --mount=type=cache,target=/var/cache/uv uv pip install -r pyproject.toml --extra airflow -c requirements.txt
 
 FROM tools AS build-dashboard
-# The extra `dashboard` of pyproject.toml, and of what every part needs the three packages that the pages' side of it imports.
+# The extra `dashboard` of pyproject.toml, and of what every part needs the five packages that the pages' side of it imports.
 RUN --mount=type=cache,target=/var/cache/uv \
-    uv pip install streamlit plotly babel httpx jinja2 python-multipart "uvicorn[standard]" pydantic pydantic-settings structlog -c requirements.txt
+    uv pip install streamlit plotly babel httpx jinja2 python-multipart "uvicorn[standard]" cloudevents pydantic pydantic-settings structlog uuid6 -c requirements.txt
 COPY include include
 COPY dashboard dashboard
 RUN --mount=type=cache,target=/var/cache/uv uv pip install --no-deps -e .
