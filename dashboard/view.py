@@ -34,7 +34,8 @@ def guarded(page: Page, view: View) -> None:
     try:
         page(view)
     except ApiError as error:
-        trouble(view, error)
+        part = getattr(page, "func", page)
+        trouble(view, error, where=f"{part.__module__}.{part.__qualname__}")
 
 
 def live(view: View, part: Page, *, seconds: float) -> None:
@@ -42,14 +43,15 @@ def live(view: View, part: Page, *, seconds: float) -> None:
     st.fragment(lambda: guarded(part, view), run_every=seconds)()
 
 
-def trouble(view: View, error: ApiError) -> None:
+def trouble(view: View, error: ApiError, *, where: str = "") -> None:
+    """`where`: tells parts apart that are in the same trouble at once."""
     t = view.t
     if error.signed_out:
         st.warning(t("common.signed_out"), icon=":material/lock:")
         st.html(f'<a class="eg-button" href="/sign-out" target="_self">{t("common.sign_in_again")}</a>')
     elif error.away:
         st.warning(t("common.away"), icon=":material/cloud_off:")
-        st.button(t("common.try_again"), key=f"again-{error.title}-{error.detail}"[:80])
+        st.button(t("common.try_again"), key=f"again-{where}-{error.title}-{error.detail}"[:200])
     elif error.status == 403:
         st.info(t("common.not_allowed"), icon=":material/block:")
     else:

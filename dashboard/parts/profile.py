@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import streamlit as st
 
 from dashboard.charts.recommendations import preferences
 from dashboard.list_reader import ListReader
-from dashboard.view import View, empty
+from dashboard.view import View, empty, guarded
 from dashboard.words import named
 
 _KEPT = "recommendations_profile"
@@ -89,19 +90,18 @@ def _titles(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 def similar(view: View, user: str) -> None:
-    t = view.t
     st.divider()
     users, items = st.columns(2, gap="large")
     with users:
-        _similar_users(view, user)
+        st.subheader(view.t("recommendations.similar_users_title"), anchor=False)
+        guarded(partial(_similar_users, user=user), view)
     with items:
-        st.subheader(t("recommendations.similar_items_title"), anchor=False)
-        _similar_items(view)
+        st.subheader(view.t("recommendations.similar_items_title"), anchor=False)
+        guarded(_similar_items, view)
 
 
 def _similar_users(view: View, user: str) -> None:
     t = view.t
-    st.subheader(t("recommendations.similar_users_title"), anchor=False)
     said = view.api.get(f"/profiles/{quote(user, safe='')}/similar", limit=SIMILAR)
     if not said["users"]:
         empty(t("recommendations.no_similar_users"), t("recommendations.similar_users_hint", n=view.fmt.number(said["compared_with"])))

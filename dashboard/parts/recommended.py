@@ -14,7 +14,7 @@ from dashboard.escaped import plain
 from dashboard.list_reader import Arrived, ListReader
 from dashboard.parts import profile
 from dashboard.parts.list_changes import DOWN, NEW, UP, changes, reason_in, shown_now
-from dashboard.view import View, empty, guarded, live, trouble
+from dashboard.view import View, empty, live, trouble
 from evergreen.core.as_of import read_as_of, reflects
 from evergreen.core.clock import wall_now
 
@@ -38,7 +38,7 @@ def show(view: View) -> None:
         live(view, partial(live_list, reader=reader), seconds=LOOK_SECONDS)
     with known:
         live(view, partial(profile.show, reader=reader, stamp=lambda: (len(reader.look()), st.session_state.get(_ACT))), seconds=LOOK_SECONDS)
-    guarded(partial(profile.similar, user=user), view)
+    profile.similar(view, user)
 
 
 def picked(view: View) -> str:

@@ -156,6 +156,16 @@ def test_a_click_is_told_as_the_list_said_it_and_what_went_wrong_is_said(stub: S
     assert "does not answer right now" in ran.warning[0].value
 
 
+def test_what_is_away_is_said_where_it_belongs_and_the_rest_is_there(stub: Stub) -> None:
+    stub.answers |= {"GET /profiles/u1": 503, "GET /profiles/u1/similar": 503, "GET /items": 503}
+    ran = picked(stub)
+    assert len(ran.warning) == 3
+    assert "Alien" in texts(ran)
+    stub.answers["GET /recommendations/u1"] = 404
+    ran = picked(stub)
+    assert "The service refused" in ran.error[0].value
+
+
 def test_a_viewer_sees_experiments_and_nobodys_list(stub: Stub) -> None:
     ran = shown(page, stub, role=Role.VIEWER)
     assert {one.url.path for one in stub.asked} == {"/experiments"}
