@@ -31,7 +31,9 @@ def _drift(view: View) -> None:
         empty(view.t("drift.none"), view.t("drift.none_hint"))
         return
     models = list(dict.fromkeys(one["model"] for one in reports))
-    model = st.selectbox(view.t("drift.model"), models, key="drift_model") if len(models) > 1 else models[0]
+    asked = st.query_params.get("report")
+    first = next((models.index(one["model"]) for one in reports if one["id"] == asked), 0)
+    model = st.selectbox(view.t("drift.model"), models, first, key="drift_model") if len(models) > 1 else models[0]
     live(view, partial(_overview, model=model), seconds=EVERY_SECONDS)
     evidence(view, [one for one in reports if one["model"] == model])
 

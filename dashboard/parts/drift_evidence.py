@@ -17,12 +17,13 @@ Report = Mapping[str, Any]
 
 
 def evidence(view: View, reports: Sequence[Report]) -> None:
-    """`reports`: of one model, newest first."""
+    """`reports`: of one model, newest first. `?report=ID` opens that one: Airflow's UI links here."""
     t = view.t
     st.subheader(t("drift.look.title"))
     where, what = st.columns(2)
     by_id = {one["id"]: one for one in reports}
-    first = next((place for place, one in enumerate(reports) if one["drifted"]), 0)
+    asked = st.query_params.get("report")
+    first = list(by_id).index(asked) if asked in by_id else next((place for place, one in enumerate(reports) if one["drifted"]), 0)
     with where:
         chosen = st.selectbox(t("drift.look.window"), list(by_id), first, format_func=lambda one: _window(view, by_id[one]), key="drift_window")
     report = view.api.get(f"/drift/reports/{chosen}")

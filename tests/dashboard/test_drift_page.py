@@ -56,6 +56,11 @@ def test_it_opens_with_the_newest_window_that_drifted_and_its_strongest_feature(
     assert "Value not known: 0.0% of the training rows, 10.0% of the window." in texts(ran)
 
 
+def test_a_link_to_a_report_opens_it() -> None:
+    stub = serving(**{"GET /drift/reports/other-2025-07-30": report(picture="none", distributions=False)})
+    assert [one.value for one in shown(drift.page, stub, report="other-2025-07-30").selectbox][:2] == ["other", "other-2025-07-30"]
+
+
 def test_another_feature_and_another_model_change_what_is_shown() -> None:
     stub = serving(**{"GET /drift/reports/other-2025-07-30": report(picture="none", distributions=False)})
     ran = shown(drift.page, stub)

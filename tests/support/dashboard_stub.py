@@ -43,12 +43,15 @@ class Stub:
         return View(Api(connection_pool("http://serving", httpx.MockTransport(self)), "a.token"), words(language), Formats(language), session, language)
 
 
-def shown(page: Page, stub: Stub, *, language: str = "en", role: Role = Role.OPERATOR) -> AppTest:
-    """The page as that person sees it. Fails on an exception of the page's own."""
+def shown(page: Page, stub: Stub, *, language: str = "en", role: Role = Role.OPERATOR, **asked: str) -> AppTest:
+    """The page as that person sees it; `asked` stands in its address. Fails on an exception of the page's own."""
 
     def script(page, view, guarded) -> None:  # its text alone is run: names of types are not known there
         guarded(page, view)
 
-    ran = AppTest.from_function(script, args=(page, stub.view(language, role), guarded), default_timeout=20).run()
+    ran = AppTest.from_function(script, args=(page, stub.view(language, role), guarded), default_timeout=20)
+    for name, value in asked.items():
+        ran.query_params[name] = value
+    ran.run()
     assert not ran.exception, ran.exception
     return ran
