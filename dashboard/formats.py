@@ -11,6 +11,8 @@ from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 
 HERE = ZoneInfo("Asia/Seoul")
+KOREAN = {"short": "yy. M. d. aaaa h:mm", "medium": "y. M. d. aaaa h:mm:ss"}
+"""CLDR's Korean says AM and PM where people read 오전 and 오후."""
 NOTHING = "–"
 """Where there is no number."""
 
@@ -46,7 +48,8 @@ class Formats:
         """`style`: short, medium, long."""
         if value is None:
             return NOTHING
-        return format_datetime(parsed(value).astimezone(self.zone), style, locale=self.locale)
+        pattern = KOREAN.get(style, style) if self.language == "ko" else style
+        return format_datetime(parsed(value).astimezone(self.zone), pattern, locale=self.locale)
 
     def ago(self, seconds: float | None) -> str:
         """3 minutes ago"""

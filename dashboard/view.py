@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.api_client import Api, ApiError
@@ -64,3 +65,8 @@ def empty(text: str, hint: str = "") -> None:
         st.markdown(f":material/inbox: **{text}**")
         if hint:
             st.caption(hint)
+
+
+def show_figure(figure: go.Figure, *, key: str, alt: str) -> None:
+    """`alt`: what it shows, for those who do not see it."""
+    st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt, key=key)

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.charts import drift as charts
 from dashboard.parts.drift_evidence import evidence
 from dashboard.parts.quality import quality
-from dashboard.view import View, empty, live
+from dashboard.view import View, empty, live, show_figure
 
 EVERY_SECONDS = 15.0
 
@@ -52,4 +52,4 @@ def _overview(view: View, *, model: str) -> None:
 
 
 def _chart(figure: Any, alt: str, key: str) -> None:
-    st.plotly_chart(figure, config={"displayModeBar": False}, alt=alt, key=key)
+    show_figure(figure, alt=alt, key=key)

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard.pages import PAGES
-from dashboard.parts import flow, happenings, promises
+from dashboard.parts import flow, happenings, latest, promises
 from dashboard.parts.stations import stations
-from dashboard.view import View, empty, live
+from dashboard.view import View, live
 
 EVERY_SECONDS = 2.0
 
@@ -34,11 +34,11 @@ def _now(view: View) -> None:
         st.html(promises.promises(t, fmt, found["promises"]))
     left, right = st.columns(2, gap="medium")
     with left:
-        _decision(view, found)
-        _actions(view, found["actions"])
+        latest.decision(view, found)
+        latest.actions(view, found["actions"])
     with right:
-        _events(view, found["events"])
-        _firing(view, found["firing"])
+        latest.events(view, found["events"])
+        latest.firing(view, found["firing"])
 
 
 def _clock(view: View, clock: Mapping[str, Any] | None) -> None:
@@ -48,39 +48,3 @@ def _clock(view: View, clock: Mapping[str, Any] | None) -> None:
     if clock["mode"] == "replay":
         said += f" · {view.t('home.replaying', rate=view.fmt.number(clock['rate'], 0 if clock['rate'] >= 1 else 1))}"
     st.caption(f":material/schedule: {said}")
-
-
-def _decision(view: View, found: Mapping[str, Any]) -> None:
-    if "decision" in found["missing"]:
-        return
-    st.subheader(view.t("home.decision.title"))
-    if found["decision"] is None:
-        empty(view.t("home.decision.none"), view.t("home.decision.none_hint"))
-    else:
-        st.html(happenings.decision_facts(view.t, view.fmt, found["decision"]))
-
-
-def _actions(view: View, actions: Mapping[str, Any] | None) -> None:
-    if actions is None:
-        return
-    st.subheader(view.t("home.actions.title"))
-    if actions["first"]:
-        st.html(happenings.action_rows(view.t, view.fmt, actions["first"]))
-    else:
-        empty(view.t("home.actions.none"), view.t("home.actions.none_hint"))
-
-
-def _events(view: View, events: Mapping[str, Any] | None) -> None:
-    if events is None:
-        return
-    st.subheader(view.t("home.events.newest"))
-    if events["newest"]:
-        st.html(happenings.event_rows(view.t, view.fmt, events["newest"]))
-    else:
-        empty(view.t("home.events.none"), view.t("home.events.none_hint"))
-
-
-def _firing(view: View, firing: list[dict[str, Any]] | None) -> None:
-    if firing:
-        st.subheader(view.t("home.firing.title"))
-        st.html(happenings.firing_rows(view.t, view.fmt, firing))

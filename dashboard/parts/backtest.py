@@ -10,11 +10,10 @@ from dashboard.charts.backtest import actions_side_by_side
 from dashboard.escaped import plain
 from dashboard.parts.decision_list import COLOURS, explain_button
 from dashboard.parts.policy_matrix import lasting
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 
 DAYS = (7, 30, 90)
-BARE = {"displayModeBar": False}
 
 
 def backtest(view: View) -> None:
@@ -104,7 +103,7 @@ def _difference(view: View, found: dict[str, Any], moved: str) -> None:
     was, would = found["minutes_to_react"]["running"], found["minutes_to_react"]["moved"]
     delta = None if was is None or would is None or abs(would - was) < 0.05 else fmt.number(would - was, 1)
     columns[3].metric(t("decisions.backtest.react"), t("decisions.minutes", n=fmt.number(would, 1)), delta=delta, delta_color="inverse")
-    st.plotly_chart(actions_side_by_side(found["actions"], t), config=BARE, alt=t("decisions.backtest.alt"), key="backtest_chart")
+    show_figure(actions_side_by_side(found["actions"], t), alt=t("decisions.backtest.alt"), key="backtest_chart")
     if found["missed"]:
         st.error(t("decisions.backtest.missed", n=len(found["missed"])), icon=":material/warning:")
     if found["gained"]:

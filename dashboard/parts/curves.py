@@ -9,9 +9,8 @@ import streamlit as st
 
 from dashboard.charts.spread import Labels, cumulative, density
 from dashboard.parts.filters import Chosen
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 
-PLAIN = {"displayModeBar": False}
 WIDTH = 168
 
 
@@ -47,4 +46,4 @@ def _pair(view: View, metric: str, page: Mapping[str, Any], threshold: float, wr
             figure.update_xaxes(tickformat=".0%")
         with column:
             alt = t(f"performance.{metric}_{name}") + ". " + t("performance.curve_alt", n=view.fmt.number(page["n"]), above=marked)
-            st.plotly_chart(figure, key=f"{metric}-{name}", alt=alt, config=PLAIN)
+            show_figure(figure, key=f"{metric}-{name}", alt=alt)

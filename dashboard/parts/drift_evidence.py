@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.api_client import ApiError
 from dashboard.charts import drift as charts
 from dashboard.formats import NOTHING
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 from evergreen.core.drift_shown import PREDICTION
 
 Report = Mapping[str, Any]
@@ -80,10 +80,10 @@ def _distribution(view: View, report: Report, feature: str) -> None:
     alt = t("drift.distribution.alt", feature=feature, reference=view.fmt.number(found["n_reference"]), current=view.fmt.number(found["n_current"]))
     left, right = st.columns([3, 2]) if found["curve"] else (st.container(), None)
     with left:
-        st.plotly_chart(charts.distribution(t, found, view.language), config={"displayModeBar": False}, alt=alt, key="drift_distribution")
+        show_figure(charts.distribution(t, found, view.language), alt=alt, key="drift_distribution")
     if right is not None:
         with right:
-            st.plotly_chart(charts.cumulative(t, found), config={"displayModeBar": False}, alt=alt, key="drift_cumulative")
+            show_figure(charts.cumulative(t, found), alt=alt, key="drift_cumulative")
     if found["unknown_reference"] or found["unknown_current"]:
         shares = {side: view.fmt.share(found[f"unknown_{side}"]) for side in ("reference", "current")}
         st.caption(t("drift.distribution.unknown", **shares))

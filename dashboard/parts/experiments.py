@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.api_client import ApiError
 from dashboard.charts.recommendations import rates
 from dashboard.escaped import plain
-from dashboard.view import View, empty, trouble
+from dashboard.view import View, empty, show_figure, trouble
 from dashboard.words import named
 from evergreen.core.access import Need
 from evergreen.core.recommending import MODEL
@@ -46,7 +46,7 @@ def _experiment(view: View, one: Mapping[str, Any]) -> None:
         if rates_known:
             st.markdown(f"**{t('recommendations.ctr_title')}**")
             figure = rates(one["variants"], axis=t("recommendations.ctr_axis"))
-            st.plotly_chart(figure, key=f"ctr-{one['name']}", config={"displayModeBar": False}, alt=t("recommendations.ctr_alt", name=one["name"]))
+            show_figure(figure, key=f"ctr-{one['name']}", alt=t("recommendations.ctr_alt", name=one["name"]))
         st.dataframe([_variant(view, variant) for variant in one["variants"]], hide_index=True)
         began = t(
             "recommendations.began", who=plain(one["started_by"]), at=fmt.instant(one["started_time"], "short"), until=fmt.instant(one["until_time"], "short")

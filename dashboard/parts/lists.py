@@ -10,9 +10,8 @@ import streamlit as st
 from dashboard.charts.comparison import categories, hours
 from dashboard.charts.spread import Labels
 from dashboard.parts.catalogue import category_name
-from dashboard.parts.curves import PLAIN
 from dashboard.parts.filters import Chosen
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 
 
 def rankings(view: View, chosen: Chosen, page: Mapping[str, Any]) -> None:
@@ -26,11 +25,13 @@ def rankings(view: View, chosen: Chosen, page: Mapping[str, Any]) -> None:
     mean = t("performance.mean_axis")
     if names:
         figure = categories(page["categories"], names, Labels(t("performance.best_categories"), mean, ""))
-        left.plotly_chart(figure, key="best-categories", alt=t("performance.best_categories_alt", best=names[0]), config=PLAIN)
+        with left:
+            show_figure(figure, key="best-categories", alt=t("performance.best_categories_alt", best=names[0]))
     if page["hours"]:
         best = page["hours"][0]["hour"]
         figure = hours(page["hours"], Labels(t("performance.best_hours"), t("performance.hour_axis"), mean))
-        right.plotly_chart(figure, key="best-hours", alt=t("performance.best_hours_alt", best=best), config=PLAIN)
+        with right:
+            show_figure(figure, key="best-hours", alt=t("performance.best_hours_alt", best=best))
     st.caption(t("performance.rankings_about", threshold=chosen.threshold))
 
 

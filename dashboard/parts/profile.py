@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.charts.recommendations import preferences
 from dashboard.list_reader import ListReader
-from dashboard.view import View, empty, guarded
+from dashboard.view import View, empty, guarded, show_figure
 from dashboard.words import named
 
 _KEPT = "recommendations_profile"
@@ -46,7 +46,7 @@ def _profile(view: View, said: Mapping[str, Any]) -> None:
     if said["preferences"]:
         st.markdown(f"**{t('recommendations.preferences_title')}**")
         figure = preferences(said["preferences"], axis=t("recommendations.preference_axis"))
-        st.plotly_chart(figure, key="preferences", config={"displayModeBar": False}, alt=t("recommendations.preferences_alt"))
+        show_figure(figure, key="preferences", alt=t("recommendations.preferences_alt"))
     _tables(view, said)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts import drift as charts
 from dashboard.escaped import plain
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 
 Row = Mapping[str, Any]
@@ -27,7 +27,7 @@ def quality(view: View) -> None:
     _totals(view, [one for one in found["datasets"] if not chosen or one["dataset"] == chosen])
     batches = found["batches"]
     if any(one["quarantined"] for one in batches):
-        st.plotly_chart(charts.set_aside(t, batches), config={"displayModeBar": False}, alt=t("drift.quality.chart_alt", n=len(batches)), key="quality_chart")
+        show_figure(charts.set_aside(t, batches), alt=t("drift.quality.chart_alt", n=len(batches)), key="quality_chart")
     _issues(view, batches)
 
 

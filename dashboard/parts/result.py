@@ -14,11 +14,10 @@ from babel.dates import get_day_names
 from dashboard.api_client import ApiError
 from dashboard.charts.comparison import effects
 from dashboard.charts.spread import Labels, Mark, cumulative, density, share_above
-from dashboard.parts.curves import PLAIN
 from dashboard.parts.figures import bloom, figures
 from dashboard.parts.together import begin
 from dashboard.parts.what_if import what_if
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 
 _KEPT = "search.result"
@@ -107,7 +106,7 @@ def _place(view: View, names: Mapping[int, str], kept: Result, *, narrow: bool) 
     pdf = density(spread["x"], spread["pdf"], Labels(t("search.pdf"), axis, t("performance.density_axis")), marks=marks)
     for figure, key, column in zip((cdf, pdf), ("cdf", "pdf"), [st.container(), st.container()] if narrow else st.columns(2), strict=True):
         with column:
-            st.plotly_chart(figure, key=f"place-{key}", alt=f"{t(f'search.{key}')}. {said}", config=PLAIN)
+            show_figure(figure, key=f"place-{key}", alt=f"{t(f'search.{key}')}. {said}")
 
 
 def _mattered(view: View, names: Mapping[int, str], explained: Mapping[str, Any]) -> None:
@@ -117,7 +116,7 @@ def _mattered(view: View, names: Mapping[int, str], explained: Mapping[str, Any]
         return
     labels = [_feature(view, names, row) for row in rows]
     figure = effects(rows, labels, Labels(t("search.mattered"), t("search.mattered_axis"), ""))
-    st.plotly_chart(figure, key="mattered", alt=t("search.mattered_alt", first=labels[0]), config=PLAIN)
+    show_figure(figure, key="mattered", alt=t("search.mattered_alt", first=labels[0]))
     st.caption(t("search.mattered_about"))
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.charts.system import load_over_time
 from dashboard.formats import parsed
-from dashboard.view import View, empty
+from dashboard.view import View, empty, show_figure
 
 STALE_SECONDS = 60
 CARD_PIXELS = 165
@@ -60,4 +60,4 @@ def chart(view: View, minutes: int) -> None:
         empty(t("system.chart.empty"), t("system.chart.empty_hint"))
         return
     figure = load_over_time(found["points"], t, view.fmt.zone)
-    st.plotly_chart(figure, key="system_load", alt=t("system.chart.alt", count=len(found["points"])), config={"displayModeBar": False})
+    show_figure(figure, key="system_load", alt=t("system.chart.alt", count=len(found["points"])))

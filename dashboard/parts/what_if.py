@@ -9,8 +9,7 @@ import streamlit as st
 from babel.dates import get_day_names
 
 from dashboard.charts.spread import Labels, Mark, cumulative
-from dashboard.parts.curves import PLAIN
-from dashboard.view import View
+from dashboard.view import View, show_figure
 
 WEEKEND = 5
 COUNTS = {"tag_count": 500, "description_length": 5000, "channel_videos": 10_000}
@@ -32,7 +31,7 @@ def what_if(view: View, names: Mapping[int, str], video: Mapping[str, Any], befo
             marks = [Mark(before["performance_score"], t("search.marker")), Mark(after["performance_score"], t("search.changed"))]
             labels = Labels(t("search.what_if_cdf"), t("performance.performance_axis"), t("performance.share_axis"))
             alt = f"{t('search.what_if_cdf')}: {before['performance_score']:.1f} → {after['performance_score']:.1f}"
-            st.plotly_chart(cumulative(spread["x"], spread["cdf"], labels, marks=marks), key="what-if-cdf", alt=alt, config=PLAIN)
+            show_figure(cumulative(spread["x"], spread["cdf"], labels, marks=marks), key="what-if-cdf", alt=alt)
 
 
 def edited(features: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, Any]:

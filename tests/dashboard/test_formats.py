@@ -28,7 +28,7 @@ def test_a_number_as_the_language_writes_it(made, english, korean) -> None:
 
 def test_an_instant_is_the_viewers() -> None:
     assert EN.instant("2025-07-24T15:30:00Z", "short").replace("\u202f", " ") == "7/25/25, 12:30 AM"
-    assert KO.instant("2025-07-24T15:30:00Z", "short") == "25. 7. 25. AM 12:30"
+    assert KO.instant("2025-07-24T15:30:00Z", "short") == "25. 7. 25. 오전 12:30"
 
 
 @pytest.mark.parametrize(

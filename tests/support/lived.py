@@ -26,7 +26,7 @@ def lists() -> list[str]:
 def ratings() -> list[str]:
     """The command that brings users: real ones where they are, else simulated ones."""
     folder = load_settings().test_data / "movielens" / "ml-latest-small"
-    simulated = ["simulate", "--model", "movie_recommender", "--from", "2025-09-15", "--to", "2025-12-15"]
+    simulated = ["simulate", "--model", "movie_recommender", "--from", "2025-09-15", "--to", "2025-12-15", "--batch-days", "7"]
     return ["load", "movies", str(folder)] if folder.is_dir() else simulated
 
 
