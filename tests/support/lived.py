@@ -8,13 +8,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from evergreen.core.access import Role
+from evergreen.domains.movies.simulator import simulate
 from evergreen.settings import Settings, load_settings
 from tests.support.tokens import bearer
+
+SIMULATED = date(2025, 5, 1), date(2025, 9, 8)
 
 
 def lists() -> list[str]:
@@ -23,11 +27,21 @@ def lists() -> list[str]:
     return ["--data", str(folder)] if folder.is_dir() else []
 
 
-def ratings() -> list[str]:
-    """The command that brings users: real ones where they are, else simulated ones."""
+def ratings(into: Path) -> Path:
+    """A MovieLens folder: the real one where it is; else one written `into` the given place, of simulated users in the days of the story."""
     folder = load_settings().test_data / "movielens" / "ml-latest-small"
-    simulated = ["simulate", "--model", "movie_recommender", "--from", "2025-09-15", "--to", "2025-12-15", "--batch-days", "7"]
-    return ["load", "movies", str(folder)] if folder.is_dir() else simulated
+    if folder.is_dir():
+        return folder
+    rows = simulate(*SIMULATED)
+    into.mkdir()
+    rows.assign(timestamp=rows["at"].map(lambda at: int(at.timestamp()))).rename(columns={"user_id": "userId", "movie_id": "movieId"})[
+        ["userId", "movieId", "rating", "timestamp"]
+    ].to_csv(into / "ratings.csv", index=False)
+    movies = rows.drop_duplicates("movie_id").rename(columns={"movie_id": "movieId"})
+    movies.assign(title=movies["title"] + " (" + movies["year"].astype(int).astype(str) + ")")[["movieId", "title", "genres"]].to_csv(
+        into / "movies.csv", index=False
+    )
+    return into
 
 
 @dataclass(frozen=True)

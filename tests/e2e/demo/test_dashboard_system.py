@@ -61,7 +61,7 @@ def test_an_operator_silences_with_a_reason_and_ends_it(open_as, lived) -> None:
         seen.page.get_by_role("tab", name=texts("en")["system.tab.alerts"]).click()
         seen.page.get_by_label("Model, service or dataset").fill("nothing_of_this_name")
         seen.page.get_by_label("Reason", exact=True).fill(reason)
-        seen.page.get_by_role("button", name="Silence").click()
+        seen.page.get_by_role("button", name="Silence", exact=True).click()
         seen.sees(f"api:admin: {reason}")
         [made] = [one for one in asked(lived, "/silences").json()["silences"] if one["model"] == "nothing_of_this_name" and one["running"]]
         assert (made["who"], made["reason"], made["up_to"]) == ("api:admin", reason, "high")
