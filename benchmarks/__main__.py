@@ -48,7 +48,7 @@ ALONE: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "recommendations": ("benchmarks.recommendations", "rows", ()),
 }
 """Functions that measure by themselves and return rows: module, name, arguments."""
-TOLD = ("intake", "policy", "drift", "recommender")
+TOLD = ("intake", "policy", "drift", "recommender", "pages")
 """Modules that say their figures themselves."""
 NAMES = (*WHATS, *TOLD)
 
