@@ -51,7 +51,9 @@ def test_a_features_numbers_are_the_apis_and_follow_the_choice(open_as, lived: L
                 chosen = seen.page.get_by_role("combobox").last
                 chosen.click()
                 chosen.fill(report["features"][1]["feature"])
-                chosen.press("Enter")
+                options = [one.inner_text() for one in seen.page.get_by_role("option").all()]
+                at = next(at for at, one in enumerate(options) if one.split()[0] == report["features"][1]["feature"])
+                seen.page.get_by_role("option").nth(at).click()
         if report["distributions"]:
             found = asked(lived, f"/drift/reports/{newest['id']}/distribution?feature={report['features'][1]['feature']}")
             assert sum(bar["current"] for bar in found["bars"]) == pytest.approx(1)
