@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,16 +35,19 @@ class ApiError(Exception):
 class Api:
     """Calls on behalf of one person. Every method raises ApiError, and nothing else, when there is no good answer."""
 
-    def __init__(self, pool: httpx.Client, token: str) -> None:
+    def __init__(self, pool: httpx.Client, token: str, signed_out: Callable[[], bool] = lambda: False) -> None:
+        """`signed_out`: whether the person has gone meanwhile; nothing is asked in their name then."""
         self._pool = pool
         self._token = token
+        self._signed_out = signed_out
 
     def get(self, path: str, **asked: Any) -> Any:
         """JSON. What is None is not asked; lists repeat their name."""
         return self._call("GET", path, params={name: value for name, value in asked.items() if value is not None})
 
-    def post(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
-        return self._call("POST", path, json={} if body is None else body, headers=headers)
+    def post(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, seconds: float = READ_SECONDS) -> Any:
+        """`seconds`: how long the answer may take."""
+        return self._call("POST", path, json={} if body is None else body, headers=headers, timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS))
 
     def put(self, path: str, body: Any) -> Any:
         return self._call("PUT", path, json=body)
@@ -59,7 +62,7 @@ class Api:
     @contextmanager
     def lines(self, path: str, *, silence_seconds: float, headers: Mapping[str, str]) -> Iterator[Iterator[str]]:
         """Of a stream, as they come; after a silence that is longer it is broken."""
-        sent = {**headers, "Authorization": f"Bearer {self._token}"}
+        sent = self._headers(headers)
         patience = httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
         try:
             with self._pool.stream("GET", path, headers=sent, timeout=patience) as answer:
@@ -67,18 +70,23 @@ class Api:
                     answer.read()
                     raise problem_of(answer)
                 yield answer.iter_lines()
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ApiError(0, "no answer", type(error).__name__) from error
+
+    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        if self._signed_out():
+            raise ApiError(401, "signed out")
+        return {**headers, "Authorization": f"Bearer {self._token}"}
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         answer = self._answer(method, path, **request)
         return answer.json() if answer.content else None
 
     def _answer(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> httpx.Response:
-        sent = {**(headers or {}), "Authorization": f"Bearer {self._token}"}
+        sent = self._headers(headers or {})
         try:
             answer = self._pool.request(method, path, headers=sent, **request)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ApiError(0, "no answer", type(error).__name__) from error
         if answer.is_error:
             raise problem_of(answer)

@@ -39,7 +39,7 @@ def main() -> None:
         st.info(t("common.signed_out"))
         st.html(f'<a class="eg-button" href="/sign-in" target="_self">{t("common.sign_in_again")}</a>')
         return
-    view = View(Api(deployment().pool, session.token), t, Formats(language), session, language)
+    view = View(Api(deployment().pool, session.token, session.signed_out.is_set), t, Formats(language), session, language)
     pages = [
         st.Page(partial(guarded, spec.load(), view), title=t(f"{spec.name}.menu"), icon=spec.icon, url_path=spec.path.strip("/"), default=spec.path == "/")
         for spec in PAGES

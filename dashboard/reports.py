@@ -21,7 +21,7 @@ async def drift_report(session: Session | None, report_id: UUID) -> Response:
     if session is None:
         return PlainTextResponse("signed out", 401)
     try:
-        body = await anyio.to_thread.run_sync(Api(deployment().pool, session.token).page, f"/drift/reports/{report_id}/picture")
+        body = await anyio.to_thread.run_sync(Api(deployment().pool, session.token, session.signed_out.is_set).page, f"/drift/reports/{report_id}/picture")
     except ApiError as error:
         return PlainTextResponse(error.title, error.status or 503)
     return Response(body, media_type="text/html", headers=_HEADERS)

@@ -9,7 +9,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Event, Lock
 
 from evergreen.core.access import Need, Principal, Role
 from evergreen.core.clock import wall_now
@@ -24,6 +24,8 @@ class Session:
     roles: frozenset[Role]
     token: str = field(repr=False)
     ends_at: datetime
+    signed_out: Event = field(default_factory=Event, repr=False, compare=False)
+    """Views that are open hold the session: they learn of it here."""
 
     def may(self, need: Need) -> bool:
         """What decides which pages and buttons there are; serving decides again."""
@@ -41,7 +43,7 @@ class Sessions:
         with self._lock:
             self._open[found] = Session(subject, roles, token, now + timedelta(seconds=seconds))
             while len(self._open) > MOST:
-                self._open.popitem(last=False)
+                self._open.popitem(last=False)[1].signed_out.set()
         return found
 
     def of(self, session_id: str | None) -> Session | None:
@@ -54,4 +56,6 @@ class Sessions:
 
     def end(self, session_id: str | None) -> None:
         with self._lock:
-            self._open.pop(session_id or "", None)
+            found = self._open.pop(session_id or "", None)
+        if found is not None:
+            found.signed_out.set()

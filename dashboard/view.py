@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.api_client import Api, ApiError
+from dashboard.escaped import plain
 from dashboard.formats import Formats
 from dashboard.sessions import Session
 from dashboard.words import Words
@@ -56,7 +57,7 @@ def trouble(view: View, error: ApiError, *, where: str = "") -> None:
     elif error.status == 403:
         st.info(t("common.not_allowed"), icon=":material/block:")
     else:
-        st.error(t("common.refused", why=error.detail or error.title), icon=":material/error:")
+        st.error(t("common.refused", why=plain(error.detail or error.title)), icon=":material/error:")
 
 
 def empty(text: str, hint: str = "") -> None:

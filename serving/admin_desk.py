@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +39,7 @@ from evergreen.services.manage_access import ManageAccess
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.redrive import Listed, RedriveLetters
 from evergreen.settings import Settings
-from serving.own_store import with_store
+from serving.own_store import off_loop
 
 T = TypeVar("T")
 SHOWN_CHANGES = 50
@@ -104,7 +103,7 @@ class RealAdminDesk:
         await self._access(lambda manage: manage.revoke_token(asked.id, wall_now(), who, asked.reason))
 
     async def pause(self) -> PauseSaid:
-        return await asyncio.to_thread(with_store, self.dsn, pause_said)
+        return await off_loop(self.dsn, pause_said)
 
     async def turn(self, asked: PauseRequest, who: str) -> PauseSaid:
         """One that stands there already stays as it is."""
@@ -113,13 +112,13 @@ class RealAdminDesk:
             TurnSwitch(store, self.clock).run(paused=asked.paused, who=who, reason=asked.reason)
             return pause_said(store)
 
-        return await asyncio.to_thread(with_store, self.dsn, work)
+        return await off_loop(self.dsn, work)
 
     async def _letters(self, work: Callable[[RedriveLetters], T]) -> T:
-        return await asyncio.to_thread(with_store, self.dsn, lambda store: work(self.letters_of(store)))
+        return await off_loop(self.dsn, lambda store: work(self.letters_of(store)))
 
     async def _access(self, work: Callable[[ManageAccess], T]) -> T:
-        return await asyncio.to_thread(with_store, self.dsn, lambda store: work(ManageAccess(store, Argon2())))
+        return await off_loop(self.dsn, lambda store: work(ManageAccess(store, Argon2())))
 
 
 def build_admin_desk(settings: Settings, clock: Clock) -> RealAdminDesk:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from uuid import UUID
 
 from evergreen.core.clock import Clock
 from evergreen.ports.model import ModelSpec
 from evergreen.services.submissions import RequestSubmission, Submission
-from serving.own_store import with_store
+from serving.own_store import off_loop
 
 
 class Candidates:
@@ -20,4 +19,4 @@ class Candidates:
 
     async def submit(self, asked: Submission) -> UUID:
         """The action's id. Raises NotFound, InvalidRequest, KeyReused, Unavailable."""
-        return await asyncio.to_thread(with_store, self._dsn, lambda store: RequestSubmission(store, self._clock, self._specs).run(asked).id)
+        return await off_loop(self._dsn, lambda store: RequestSubmission(store, self._clock, self._specs).run(asked).id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -10,7 +9,7 @@ from evergreen.core.clock import Clock
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.services.experiments import NewExperiment, RunExperiments
-from serving.own_store import with_store
+from serving.own_store import off_loop
 
 T = TypeVar("T")
 
@@ -35,4 +34,4 @@ class ExperimentDesk:
         return await self._with(lambda service: service.newest(limit, model))
 
     async def _with(self, work: Callable[[RunExperiments], T]) -> T:
-        return await asyncio.to_thread(with_store, self._dsn, lambda store: work(RunExperiments(store, self._clock, self._specs)))
+        return await off_loop(self._dsn, lambda store: work(RunExperiments(store, self._clock, self._specs)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from evergreen.adapters.postgres.store import PostgresStore
 
 T = TypeVar("T")
+_DESKS = ThreadPoolExecutor(4, thread_name_prefix="desk")
 
 
 def with_store(dsn: str, work: Callable[[PostgresStore], T]) -> T:
@@ -23,11 +25,17 @@ def with_store(dsn: str, work: Callable[[PostgresStore], T]) -> T:
         store.close()
 
 
+async def off_loop(dsn: str, work: Callable[[PostgresStore], T]) -> T:
+    """The same beside the event loop. Failure: a part hangs and with it those who wait for it here. Remedy: they have threads of their own, so
+    that signing in, revocations and metrics go on."""
+    return await asyncio.get_running_loop().run_in_executor(_DESKS, with_store, dsn, work)
+
+
 class OwnStore:
-    """The same off the event loop."""
+    """`off_loop` with the address known."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
     async def use(self, work: Callable[[PostgresStore], T]) -> T:
-        return await asyncio.to_thread(with_store, self._dsn, work)
+        return await off_loop(self._dsn, work)

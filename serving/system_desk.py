@@ -28,7 +28,7 @@ from evergreen.core.notices import Silence
 from evergreen.services.show_system import ShowSystem
 from evergreen.services.silence import SilenceAlerts
 from serving.kept import Kept
-from serving.own_store import with_store
+from serving.own_store import off_loop
 
 NOW_SECONDS, TOPICS_SECONDS, USABLE_SECONDS = 2.0, 5.0, 60.0
 
@@ -89,7 +89,7 @@ class RealSystemDesk:
         return await self._silenced(lambda service: service.end(str(silence_id)))
 
     async def _silenced(self, work: Callable[[SilenceAlerts], Silence]) -> SilenceSaid:
-        done = await asyncio.to_thread(with_store, self.dsn, lambda store: work(SilenceAlerts(store, self.clock)))
+        done = await off_loop(self.dsn, lambda store: work(SilenceAlerts(store, self.clock)))
         return silence_said(done, self.clock.now())
 
 

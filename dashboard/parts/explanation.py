@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ FEATURES = 5
 
 
 def story(about: str, name: str, view: View) -> None:
-    found = view.api.get(f"/{about}s/{name}/explain")
+    found = view.api.get(f"/{about}s/{quote(name, safe='')}/explain")
     t = view.t
     st.markdown(f"##### {_verdict(view, found)}")
     _section(t("decisions.happened"), [line for event in found["events"] for line in _event(view, event, found["drifted"])])

@@ -85,12 +85,12 @@ def _rollbacks(router: APIRouter, desk: ModelDesk) -> None:
     @router.get("/models/{model}/rollback", openapi_extra=READ, responses=ONE)
     async def preview_rollback(model: ModelName, to: VersionName | None = None, forced: Forced = False) -> ChangePreview:
         """What a rollback would do now; nothing is changed. Versions that no longer load are passed over when it is carried out."""
-        return await desk.preview(Change(ActionKind.ROLLBACK, model, to, forced))
+        return await desk.preview(Change(ActionKind.ROLLBACK, model, to, forced and to is not None))
 
     @router.post("/models/{model}/rollback", status_code=202, openapi_extra=ACT, responses=CHANGES)
     async def roll_back(model: ModelName, asked: RollbackRequest, request: Request, response: Response, key: Key = None) -> ChangeAccepted:
         """Back to a stable version; the one that serves now is quarantined. 202: it is recorded. 409: the rules refuse it, and why."""
-        change = Change(ActionKind.ROLLBACK, model, asked.to, asked.forced and asked.to is not None, asked.reason)
+        change = Change(ActionKind.ROLLBACK, model, asked.to, asked.forced, asked.reason)
         return await _asked(desk, change, request, response, key)
 
 

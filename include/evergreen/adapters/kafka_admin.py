@@ -27,7 +27,7 @@ def ensure_topics(bootstrap_servers: str, replication_factor: int = 1, *, timeou
         created = _create(admin, [topic for topic in TOPICS if topic.name not in partitions], replication_factor, timeout_seconds)
         widened = _widen(admin, [topic for topic in TOPICS if 0 < partitions.get(topic.name, 0) < topic.partitions], timeout_seconds)
     except KafkaException as error:
-        raise Unavailable(f"Kafka at {bootstrap_servers} did not create the topics: {error.args[0]}") from error
+        raise Unavailable("Kafka did not create the topics", inside=f"{bootstrap_servers}: {error.args[0]}") from error
     return (*created, *widened)
 
 
@@ -38,7 +38,7 @@ def topic_ids(bootstrap_servers: str, names: Sequence[str], *, timeout_seconds: 
         asked = admin.describe_topics(TopicCollection(list(names)), request_timeout=timeout_seconds)
         return {name: str(future.result(timeout_seconds).topic_id) for name, future in asked.items()}
     except (KafkaException, TimeoutError) as error:
-        raise Unavailable(f"Kafka at {bootstrap_servers} does not describe its topics: {error}") from error
+        raise Unavailable("Kafka does not describe its topics", inside=f"{bootstrap_servers}: {error}") from error
 
 
 def admin_client(bootstrap_servers: str) -> AdminClient:

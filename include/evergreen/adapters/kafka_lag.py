@@ -32,7 +32,7 @@ class KafkaLag:
                 return self._behind(group, topics)
         except KafkaException as error:
             self._forget(group)  # after a restart of the broker it would go on with what it knew of the last one
-            raise Unavailable(f"Kafka at {self._servers} does not say how far {group} is: {error.args[0]}") from error
+            raise Unavailable(f"Kafka does not say how far {group} is", inside=f"{self._servers}: {error.args[0]}") from error
 
     def _behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         asked = [TopicPartition(topic, partition) for topic in topics for partition in range(_PARTITIONS[topic])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
@@ -36,16 +37,21 @@ def read_topics(bootstrap_servers: str, topics: Sequence[str], *, from_beginning
         consumer.assign([TopicPartition(*each, at) for each, at in zip(partitions, starts, strict=True)])
         yield from _messages(consumer, set(partitions) if until_end else None)
     except KafkaException as error:
-        raise Unavailable(f"Kafka at {bootstrap_servers} does not answer: {error.args[0]}") from error
+        raise Unavailable("Kafka does not answer", inside=f"{bootstrap_servers}: {error.args[0]}") from error
     finally:
         consumer.close()
 
 
 def _messages(consumer: Consumer, open_partitions: set[tuple[str, int]] | None) -> Iterator[Received]:
+    """Raises Unavailable when what is there cannot be read to its end: no broker says so by itself."""
+    heard = time.monotonic()
     while open_partitions is None or open_partitions:
         message = consumer.poll(0.5)
         if message is None:
+            if open_partitions is not None and time.monotonic() - heard > _SECONDS:
+                raise Unavailable("Kafka stopped answering while it was read")
             continue
+        heard = time.monotonic()
         error = message.error()
         if error is None:
             yield to_received(message, wall_now())

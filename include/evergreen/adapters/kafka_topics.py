@@ -39,7 +39,7 @@ class KafkaTopics:
             futures = [admin.list_offsets(dict.fromkeys(asked, spec), request_timeout=_SECONDS) for spec in specs]
             firsts, ends, then, newest = ({(one.topic, one.partition): future.result(_SECONDS) for one, future in each.items()} for each in futures)
         except (KafkaException, TimeoutError) as error:
-            raise Unavailable(f"Kafka at {self._servers} does not say how far its topics are") from error
+            raise Unavailable("Kafka does not say how far its topics are", inside=f"{self._servers}: {error}") from error
         return [_said(topic, firsts, ends, then, newest, lag.get(topic.name, {})) for topic in TOPICS]
 
     def _lag(self) -> Mapping[str, Mapping[str, int]]:

@@ -14,6 +14,8 @@ from evergreen.contracts.api_system import LogLine
 
 PARTS = ("intake", "indexer", "recommender", "monitor", "serving", "dashboard")
 LEVELS = ("warning", "error", "critical")
+_MARKS = tuple(f'"{level}"'.encode() for level in LEVELS)
+"""Most lines are info: they are not even parsed."""
 BYTES = 512 * 1024
 """Of each file, at its end; of the one before too, where it was just begun anew."""
 LONGEST, LONGEST_FIELD = 500, 200
@@ -44,7 +46,7 @@ def _lines(file: Path) -> Iterator[LogLine]:
     if len(text) < BYTES:
         text = _end(file.with_name(f"{file.name}.1")) + text
     for raw in text.splitlines():
-        if raw.startswith(b"{") and (line := _read(raw)) is not None:
+        if raw.startswith(b"{") and any(level in raw for level in _MARKS) and (line := _read(raw)) is not None:
             yield line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,8 @@ from evergreen.core.spread import EVERY, Histogram, value_at
 from evergreen.ports.catalogue import Groups, Holdings, Spread, SpreadOf, Video
 
 SPREAD_SECONDS = 10.0
+AT_ONCE = 3
+"""Aggregations of one worker."""
 """The whole range of a large catalogue takes longer than a request of the hot path may."""
 _VIDEO = """
 SELECT video_id, title, description, channel_id, channel_title, category_id, duration, published_at, tags, view_count, like_count, comment_count,
@@ -159,13 +162,19 @@ class PostgresCatalogue:
         self._postgres = postgres
         self._zone = zone
         self._scales = Scales()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def _aggregated(self, query: str, *values: Any) -> Sequence[Any]:
+        """A few at a time: whoever drags a filter must not take the connections of those who predict."""
+        async with self._turns:
+            return await self._postgres.fetch_planned(query, *values, seconds=SPREAD_SECONDS)
 
     async def video(self, video_id: str) -> Video | None:
         return await self._postgres.fetch_row(_VIDEO, video_id)
 
     async def spread(self, wanted: SpreadOf) -> Spread:
         query, values = spread_query(wanted, self._scales)
-        rows = await self._postgres.fetch_planned(query, *values, seconds=SPREAD_SECONDS)
+        rows = await self._aggregated(query, *values)
         by_step = [row for row in rows if not row["of_category"]]
         histogram = Histogram(*_STEPS[wanted.measure], {row["step"]: row["n"] for row in by_step})
         return Spread(
@@ -176,7 +185,7 @@ class PostgresCatalogue:
         )
 
     async def holdings(self) -> Holdings:
-        rows = await self._postgres.fetch_planned(_HOLDINGS, seconds=SPREAD_SECONDS)
+        rows = await self._aggregated(_HOLDINGS)
         return Holdings(
             first=min((row["first"] for row in rows), default=None),
             last=max((row["last"] for row in rows), default=None),
@@ -186,14 +195,14 @@ class PostgresCatalogue:
 
     async def groups(self, wanted: SpreadOf) -> Groups:
         query, values = groups_query(wanted, self._scales, self._zone)
-        rows = await self._postgres.fetch_planned(query, *values, seconds=SPREAD_SECONDS)
+        rows = await self._aggregated(query, *values)
         return Groups(
             categories={row["category_id"]: _group(row) for row in rows if not row["of_hour"] and row["category_id"] is not None},
             hours={row["hour"]: _group(row) for row in rows if row["of_hour"] and row["hour"] is not None},
         )
 
     async def movers(self, wanted: SpreadOf, limit: int) -> Sequence[Video]:
-        return await self._postgres.fetch_planned(_MOVERS, *_part(wanted), limit, seconds=SPREAD_SECONDS)
+        return await self._aggregated(_MOVERS, *_part(wanted), limit)
 
 
 def _group(row: Mapping[str, Any]) -> Group:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StrictBool, StrictStr
+from pydantic import AwareDatetime, Field, StrictBool, StrictStr, model_validator
 
 from evergreen.contracts.api import Body, Text
 
@@ -128,6 +128,12 @@ class RollbackRequest(Body):
     to: VersionName | None = Field(default=None, description="Default: the newest stable version that loads")
     forced: StrictBool = Field(default=False, description="Also to a version that never earned stable; needs `to`")
     reason: Reason
+
+    @model_validator(mode="after")
+    def _whereto(self) -> RollbackRequest:
+        if self.forced and self.to is None:
+            raise ValueError("forced needs `to`: the version to go back to")
+        return self
 
 
 class ChangeAccepted(Body):

@@ -55,7 +55,13 @@ class PublishFailed(EvergreenError):
 
 
 class Unavailable(EvergreenError):
-    """A part (Postgres, Redis, MLflow, Kafka) does not answer; trying again later may help."""
+    """A part (Postgres, Redis, MLflow, Kafka) does not answer; trying again later may help.
+
+    `inside`: addresses and words of libraries, for logs and terminals; `said` is the rest, for callers from outside."""
+
+    def __init__(self, said: str = "", *, inside: str = "") -> None:
+        super().__init__(f"{said}: {inside}" if inside else said)
+        self.said = said
 
 
 class NoChampion(Unavailable):

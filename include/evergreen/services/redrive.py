@@ -16,6 +16,9 @@ from evergreen.ports.redriven import RedriveStore
 from evergreen.services import dead_letters
 from evergreen.services.dead_letters import REASON, DeadLetter, read_letter
 
+MOST_BYTES = 32 * 1024 * 1024
+"""Of values held at once."""
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -52,20 +55,32 @@ class RedriveLetters:
 
     def one(self, named: str) -> Listed:
         """By its id or how that begins. Raises NotFound."""
-        found = self._letters(lambda letter: letter.id.startswith(named), whole=True)
-        found = [each for each in found if each[0].id == named] or found
-        if len(found) != 1:
-            raise NotFound(f"{'no' if not found else len(found)} dead letters named {named}")
-        letter, size, at = found[0]
+        found = {each[0].id: each for each in self._letters(lambda letter: letter.id.startswith(named), whole=True)}
+        letter, size, at = found[_the_one(named, list(found))]
         return Listed(letter, size, at, self._done().get(letter.id))
 
     def named(self, names: Sequence[str]) -> list[DeadLetter]:
-        """Raises NotFound for the first there is none of."""
-        return [self.one(name).letter for name in dict.fromkeys(names)]
+        """By their ids or how those begin, each once. Raises NotFound for the first there is none of."""
+        known = [letter.id for letter, _, _ in self._letters(lambda _: True, whole=False)]
+        return self._whole(dict.fromkeys(_the_one(name, known) for name in names))
 
     def waiting(self, limit: int, reason: str | None = None) -> list[DeadLetter]:
-        """Those that were not sent back, whole, also those that do not say which topic they came from."""
-        return [each.letter for each in self.listed(limit, reason=reason, waiting=True, whole=True)]
+        """Those that were not sent back, whole, also those that do not say which topic they came from. No more than MOST_BYTES of them: the rest
+        waits for the next time."""
+        chosen: list[str] = []
+        size = 0
+        for each in self.listed(limit, reason=reason, waiting=True):
+            size += each.size
+            if chosen and size > MOST_BYTES:
+                break
+            chosen.append(each.letter.id)
+        return self._whole(chosen)
+
+    def _whole(self, ids: Iterable[str]) -> list[DeadLetter]:
+        """With their values: the topic is read again, and only these are kept."""
+        wanted = list(ids)
+        found = {letter.id: letter for letter, _, _ in self._letters(lambda letter: letter.id in wanted, whole=True)}
+        return [found[one] for one in wanted if one in found]
 
     def send_back(
         self, letters: Sequence[DeadLetter], *, who: str, reason: str, changes: Mapping[str, Any] | None = None, value: bytes | None = None
@@ -98,3 +113,10 @@ class RedriveLetters:
     def _done(self) -> Mapping[str, datetime]:
         with self._store.transaction() as tx:
             return tx.redriven.all()
+
+
+def _the_one(named: str, ids: Sequence[str]) -> str:
+    found = [one for one in ids if one == named] or [one for one in ids if one.startswith(named)]
+    if len(found) != 1:
+        raise NotFound(f"{'no' if not found else len(found)} dead letters named {named}")
+    return found[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isclose, sqrt
-from statistics import fmean, stdev
 from typing import Any
 
 from evergreen.contracts.actions import ActionKind
@@ -137,10 +136,12 @@ def _version(row: VersionRow, champion: ChampionRow | None, metric: str) -> dict
 
 def _held_out_interval(row: VersionRow, metric: str) -> list[float] | None:
     """95 % of the metric's mean, from the version's own errors on the rows that judged it; None where those are not what the metric is the mean of."""
-    errors, held_out = (row.scorecard or {}).get("baseline_errors") or [], row.metrics.get(metric)
-    if held_out is None or len(errors) < 2 or not isclose(fmean(errors), held_out, rel_tol=1e-3):
+    import numpy as np
+
+    errors, held_out = np.asarray((row.scorecard or {}).get("baseline_errors") or [], dtype=np.float64), row.metrics.get(metric)
+    if held_out is None or len(errors) < 2 or not isclose(errors.mean(), held_out, rel_tol=1e-3):
         return None
-    half = 1.96 * stdev(errors) / sqrt(len(errors))
+    half = 1.96 * float(errors.std(ddof=1)) / sqrt(len(errors))
     return [held_out - half, held_out + half]
 
 

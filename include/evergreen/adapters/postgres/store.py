@@ -81,7 +81,7 @@ class PostgresTransaction(PolicyTables, ModelTables, NotifyTables, MonitorReposi
                 yield
             except psycopg2.Error as error:
                 if _servers_fault(error):
-                    raise Unavailable(f"Postgres went away: {_first_line(error)}") from error
+                    raise Unavailable("Postgres went away", inside=_first_line(error)) from error
                 cursor.execute("ROLLBACK TO SAVEPOINT one")
                 raise
             except Exception:
@@ -171,7 +171,7 @@ class PostgresStore:
             connection.commit()
             broken = False
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise Unavailable(f"Postgres went away: {_first_line(error)}") from error
+            raise Unavailable("Postgres went away", inside=_first_line(error)) from error
         except BaseException:
             broken = not _rolled_back(connection)
             raise
@@ -186,9 +186,9 @@ class PostgresStore:
             try:
                 connection: psycopg2.extensions.connection = self._pool.getconn()
             except psycopg2.pool.PoolError as error:
-                raise Unavailable(f"all connections are in use: {error}") from error
+                raise Unavailable("all connections to Postgres are in use", inside=str(error)) from error
             except psycopg2.Error as error:
-                raise Unavailable(f"Postgres does not answer: {_first_line(error)}") from error
+                raise Unavailable("Postgres does not answer", inside=_first_line(error)) from error
             if _answers(connection):
                 return connection
             self._pool.putconn(connection, close=True)
