@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.api_client import Api
 from dashboard.chrome import LANGUAGE_COOKIE, remember_language, style
 from dashboard.deployment import deployment
+from dashboard.escaped import plain
 from dashboard.formats import Formats
 from dashboard.pages import PAGES
 from dashboard.server import SESSION_COOKIE
@@ -58,7 +59,7 @@ def sidebar(t: Words, session: Session, language: str) -> None:
             st.query_params["lang"] = picked
             st.rerun()
         remember_language(language)
-        st.caption(t("common.signed_in_as", name=session.subject, roles=", ".join(sorted(session.roles))))
+        st.caption(t("common.signed_in_as", name=plain(session.subject), roles=", ".join(t(f"admin.role.{role}") for role in sorted(session.roles))))
         st.html(f'<a class="eg-link" href="/sign-out" target="_self">{t("common.sign_out")}</a>')
 
 

@@ -8,6 +8,7 @@ LANGUAGE_COOKIE = "evergreen_lang"
 _YEAR = 365 * 24 * 3600
 _STYLE = """<style>
 .eg-button, .eg-link {text-decoration: none; font-weight: 600}
+.eg-link, .eg-link:visited {color: light-dark(#12724d, #3fbf87)}
 .eg-button {border: 1px solid currentColor; border-radius: .5rem; padding: .4rem .9rem; display: inline-block}
 .block-container {padding-top: 3rem}
 @media (max-width: 640px) {.block-container {padding: 3rem 1rem 1rem} h1 {font-size: 1.6rem !important} h3 {font-size: 1.2rem !important}}

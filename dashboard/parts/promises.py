@@ -11,6 +11,7 @@ from dashboard.words import Words
 
 STYLE = """<style>
 .eg-promises {display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .9rem; margin: .25rem 0 1rem}
+.eg-promise {display: block; color: inherit !important; text-decoration: none !important}
 .eg-promise {border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: .8rem; padding: .8rem 1rem}
 .eg-promise header {display: flex; justify-content: space-between; gap: .5rem; align-items: baseline; font-weight: 600}
 .eg-promise strong {display: block; font-size: 1.6rem; line-height: 1.3}
@@ -40,7 +41,7 @@ def _card(t: Words, fmt: Formats, one: Mapping[str, Any]) -> str:
     over = t("home.promises.unmeasured") if state == "unmeasured" else t(f"home.promises.over_{name}", n=fmt.number(one["n"]))
     said = f"<header><span>{escape(t(f'home.promises.{name}'))}</span>{_state(t, state)}</header>"
     said += f"<strong>{escape(value)}</strong><small>{escape(goal)}</small><small>{escape(over)}</small>{_budget(t, fmt, one['budget_left'])}"
-    return f'<section class="eg-promise">{said}</section>'
+    return f'<a class="eg-promise" href="/system" target="_self">{said}</a>'
 
 
 def _value(fmt: Formats, one: Mapping[str, Any]) -> str:

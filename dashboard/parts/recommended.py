@@ -79,6 +79,8 @@ def list_of(view: View, user: str) -> Arrived:
 
 
 def live_list(view: View, reader: ListReader) -> None:
+    if reader.state == "ended":  # nobody looked for a while, as in a tab in the background: the page begins another
+        st.rerun()
     t, arrived = view.t, reader.look()
     now, before = shown_now(st.session_state[_FIRST], arrived)
     with st.container(horizontal=True, vertical_alignment="center"):

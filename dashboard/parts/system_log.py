@@ -18,7 +18,8 @@ def log(view: View) -> None:
     t = view.t
     with st.container(horizontal=True, vertical_alignment="bottom"):
         level = st.segmented_control(t("system.log.level"), LEVELS, default="all", format_func=lambda name: t(f"system.log.levels.{name}"), key="log_level")
-        part = st.selectbox(t("system.log.part"), PARTS, format_func=lambda name: t("system.log.levels.all") if name == "all" else name, width=220)
+        everything = t("system.log.levels.all")
+        part = st.selectbox(t("system.log.part"), PARTS, format_func=lambda name: everything if name == "all" else name, width=220, key="log_part")
     live(view, partial(_lines, level=level or "all", part=part), seconds=10)
 
 
