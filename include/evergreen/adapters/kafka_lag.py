@@ -9,12 +9,14 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from evergreen.contracts.topics import TOPICS
 from evergreen.core.errors import Unavailable
 
 _SECONDS = 5.0
+_ATTEMPTS, _PAUSE_SECONDS = 8, 0.25
+_LOADING = frozenset({KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE})
 _PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
 
 
@@ -27,6 +29,18 @@ class KafkaLag:
         self._consumers: dict[str, Consumer] = {}
 
     def behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        """Raises Unavailable. While the group's coordinator is being found, as after a start of the broker, it asks again for a while."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._asked(group, topics)
+            except Unavailable as error:
+                cause = error.__cause__
+                if not isinstance(cause, KafkaException) or cause.args[0].code() not in _LOADING:
+                    raise
+                threading.Event().wait(_PAUSE_SECONDS)
+        return self._asked(group, topics)
+
+    def _asked(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         try:
             with self._lock:
                 return self._behind(group, topics)
