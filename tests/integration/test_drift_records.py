@@ -21,6 +21,7 @@ from evergreen.core.errors import NotFound
 from evergreen.services.show_drift import MOST_FEATURES, ShowDrift
 from evergreen.settings import Settings
 from tests.support.claims import emptied
+from tests.support.sql import run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.connected]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -37,12 +38,9 @@ class Bench:
     drift: ShowDrift
     folder: Path
 
-    def run(self, query: str, values: tuple[object, ...]) -> None:
-        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
-            cursor.execute(query, values)
-
     def took(self, dataset: str, day: int, *, quarantined: int = 0, incident: bool = False, status: str = "accepted", issues: Any = ()) -> None:
-        self.run(
+        run(
+            self.store,
             """INSERT INTO batches (dataset, batch_id, sha256, first_day, last_day, rows, quarantined, issues, bronze_path, status, incident, ingested_time)
                VALUES (%s, %s, 'x', %s, %s, 100, %s, %s, 'p', %s, %s, %s)""",
             (dataset, f"b{day}", date(2026, 1, day), date(2026, 1, day), quarantined, json.dumps(list(issues)), status, incident, date(2026, 1, day)),
@@ -55,7 +53,8 @@ class Bench:
         results = [{**one, "feature": f"f{at}", "score": at / features} for at in range(features)]
         side = {"first_day": "2026-01-01", "last_day": "2026-01-07", "n": 10}
         body = {"results": results, "losses": [], "prediction": None, "reference": side, "current": side, "notes": []}
-        self.run(
+        run(
+            self.store,
             """INSERT INTO drift_reports (id, model, version, first_day, last_day, n, score, drifted, features, time, report_url)
                VALUES (%s, 'm', 1, %s, %s, 10, %s, true, %s, now(), %s)""",
             (str(found), date(2026, 1, day), date(2026, 1, day), score, json.dumps(body), url),

@@ -22,6 +22,7 @@ from evergreen.core.clock import wall_now
 from evergreen.core.errors import InvalidRequest, NotFound
 from evergreen.settings import Settings
 from tests.support.claims import emptied
+from tests.support.sql import run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.connected]
 MODEL, OTHER = "video_performance", "video_performance_us"
@@ -38,14 +39,10 @@ class Bench:
     store: PostgresStore
     records: LoopRecords
 
-    def run(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
-            cursor.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
     def event(self, name: str = "data_drift_detected", *, at: datetime = AS_OF, event_id: str | None = None, data: Any = None, **changes: str) -> str:
         facts = {"id": event_id or new_id(), "type": name, "source": changes.get("source", "/airflow/drift_check"), "subject": changes.get("subject", MODEL)}
-        self.run(
+        run(
+            self.store,
             """INSERT INTO events (source, id, type, subject, time, data, content_hash, topic, kafka_partition, kafka_offset)
                VALUES (%s, %s, %s, %s, %s, %s, 'h', 'data.drift.detected', 1, 7)""",
             (facts["source"], facts["id"], name, facts["subject"], at, json.dumps(data or {"n": 7})),
@@ -56,7 +53,8 @@ class Bench:
         event_id = self.event(data=answer.pop("data", None))
         said = {"action": "retrain", "target": model, "reason": "data_drift_high", "outcome": outcome, "guards": [], **answer}
         body = json.dumps({"answers": [said], "rule": "drift_high", "severity": {"final": severity, "path": []}}, separators=(",", ":"), sort_keys=True)
-        self.run(
+        run(
+            self.store,
             """INSERT INTO decisions (model, seq, event_source, event_id, event_type, policy_hash, decided_at, severity, rule, outcome, body, prev_hash, hash)
                VALUES (%s, %s, '/airflow/drift_check', %s, 'data_drift_detected', 'p', %s, %s, 'drift_high', %s, %s, 'before', 'x')""",
             (model, seq, event_id, at, severity, outcome, body),
@@ -66,7 +64,8 @@ class Bench:
     def action(self, kind: str = "retrain", *, model: str = MODEL, at: datetime = AS_OF, causes: Any = (), **changes: Any) -> UUID:
         action_id = uuid4()
         facts = {"target": model, "status": "pending", "decision_seq": None, "run_id": None, **changes}
-        self.run(
+        run(
+            self.store,
             """INSERT INTO actions (id, action_key, kind, model, target, reason, severity, priority, due_at, as_of, causes, event_type,
                                     decision_seq, accepted_at, status, run_id)
                VALUES (%s, %s, %s, %s, %s, 'data_drift_high', 'high', 'high', %s, %s, %s, 'data_drift_detected', %s, %s, %s, %s)""",
@@ -199,20 +198,22 @@ async def test_a_promotion_is_explained_from_its_cause_to_each_worker(bench: Ben
     cause = {"source": "/airflow/drift_check", "id": event_id, "type": "data_drift_detected"}
     action = bench.action("promote", causes=[cause], decision_seq=1, target=f"{MODEL}@2", run_id="run 1", status="succeeded")
     gates = [{"name": "improvement", "passed": True, "detail": "better", "numbers": {}}]
-    bench.run(
+    run(
+        bench.store,
         """INSERT INTO model_versions (model, version, run_id, uri, cause, trained_from, trained_to, trained_rows, as_of, status, scorecard)
            VALUES (%s, 2, 'r', 'u', 'c', '2025-01-01', '2025-07-01', 900, %s, 'approved', %s)""",
         (MODEL, AS_OF, json.dumps({"gates": gates})),
     )
     deployment = uuid4()
-    bench.run(
+    run(
+        bench.store,
         """INSERT INTO deployments (id, model, version, previous_version, kind, status, epoch, action_id, reason, required_workers, served_from)
            VALUES (%s, %s, 2, 1, 'promote', 'confirmed', 2, %s, 'approved', '["a", "b"]', %s)""",
         (str(deployment), MODEL, str(action), AS_OF),
     )
     for worker in ("a", "b"):
-        bench.run("INSERT INTO serving_workers (worker_id, pid) VALUES (%s, 1)", (worker,))
-        bench.run("INSERT INTO worker_acks (worker_id, deployment_id, phase) VALUES (%s, %s, 'serving')", (worker, str(deployment)))
+        run(bench.store, "INSERT INTO serving_workers (worker_id, pid) VALUES (%s, 1)", (worker,))
+        run(bench.store, "INSERT INTO worker_acks (worker_id, deployment_id, phase) VALUES (%s, %s, 'serving')", (worker, str(deployment)))
     made = bench.event("model_deployed", event_id=derived_id(str(action), "model_deployed", str(deployment)), source="/airflow/promote")
     bench.event("model_deployed", source="/airflow/promote")  # another one's
 
@@ -246,7 +247,7 @@ async def test_a_suppressed_event_is_explained_and_others_are_not_found(bench: B
 
 async def test_a_body_somebody_broke_breaks_no_page_and_no_explanation(bench: Bench) -> None:
     event_id = bench.decided(1)
-    bench.run("UPDATE decisions SET body = substr(body, 2)")
+    run(bench.store, "UPDATE decisions SET body = substr(body, 2)")
     assert len((await bench.records.decisions(DecisionFilter(action=ActionKind.RETRAIN))).decisions) == 1
     assert (await bench.records.decision(MODEL, 1)).body == {}
     assert (await bench.records.explain(event_id)).answers == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ from evergreen.core.clock import wall_now
 from evergreen.services.overview import ShowOverview
 from evergreen.settings import Settings
 from tests.support.claims import emptied
+from tests.support.sql import run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.connected]
 MODEL = "video_performance"
@@ -39,10 +40,6 @@ class Bench:
     store: PostgresStore
     postgres: AsyncPostgres
 
-    def run(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> None:
-        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
-            cursor.execute(query, values)
-
     def happened(self, seq: int, kind: str, *, ago: timedelta = timedelta(), outcome: str = "accepted", took: float = 0.05) -> None:
         body = {
             "answers": [{"action": "retrain", "target": MODEL, "outcome": outcome, "guards": [{"guard": "cooldown", "passed": outcome == "accepted"}]}],
@@ -50,11 +47,12 @@ class Bench:
         }
         at = wall_now() - ago
         facts = {"id": f"e{seq}", "seq": seq, "type": kind, "time": at, "at": at, "took": timedelta(seconds=took), "outcome": outcome, "body": json.dumps(body)}
-        self.run(EVENT, facts)
-        self.run(DECISION, facts)
+        run(self.store, EVENT, facts)
+        run(self.store, DECISION, facts)
 
     def acted(self, kind: str, status: str) -> None:
-        self.run(
+        run(
+            self.store,
             """INSERT INTO actions (id, action_key, kind, model, target, reason, severity, priority, due_at, as_of, event_type, accepted_at, status)
                VALUES (gen_random_uuid(), gen_random_uuid()::text, %s, 'video_performance', 'video_performance', 'why', 'high', 'high', now(), now(),
                        'data_drift_detected', now(), %s)""",
@@ -62,12 +60,13 @@ class Bench:
         )
 
     def crowned(self, score: float) -> None:
-        self.run("INSERT INTO champions (model, version, epoch, deployment_id, since) VALUES ('video_performance', 3, 4, gen_random_uuid(), now())")
-        self.run("INSERT INTO serving_workers (worker_id, pid, state, serving) VALUES ('w1', 1, 'ready', %s)", (json.dumps({MODEL: {"version": 3}}),))
-        self.run("INSERT INTO serving_workers (worker_id, pid, state, serving) VALUES ('w2', 2, 'ready', %s)", (json.dumps({MODEL: {"version": 2}}),))
+        run(self.store, "INSERT INTO champions (model, version, epoch, deployment_id, since) VALUES ('video_performance', 3, 4, gen_random_uuid(), now())")
+        run(self.store, "INSERT INTO serving_workers (worker_id, pid, state, serving) VALUES ('w1', 1, 'ready', %s)", (json.dumps({MODEL: {"version": 3}}),))
+        run(self.store, "INSERT INTO serving_workers (worker_id, pid, state, serving) VALUES ('w2', 2, 'ready', %s)", (json.dumps({MODEL: {"version": 2}}),))
         for week, found in enumerate((0.1, score)):
             day = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(weeks=week)
-            self.run(
+            run(
+                self.store,
                 """INSERT INTO drift_reports (id, model, version, first_day, last_day, n, score, drifted, features, time)
                    VALUES (gen_random_uuid(), 'video_performance', 3, %s, %s, 100, %s, %s, '{"results": []}', %s)""",
                 (day, day, found, found > 0.5, day),
@@ -75,8 +74,9 @@ class Bench:
 
     def measured(self, rows: int) -> None:
         """A window of 30 s is published three times."""
-        self.run("SELECT ensure_partition('metrics', day::date) FROM unnest(ARRAY[now() - interval '1 day', now()]) day")
-        self.run(
+        run(self.store, "SELECT ensure_partition('metrics', day::date) FROM unnest(ARRAY[now() - interval '1 day', now()]) day")
+        run(
+            self.store,
             """INSERT INTO metrics (source, id, time, service, metrics)
                SELECT '/monitor', service || n, now() - n * interval '10 s', service, jsonb_build_object('up', 1.0, 'faults', 0.0, 'workers', 2.0,
                       'requests', 100.0, 'errors', (n / 3 = 7)::int::float, 'cpu_percent', (n / 3)::float / 7, 'mean_seconds', 0.01)
@@ -136,7 +136,10 @@ async def test_champions_come_with_their_workers_and_their_drift(bench: Bench) -
 async def test_open_actions_and_what_fires_are_counted(bench: Bench) -> None:
     for status in ("pending", "running", "claimed", "succeeded", "failed", "cancelled"):
         bench.acted("retrain", status)
-    bench.run("INSERT INTO watches (name, firing, severity, said, said_at) VALUES ('health:redis', true, 'high', 1, now()), ('x', false, 'low', 1, now())")
+    run(
+        bench.store,
+        "INSERT INTO watches (name, firing, severity, said, said_at) VALUES ('health:redis', true, 'high', 1, now()), ('x', false, 'low', 1, now())",
+    )
     found = await bench.overview()
     assert found.actions is not None
     assert (found.actions.pending, found.actions.running, len(found.actions.first)) == (1, 2, 3)
@@ -152,7 +155,7 @@ async def test_a_day_of_numbers_is_aggregated_quickly(bench: Bench) -> None:
     bench.measured(8_640)
     for seq in range(1, 1_001):
         bench.happened(seq, "data_processed", took=0.05 if seq % 50 else 3.0)
-    bench.run("ANALYZE")
+    run(bench.store, "ANALYZE")
     took, overviews = [], bench.overviews()
     for _ in range(5):
         begun = time.perf_counter()
@@ -170,7 +173,7 @@ async def test_a_day_of_numbers_is_aggregated_quickly(bench: Bench) -> None:
 
 async def test_a_clock_in_replay_is_told(bench: Bench) -> None:
     base = datetime(2025, 7, 24, tzinfo=UTC)
-    bench.run("UPDATE platform_clock SET mode = 'replay', base = %s, set_at = now(), rate = 60", (base,))
+    run(bench.store, "UPDATE platform_clock SET mode = 'replay', base = %s, set_at = now(), rate = 60", (base,))
     found = await bench.overview()
     assert found.clock is not None
     assert (found.clock.mode, found.clock.rate) == ("replay", 60.0)

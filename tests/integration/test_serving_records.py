@@ -24,6 +24,7 @@ from evergreen.ports.index import FeatureRow
 from evergreen.ports.serving import StoredFeatures
 from evergreen.settings import Settings
 from tests.support.claims import emptied
+from tests.support.sql import run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.connected]
 MODEL = "video_performance"
@@ -42,10 +43,6 @@ class Parts:
     store: PostgresStore
     postgres: AsyncPostgres
     link: RedisLink
-
-    def run(self, query: str, values: tuple[object, ...] = ()) -> None:
-        with self.store.transaction() as tx, tx.connection.cursor() as cursor:
-            cursor.execute(query, values)
 
     @property
     def features(self) -> OnlineFeatureStore:
@@ -78,7 +75,7 @@ async def test_features_come_from_postgres_and_leave_a_copy_in_redis(parts: Part
     assert parts.link.client is not None
     assert await parts.features.get(MODEL, "v1") == StoredFeatures(FEATURES, AS_OF)
     assert TTL_SECONDS * 0.84 <= await parts.link.client.ttl(copy_key(MODEL, "v1")) <= TTL_SECONDS
-    parts.run("DELETE FROM online_features")
+    run(parts.store, "DELETE FROM online_features")
     assert await parts.features.get(MODEL, "v1") == StoredFeatures(FEATURES, AS_OF)
 
 
@@ -99,7 +96,8 @@ async def test_a_copy_that_cannot_be_read_is_passed_over(parts: Parts, copy: byt
 
 
 async def test_what_only_the_catalogue_knows_is_better_than_nothing(parts: Parts) -> None:
-    parts.run(
+    run(
+        parts.store,
         """INSERT INTO videos (video_id, title, channel_id, category_id, view_count, region, first_seen, last_seen)
            VALUES ('v3', '여름', 'UC1', 10, 5, 'KR', %s, %s)""",
         (date(2025, 7, 20), date(2025, 7, 22)),
@@ -148,7 +146,8 @@ async def test_models_say_who_serves_and_what_live_workers_answer_with(parts: Pa
     assert (nobody.version, nobody.workers) == (None, {})
     deployed(parts, 2)
     for worker, ago in (("a", 0), ("b", 60)):
-        parts.run(
+        run(
+            parts.store,
             """INSERT INTO serving_workers (worker_id, pid, state, heartbeat_at, serving)
                VALUES (%s, 1, 'ready', clock_timestamp() - %s * interval '1 second', %s)""",
             (worker, ago, json.dumps({MODEL: {"version": 2, "epoch": 2}})),
