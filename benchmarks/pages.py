@@ -9,7 +9,6 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +84,9 @@ def _threshold(seen: Visitor) -> float:
 
 
 def _say(what: str, milliseconds: tuple[float, ...] | list[float], bar: float | None = None) -> None:
-    say: Callable[[str], None] = print
     worst, middle = max(milliseconds), statistics.median(milliseconds)
     verdict = "" if bar is None else f"   asked: {bar:,.0f} ms   {'reached' if middle <= bar else 'MISSED'}"
-    say(f"{what:<50} median {middle:7,.0f} ms   worst {worst:7,.0f} ms{verdict}")
+    print(f"{what:<50} median {middle:7,.0f} ms   worst {worst:7,.0f} ms{verdict}")  # noqa: T201
 
 
 if __name__ == "__main__":

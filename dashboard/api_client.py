@@ -49,12 +49,6 @@ class Api:
         """`seconds`: how long the answer may take."""
         return self._call("POST", path, json={} if body is None else body, headers=headers, timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS))
 
-    def put(self, path: str, body: Any) -> Any:
-        return self._call("PUT", path, json=body)
-
-    def delete(self, path: str) -> Any:
-        return self._call("DELETE", path)
-
     def page(self, path: str) -> str:
         """A text, such as a report's HTML."""
         return self._answer("GET", path).text

@@ -6,7 +6,6 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.api_client import Api
 from dashboard.chrome import LANGUAGE_COOKIE, remember_language, style
 from dashboard.deployment import deployment
 from dashboard.escaped import plain
@@ -40,7 +39,7 @@ def main() -> None:
         st.info(t("common.signed_out"))
         st.html(f'<a class="eg-button" href="/sign-in" target="_self">{t("common.sign_in_again")}</a>')
         return
-    view = View(Api(deployment().pool, session.token, session.signed_out.is_set), t, Formats(language), session, language)
+    view = View(deployment().api(session), t, Formats(language), session, language)
     pages = [
         st.Page(partial(guarded, spec.load(), view), title=t(f"{spec.name}.menu"), icon=spec.icon, url_path=spec.path.strip("/"), default=spec.path == "/")
         for spec in PAGES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 LANGUAGE_COOKIE = "evergreen_lang"
-_YEAR = 365 * 24 * 3600
+REMEMBERED_SECONDS = 365 * 24 * 3600
 _STYLE = """<style>
 .eg-button, .eg-link {text-decoration: none; font-weight: 600}
 .eg-link, .eg-link:visited {color: light-dark(#12724d, #3fbf87)}
@@ -22,7 +22,7 @@ def style() -> None:
 def remember_language(language: str) -> None:
     """For the next visit; `language` is one of ours, never a visitor's text."""
     st.html(
-        f"<script>document.cookie = '{LANGUAGE_COOKIE}={language}; path=/; max-age={_YEAR}; samesite=lax'; "
+        f"<script>document.cookie = '{LANGUAGE_COOKIE}={language}; path=/; max-age={REMEMBERED_SECONDS}; samesite=lax'; "
         f"document.documentElement.lang = '{language}'</script>",
         unsafe_allow_javascript=True,
     )

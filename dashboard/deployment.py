@@ -7,8 +7,8 @@ from functools import cache
 
 import httpx
 
-from dashboard.api_client import connection_pool
-from dashboard.sessions import Sessions
+from dashboard.api_client import Api, connection_pool
+from dashboard.sessions import Session, Sessions
 from evergreen.settings import load_settings
 
 
@@ -19,6 +19,9 @@ class Deployment:
     airflow_url: str = ""
     mlflow_url: str = ""
     """Where a browser finds their UIs."""
+
+    def api(self, session: Session) -> Api:
+        return Api(self.pool, session.token, session.signed_out.is_set)
 
 
 @cache

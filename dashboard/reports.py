@@ -9,7 +9,7 @@ from uuid import UUID
 import anyio.to_thread
 from starlette.responses import PlainTextResponse, Response
 
-from dashboard.api_client import Api, ApiError
+from dashboard.api_client import ApiError
 from dashboard.deployment import deployment
 from dashboard.sessions import Session
 from evergreen.contracts.api_drift import PICTURE_POLICY
@@ -21,7 +21,7 @@ async def drift_report(session: Session | None, report_id: UUID) -> Response:
     if session is None:
         return PlainTextResponse("signed out", 401)
     try:
-        body = await anyio.to_thread.run_sync(Api(deployment().pool, session.token, session.signed_out.is_set).page, f"/drift/reports/{report_id}/picture")
+        body = await anyio.to_thread.run_sync(deployment().api(session).page, f"/drift/reports/{report_id}/picture")
     except ApiError as error:
         return PlainTextResponse(error.title, error.status or 503)
     return Response(body, media_type="text/html", headers=_HEADERS)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard.chrome import LANGUAGE_COOKIE
+from dashboard.chrome import LANGUAGE_COOKIE, REMEMBERED_SECONDS
 from dashboard.deployment import Deployment, deployment
 from dashboard.document import send_document
 from dashboard.reports import drift_report
@@ -92,7 +92,7 @@ def _page(request: Request, *, name: str = "", error: str = "", status: int = 20
     html = page.render(t=words(language), language=language, languages=LANGUAGES, next=_safe(request.query_params.get("next", "/")), name=name, error=error)
     answer = HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
     if "lang" in request.query_params:
-        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=365 * 24 * 3600, samesite="lax")
+        answer.set_cookie(LANGUAGE_COOKIE, language, max_age=REMEMBERED_SECONDS, samesite="lax")
     return answer
 
 

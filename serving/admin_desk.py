@@ -38,8 +38,8 @@ from evergreen.services.dead_letters import REASON
 from evergreen.services.manage_access import ManageAccess
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.redrive import Listed, RedriveLetters
-from evergreen.settings import Settings
-from serving.own_store import off_loop
+from evergreen.settings import KafkaSettings
+from serving.own_store import OwnStore
 
 T = TypeVar("T")
 SHOWN_CHANGES = 50
@@ -65,7 +65,7 @@ class AdminDesk(Protocol):
 
 @dataclass(frozen=True)
 class RealAdminDesk:
-    dsn: str
+    stores: OwnStore
     clock: Clock
     letters_of: Callable[[PostgresStore], RedriveLetters]
 
@@ -103,7 +103,7 @@ class RealAdminDesk:
         await self._access(lambda manage: manage.revoke_token(asked.id, wall_now(), who, asked.reason))
 
     async def pause(self) -> PauseSaid:
-        return await off_loop(self.dsn, pause_said)
+        return await self.stores.use(pause_said)
 
     async def turn(self, asked: PauseRequest, who: str) -> PauseSaid:
         """One that stands there already stays as it is."""
@@ -112,22 +112,22 @@ class RealAdminDesk:
             TurnSwitch(store, self.clock).run(paused=asked.paused, who=who, reason=asked.reason)
             return pause_said(store)
 
-        return await off_loop(self.dsn, work)
+        return await self.stores.use(work)
 
     async def _letters(self, work: Callable[[RedriveLetters], T]) -> T:
-        return await off_loop(self.dsn, lambda store: work(self.letters_of(store)))
+        return await self.stores.use(lambda store: work(self.letters_of(store)))
 
     async def _access(self, work: Callable[[ManageAccess], T]) -> T:
-        return await off_loop(self.dsn, lambda store: work(ManageAccess(store, Argon2())))
+        return await self.stores.use(lambda store: work(ManageAccess(store, Argon2())))
 
 
-def build_admin_desk(settings: Settings, clock: Clock) -> RealAdminDesk:
-    read = partial(read_topics, settings.kafka.bootstrap_servers, [DEAD_LETTER], from_beginning=True, until_end=True, newest=NEWEST_LETTERS)
+def build_admin_desk(stores: OwnStore, kafka: KafkaSettings, clock: Clock) -> RealAdminDesk:
+    read = partial(read_topics, kafka.bootstrap_servers, [DEAD_LETTER], from_beginning=True, until_end=True, newest=NEWEST_LETTERS)
 
     def letters(store: PostgresStore) -> RedriveLetters:
-        return RedriveLetters(store, read, lambda messages: KafkaMessenger(settings.kafka).send(messages))
+        return RedriveLetters(store, read, lambda messages: KafkaMessenger(kafka).send(messages))
 
-    return RealAdminDesk(settings.postgres.dsn.get_secret_value(), clock, letters)
+    return RealAdminDesk(stores, clock, letters)
 
 
 def redriven(desk: RedriveLetters, asked: RedriveRequest, who: str) -> RedriveAnswer:

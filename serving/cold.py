@@ -140,6 +140,7 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         now=clock.now,
         pool=ThreadPoolExecutor(FEEDBACK_THREADS, thread_name_prefix="feedback"),
     )
+    stores = OwnStore(settings.postgres.dsn.get_secret_value())
     people = OnlineFeatureStore(links.postgres, links.redis, links.generations)  # its own: people must not crowd out videos
     return Cold(
         feedback=TakeFeedback(parts.specs, tell),
@@ -158,20 +159,20 @@ def build_cold(settings: Settings, joined: Joined) -> Cold:
         tokens=TokenMint(settings.auth, access.keys),
         token_seconds=settings.auth.token_minutes * 60,
         tickets=RedisTickets(links.redis),
-        candidates=Candidates(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
-        experiments=ExperimentDesk(settings.postgres.dsn.get_secret_value(), clock, parts.specs),
-        system=_system(settings, joined),
-        admin=build_admin_desk(settings, clock),
-        models=ModelDesk(OwnStore(settings.postgres.dsn.get_secret_value()), clock, parts.registry, parts.specs, settings.serving.min_confirmations),
-        policy=PolicyDesk(OwnStore(settings.postgres.dsn.get_secret_value()), settings.policy.path),
+        candidates=Candidates(stores, clock, parts.specs),
+        experiments=ExperimentDesk(stores, clock, parts.specs),
+        system=_system(settings, joined, stores),
+        admin=build_admin_desk(stores, settings.kafka, clock),
+        models=ModelDesk(stores, clock, parts.registry, parts.specs, settings.serving.min_confirmations),
+        policy=PolicyDesk(stores, settings.policy.path),
     )
 
 
-def _system(settings: Settings, joined: Joined) -> SystemDesk:
+def _system(settings: Settings, joined: Joined, stores: OwnStore) -> SystemDesk:
     postgres, clock = joined.links.postgres, joined.clock
     system = ShowSystem(SystemReadings(postgres), clock.now, wall_now)
     topics, logs = KafkaTopics(settings.kafka.bootstrap_servers, GROUPS), LogFolder(settings.home / "logs")
-    return build_system_desk(system, AlertRows(postgres), topics, logs, settings.postgres.dsn.get_secret_value(), clock)
+    return build_system_desk(system, AlertRows(postgres), topics, logs, stores, clock)
 
 
 def _list_answers(joined: Joined, features: OnlineFeatureStore) -> ListAnswers:

@@ -9,14 +9,14 @@ from evergreen.core.clock import Clock
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import ModelSpec
 from evergreen.services.experiments import NewExperiment, RunExperiments
-from serving.own_store import off_loop
+from serving.own_store import OwnStore
 
 T = TypeVar("T")
 
 
 class ExperimentDesk:
-    def __init__(self, dsn: str, clock: Clock, specs: Mapping[str, ModelSpec]) -> None:
-        self._dsn = dsn
+    def __init__(self, stores: OwnStore, clock: Clock, specs: Mapping[str, ModelSpec]) -> None:
+        self._stores = stores
         self._clock = clock
         self._specs = specs
 
@@ -34,4 +34,4 @@ class ExperimentDesk:
         return await self._with(lambda service: service.newest(limit, model))
 
     async def _with(self, work: Callable[[RunExperiments], T]) -> T:
-        return await off_loop(self._dsn, lambda store: work(RunExperiments(store, self._clock, self._specs)))
+        return await self._stores.use(lambda store: work(RunExperiments(store, self._clock, self._specs)))

@@ -25,17 +25,12 @@ def with_store(dsn: str, work: Callable[[PostgresStore], T]) -> T:
         store.close()
 
 
-async def off_loop(dsn: str, work: Callable[[PostgresStore], T]) -> T:
+class OwnStore:
     """The same beside the event loop. Failure: a part hangs and with it those who wait for it here. Remedy: they have threads of their own, so
     that signing in, revocations and metrics go on."""
-    return await asyncio.get_running_loop().run_in_executor(_DESKS, with_store, dsn, work)
-
-
-class OwnStore:
-    """`off_loop` with the address known."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
     async def use(self, work: Callable[[PostgresStore], T]) -> T:
-        return await off_loop(self._dsn, work)
+        return await asyncio.get_running_loop().run_in_executor(_DESKS, with_store, self._dsn, work)

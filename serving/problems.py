@@ -132,7 +132,8 @@ def problem_of(error: EvergreenError, *, path: str, request_id: str) -> Reply:
         log.error("unexpected_error", path=path, error=str(error), request_id=request_id)
         return problem(kind, BROKE, path=path, request_id=request_id)
     if isinstance(error, Unavailable):
-        log.warning("part_away", path=path, error=str(error), request_id=request_id)
+        if str(error) != error.said:
+            log.warning("part_away", path=path, error=str(error), request_id=request_id)
         return problem(kind, error.said, path=path, request_id=request_id)
     return problem(kind, str(error), path=path, request_id=request_id, headers=_headers_of(error))
 

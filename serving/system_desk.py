@@ -28,7 +28,7 @@ from evergreen.core.notices import Silence
 from evergreen.services.show_system import ShowSystem
 from evergreen.services.silence import SilenceAlerts
 from serving.kept import Kept
-from serving.own_store import off_loop
+from serving.own_store import OwnStore
 
 NOW_SECONDS, TOPICS_SECONDS, USABLE_SECONDS = 2.0, 5.0, 60.0
 
@@ -58,7 +58,7 @@ class RealSystemDesk:
     logs: LogFolder
     kept_now: Kept[SystemNow]
     kept_topics: Kept[TopicList]
-    dsn: str
+    stores: OwnStore
     clock: Clock
 
     async def now(self) -> SystemNow:
@@ -89,7 +89,7 @@ class RealSystemDesk:
         return await self._silenced(lambda service: service.end(str(silence_id)))
 
     async def _silenced(self, work: Callable[[SilenceAlerts], Silence]) -> SilenceSaid:
-        done = await off_loop(self.dsn, lambda store: work(SilenceAlerts(store, self.clock)))
+        done = await self.stores.use(lambda store: work(SilenceAlerts(store, self.clock)))
         return silence_said(done, self.clock.now())
 
 
@@ -98,9 +98,9 @@ def begun(service: SilenceAlerts, asked: SilenceRequest, who: str) -> Silence:
     return service.begin(lasts=lasts, who=who, reason=asked.reason, model=asked.model, event_type=asked.event_type, up_to=asked.up_to)
 
 
-def build_system_desk(system: ShowSystem, rows: AlertRows, topics: Topics, logs: LogFolder, dsn: str, clock: Clock) -> RealSystemDesk:
+def build_system_desk(system: ShowSystem, rows: AlertRows, topics: Topics, logs: LogFolder, stores: OwnStore, clock: Clock) -> RealSystemDesk:
     async def look() -> TopicList:
         return TopicList(topics=await asyncio.to_thread(topics.look), at=wall_now())
 
     now = Kept(system.current, fresh=NOW_SECONDS, usable=USABLE_SECONDS)
-    return RealSystemDesk(system, rows, logs, now, Kept(look, fresh=TOPICS_SECONDS, usable=USABLE_SECONDS), dsn, clock)
+    return RealSystemDesk(system, rows, logs, now, Kept(look, fresh=TOPICS_SECONDS, usable=USABLE_SECONDS), stores, clock)

@@ -35,15 +35,29 @@ class Chosen:
 def filters(view: View, held: Mapping[str, Any]) -> Chosen:
     t, names = view.t, category_names(view, held["categories"])
     first, last, today = (date.fromisoformat(held[name]) for name in ("first_day", "last_day", "today"))
+    latest = max(last, today)
     with st.sidebar:
         st.subheader(t("performance.filters"))
-        days, latest, about = t("performance.days"), max(last, today), t("performance.days_help")
-        picked = st.date_input(days, newest(first, last), min_value=first, max_value=latest, format="YYYY-MM-DD", help=about, key="performance_days")
-        label, everything, key = t("performance.categories"), t("performance.all_categories"), "performance_categories"
-        categories = st.multiselect(label, list(names), usual(names), format_func=names.__getitem__, placeholder=everything, key=key)
+        picked = st.date_input(
+            t("performance.days"),
+            newest(first, last),
+            min_value=first,
+            max_value=latest,
+            format="YYYY-MM-DD",
+            help=t("performance.days_help"),
+            key="performance_days",
+        )
+        categories = st.multiselect(
+            t("performance.categories"),
+            list(names),
+            usual(names),
+            format_func=names.__getitem__,
+            placeholder=t("performance.all_categories"),
+            key="performance_categories",
+        )
         threshold = st.slider(t("performance.threshold"), 0, 100, THRESHOLD, help=t("performance.threshold_help"), key="performance_threshold")
         engagement = st.slider(t("performance.engagement_threshold"), 0.0, 30.0, ENGAGEMENT, 0.5, format="%.1f%%", key="performance_engagement")
-    begins, ends = whole(picked, max(last, today))
+    begins, ends = whole(picked, latest)
     return Chosen(begins, ends, categories, threshold, round(engagement / 100, 4))
 
 

@@ -23,8 +23,7 @@ from evergreen.contracts.api_admin import (
     SecretRequest,
     TokenRevocation,
 )
-from evergreen.core.access import Need
-from evergreen.services.manage_access import by
+from evergreen.core.access import Need, by
 from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
@@ -40,10 +39,6 @@ def admin_routes(cold: Cold) -> APIRouter:
     _accounts(router, cold)
     _pause(router, cold)
     return router
-
-
-def _who(request: Request) -> str:
-    return by(request.state.principal.subject)
 
 
 def _letters(router: APIRouter, cold: Cold) -> None:
@@ -66,7 +61,7 @@ def _letters(router: APIRouter, cold: Cold) -> None:
     @router.post("/dead-letters/redrive", openapi_extra=ACT, responses=CHANGES)
     async def redrive(asked: RedriveRequest, request: Request) -> RedriveAnswer:
         """Back to the topic they came from: byte for byte, or one of them repaired."""
-        return await desk.redrive(asked, _who(request))
+        return await desk.redrive(asked, by(request.state.principal.subject))
 
 
 def _accounts(router: APIRouter, cold: Cold) -> None:
@@ -81,24 +76,24 @@ def _accounts(router: APIRouter, cold: Cold) -> None:
     async def add_account(asked: AccountRequest, request: Request, response: Response) -> AccountSecret:
         """The answer holds its secret, this once."""
         response.headers["Cache-Control"] = "no-store"
-        return await desk.add_account(asked, _who(request))
+        return await desk.add_account(asked, by(request.state.principal.subject))
 
     @router.post("/accounts/secret", openapi_extra=ACT, responses=CHANGES)
     async def change_secret(asked: SecretRequest, request: Request, response: Response) -> AccountSecret:
         """A new one, this once. Tokens got with the old one count no more."""
         response.headers["Cache-Control"] = "no-store"
-        return await desk.change_secret(asked, _who(request))
+        return await desk.change_secret(asked, by(request.state.principal.subject))
 
     @router.post("/accounts/change", openapi_extra=ACT, responses=CHANGES)
     async def change_account(asked: AccountChange, request: Request) -> Done:
         """Disable it, enable it again, or make its tokens count no more, of whoever goes by the name."""
-        await desk.change_account(asked, _who(request))
+        await desk.change_account(asked, by(request.state.principal.subject))
         return Done()
 
     @router.post("/tokens/revoke", openapi_extra=ACT, responses=responses(MALFORMED, UNAVAILABLE))
     async def revoke_token(asked: TokenRevocation, request: Request) -> Done:
         """It counts no more; every worker knows within a second."""
-        await desk.revoke_token(asked, _who(request))
+        await desk.revoke_token(asked, by(request.state.principal.subject))
         return Done()
 
 
@@ -113,4 +108,4 @@ def _pause(router: APIRouter, cold: Cold) -> None:
     @router.post("/policy/pause", openapi_extra=ACT, responses=responses(MALFORMED, UNAVAILABLE))
     async def turn(asked: PauseRequest, request: Request) -> PauseSaid:
         """Paused: no retrain, rollback or scaling starts, and promotions wait. Checks, alerts and what a person asks for go on."""
-        return await desk.turn(asked, _who(request))
+        return await desk.turn(asked, by(request.state.principal.subject))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from evergreen.contracts.api import ModelName
 from evergreen.contracts.api_experiments import ExperimentList, ExperimentName, ExperimentRequest, ExperimentSaid, StopRequest
-from evergreen.core.access import Need
+from evergreen.core.access import Need, by
 from evergreen.core.experiment import Variant
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.services.experiments import NewExperiment, experiment_said
@@ -38,14 +38,14 @@ def experiment_routes(cold: Cold) -> APIRouter:
     @router.post("/experiments", status_code=201, openapi_extra=ACT, responses=CHANGES)
     async def start_experiment(asked: ExperimentRequest, request: Request, response: Response) -> ExperimentSaid:
         """One at a time for a model. Serving's workers follow within a second."""
-        row = await desk.start(_wanted(asked, f"api:{request.state.principal.subject}"))
+        row = await desk.start(_wanted(asked, by(request.state.principal.subject)))
         response.headers["Location"] = f"/experiments/{row.plan.name}"
         return _said(row)
 
     @router.post("/experiments/{name}/stop", openapi_extra=ACT, responses=CHANGES)
     async def stop_experiment(name: Name, asked: StopRequest, request: Request) -> ExperimentSaid:
         """Everybody is shown what the champion says again; what was found stays. One that has ended stays as it is."""
-        return _said(await desk.stop(name, who=f"api:{request.state.principal.subject}", reason=asked.reason))
+        return _said(await desk.stop(name, who=by(request.state.principal.subject), reason=asked.reason))
 
     return router
 

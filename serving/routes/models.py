@@ -20,7 +20,7 @@ from evergreen.contracts.api_models import (
     VersionReport,
 )
 from evergreen.contracts.envelope import new_id
-from evergreen.core.access import Need
+from evergreen.core.access import Need, by
 from evergreen.services.change_by_hand import Change
 from serving.auth.needs import requires
 from serving.errors import responses
@@ -95,7 +95,7 @@ def _rollbacks(router: APIRouter, desk: ModelDesk) -> None:
 
 
 async def _asked(desk: ModelDesk, change: Change, request: Request, response: Response, key: str | None) -> ChangeAccepted:
-    who = f"api:{request.state.principal.subject}"
+    who = by(request.state.principal.subject)
     action_id = await desk.ask(change, who=who, key=f"{who}:{change.model}:{key or new_id()}")
     response.headers["Location"] = f"/actions/{action_id}/explain"
     return ChangeAccepted(action_id=action_id)

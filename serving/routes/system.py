@@ -17,7 +17,7 @@ from evergreen.contracts.api_system import (
     SystemSeries,
     TopicList,
 )
-from evergreen.core.access import Need
+from evergreen.core.access import Need, by
 from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
@@ -79,7 +79,7 @@ def _alerts(router: APIRouter, cold: Cold) -> None:
     @router.post("/silences", status_code=201, openapi_extra=ACT, responses=responses(MALFORMED, UNAVAILABLE))
     async def silence(asked: SilenceRequest, request: Request) -> SilenceSaid:
         """Nothing is told about what it covers until then. It is still recorded, and the policy still acts."""
-        return await desk.silence(asked, f"api:{request.state.principal.subject}")
+        return await desk.silence(asked, by(request.state.principal.subject))
 
     @router.post("/silences/{silence_id}/end", openapi_extra=ACT, responses=responses(NOT_FOUND, UNAVAILABLE))
     async def end_silence(silence_id: UUID) -> SilenceSaid:

@@ -29,7 +29,7 @@ def test_it_asks_as_the_person_and_leaves_out_what_is_not_asked() -> None:
 
 def test_no_content_is_nothing() -> None:
     caller, _ = api(httpx.Response(204))
-    assert caller.delete("/cache") is None
+    assert caller.post("/cache") is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from evergreen.contracts.topics import TOPICS
 from evergreen.core.errors import Unavailable
 
 _SECONDS = 5.0
-_ATTEMPTS, _PAUSE_SECONDS = 8, 0.25
+_RETRIES, _PAUSE_SECONDS = 8, 0.25
 _LOADING = frozenset({KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE})
 _PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
 
@@ -30,23 +30,17 @@ class KafkaLag:
 
     def behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Raises Unavailable. While the group's coordinator is being found, as after a start of the broker, it asks again for a while."""
-        for _ in range(_ATTEMPTS):
+        attempts = 0
+        while True:
             try:
-                return self._asked(group, topics)
-            except Unavailable as error:
-                cause = error.__cause__
-                if not isinstance(cause, KafkaException) or cause.args[0].code() not in _LOADING:
-                    raise
-                threading.Event().wait(_PAUSE_SECONDS)
-        return self._asked(group, topics)
-
-    def _asked(self, group: str, topics: Sequence[str]) -> dict[str, int]:
-        try:
-            with self._lock:
-                return self._behind(group, topics)
-        except KafkaException as error:
-            self._forget(group)  # after a restart of the broker it would go on with what it knew of the last one
-            raise Unavailable(f"Kafka does not say how far {group} is", inside=f"{self._servers}: {error.args[0]}") from error
+                with self._lock:
+                    return self._behind(group, topics)
+            except KafkaException as error:
+                self._forget(group)  # after a restart of the broker it would go on with what it knew of the last one
+                attempts += 1
+                if attempts > _RETRIES or error.args[0].code() not in _LOADING:
+                    raise Unavailable(f"Kafka does not say how far {group} is", inside=f"{self._servers}: {error.args[0]}") from error
+            threading.Event().wait(_PAUSE_SECONDS)
 
     def _behind(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         asked = [TopicPartition(topic, partition) for topic in topics for partition in range(_PARTITIONS[topic])]

@@ -14,9 +14,9 @@ from evergreen.core.spread import EVERY, Histogram, value_at
 from evergreen.ports.catalogue import Groups, Holdings, Spread, SpreadOf, Video
 
 SPREAD_SECONDS = 10.0
+"""The whole range of a large catalogue takes longer than a request of the hot path may."""
 AT_ONCE = 3
 """Aggregations of one worker."""
-"""The whole range of a large catalogue takes longer than a request of the hot path may."""
 _VIDEO = """
 SELECT video_id, title, description, channel_id, channel_title, category_id, duration, published_at, tags, view_count, like_count, comment_count,
        first_view_count, region, first_seen, last_seen
@@ -37,31 +37,32 @@ GROUP BY 1, 2
 # The views at which each step of a category's scale begins are known beforehand (OFFSET 0: cut out once per category, not once per row), so a
 # row costs one look into an array. Where the count at first
 # listing was never told (an older catalogue) the newest one stands in.
-_PERFORMANCE = """
+_SCALE = """\
+LEFT JOIN (
+    SELECT category, ($5::float8[])[(place - 1) * {last} + 1 : place * {last}] AS bounds, ($6::float8[])[place] AS threshold
+    FROM unnest($4::int[]) WITH ORDINALITY AS of (category, place) OFFSET 0
+) AS scale ON scale.category = v.category_id"""
+_KNOWN = """\
+WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND coalesce(first_view_count, view_count) IS NOT NULL"""
+_PERFORMANCE = f"""
 SELECT v.category_id, width_bucket(v.views, coalesce(scale.bounds, $7::float8[])) AS step, count(*) AS n, NULL::float8 AS total,
        count(*) FILTER (WHERE v.views >= coalesce(scale.threshold, $8::float8)) AS above
 FROM (
     SELECT category_id, greatest(coalesce(first_view_count, view_count), 1)::float8 AS views FROM videos
-    WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND coalesce(first_view_count, view_count) IS NOT NULL
+    {_KNOWN}
 ) AS v
-LEFT JOIN (
-    SELECT category, ($5::float8[])[(place - 1) * {last} + 1 : place * {last}] AS bounds, ($6::float8[])[place] AS threshold
-    FROM unnest($4::int[]) WITH ORDINALITY AS of (category, place) OFFSET 0
-) AS scale ON scale.category = v.category_id
+{_SCALE}
 GROUP BY 1, 2
 """
-_PLACED = """
+_PLACED = f"""
 SELECT v.category_id, v.hour, width_bucket(v.views, coalesce(scale.bounds, $7::float8[])) AS step, v.views >= coalesce(scale.threshold, $8::float8) AS above
 FROM (
     SELECT category_id, date_part('hour', published_at AT TIME ZONE $9)::int AS hour,
            greatest(coalesce(first_view_count, view_count), 1)::float8 AS views
     FROM videos
-    WHERE first_seen BETWEEN $1 AND $2 AND ($3::int[] IS NULL OR category_id = ANY ($3)) AND coalesce(first_view_count, view_count) IS NOT NULL
+    {_KNOWN}
 ) AS v
-LEFT JOIN (
-    SELECT category, ($5::float8[])[(place - 1) * {last} + 1 : place * {last}] AS bounds, ($6::float8[])[place] AS threshold
-    FROM unnest($4::int[]) WITH ORDINALITY AS of (category, place) OFFSET 0
-) AS scale ON scale.category = v.category_id
+{_SCALE}
 """
 _GROUPS = """
 WITH counted AS MATERIALIZED (

@@ -19,6 +19,11 @@ class Role(StrEnum):
     """An application."""
 
 
+def by(subject: str) -> str:
+    """How records name somebody who acts over HTTP."""
+    return f"api:{subject}"
+
+
 class Need(StrEnum):
     """What a route asks of its caller. Every route declares one; what declares none is denied."""
 

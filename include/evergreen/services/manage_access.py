@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from evergreen.core.access import Role
+from evergreen.core.access import Role, by
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import InvalidRequest, NotFound
 from evergreen.ports.access import AccessChange, AccessStore, AccessTransaction, Account, Kind, Passwords
@@ -27,11 +27,6 @@ FIRST: Mapping[str, tuple[Kind, Role]] = {
 def _made(subject: str) -> str:
     """At random, and without the name in it: a short one may be."""
     return next(made for made in iter(lambda: secrets.token_urlsafe(18), "") if not subject or subject.lower() not in made.lower())
-
-
-def by(subject: str) -> str:
-    """How records name somebody who acts over HTTP."""
-    return f"api:{subject}"
 
 
 class ManageAccess:

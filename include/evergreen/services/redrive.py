@@ -43,14 +43,14 @@ class RedriveLetters:
         self._read = read
         self._send = send
 
-    def listed(self, limit: int, *, reason: str | None = None, waiting: bool = False, whole: bool = False) -> list[Listed]:
-        """The newest, oldest first. Without `whole` their values are left out: they may be many megabytes together."""
+    def listed(self, limit: int, *, reason: str | None = None, waiting: bool = False) -> list[Listed]:
+        """The newest, oldest first, without their values: they may be many megabytes together."""
         done = self._done()
 
         def wanted(letter: DeadLetter) -> bool:
             return reason in (None, letter.facts.get(REASON)) and not (waiting and letter.id in done)
 
-        found = self._letters(wanted, whole=whole)
+        found = self._letters(wanted, whole=False)
         return [Listed(letter, size, at, done.get(letter.id)) for letter, size, at in found[-limit:]]
 
     def one(self, named: str) -> Listed:
