@@ -64,6 +64,7 @@ class ChampionListener:
         self._ticked = time.monotonic()
         self._ticking: asyncio.TimerHandle | None = None
         self._slept = False
+        self._fault = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = self._takes_part = False
         slots.slept, slots.awake = self.slept, self.awake
@@ -164,6 +165,7 @@ class ChampionListener:
             self._looks += 1
             try:
                 await self._look()
+                self._fault = ""
             except Unavailable as error:
                 self._go_on_without(error)
             self._looked = self._looks
@@ -176,6 +178,9 @@ class ChampionListener:
 
     def _go_on_without(self, error: Unavailable) -> None:
         """Postgres is away: what is known stays; a worker that knows nothing yet takes what is remembered."""
+        if str(error) != self._fault:
+            self._fault = str(error)
+            log.warning("champions_not_followed", error=self._fault)
         if self._known is None and (remembered := self._memory.read()):
             log.warning("champions_from_disk", error=str(error), champions=[f"{c.model}@{c.version}" for c in remembered])
             self._known = Fleet(remembered)

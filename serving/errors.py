@@ -61,9 +61,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """Of the path. Starlette names those of the first route that fits, and each method is a route of its own here."""
-    found = (route.methods or () for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return sorted({method for methods in found for method in methods})
+    """Of the path. Starlette names those of the first route that fits, and each method is a route of its own here. As in OpenAPI a path that is
+    spelt out is not also one with a free part: `/dead-letters/redrive` is no letter."""
+    fitting = [route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    found = [route for route in fitting if route.path == request.url.path] or fitting
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 async def _broken(request: Request, _error: Exception) -> Response:

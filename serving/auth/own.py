@@ -10,9 +10,3 @@ def check_own(principal: Principal, user_id: str) -> None:
     """For routes that need OWN and name a user. Raises Forbidden."""
     if not principal.sees(user_id):
         raise Forbidden("this token is for its own user's data alone")
-
-
-def check_everybodys(principal: Principal) -> None:
-    """For routes that need OWN and speak of several users. Raises Forbidden."""
-    if not principal.sees_everybody:
-        raise Forbidden("this token is for its own user's data alone")

@@ -12,11 +12,11 @@ from evergreen.core.access import Need
 from evergreen.core.boosts import USERS
 from evergreen.services.show_profiles import ShowProfiles
 from serving.auth.needs import requires
-from serving.auth.own import check_everybodys, check_own
+from serving.auth.own import check_own
 from serving.errors import responses
 from serving.problems import NO_CHAMPION, NOT_FOUND, UNAVAILABLE
 
-OWN, READ = requires(Need.OWN), requires(Need.READ)
+OWN, EVERYBODYS, READ = requires(Need.OWN), requires(Need.EVERYBODYS), requires(Need.READ)
 User = Annotated[UserId, Path()]
 Part = Annotated[str, Query(pattern=r"^[!-~]{0,64}$", description="What the id holds, in whatever case")]
 TitlePart = Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", description="What the title holds, or the whole id")]
@@ -31,10 +31,9 @@ def profile_routes(shown: ShowProfiles) -> APIRouter:
 
 
 def _users(router: APIRouter, shown: ShowProfiles) -> None:
-    @router.get("/profiles", openapi_extra=OWN, responses=responses(UNAVAILABLE))
-    async def known_users(request: Request, q: Part = "", limit: Most = 20) -> KnownUsers:
-        """Of the 20,000 users who did something last, and of those whom batches know. For roles that see every user's data."""
-        check_everybodys(request.state.principal)
+    @router.get("/profiles", openapi_extra=EVERYBODYS, responses=responses(UNAVAILABLE))
+    async def known_users(q: Part = "", limit: Most = 20) -> KnownUsers:
+        """Of the 20,000 users who did something last, and of those whom batches know."""
         found = await shown.known(q, limit)
         return KnownUsers(users=[KnownUser(user_id=one.user, interactions=one.interactions, active_at=one.active_at) for one in found])
 
@@ -44,10 +43,9 @@ def _users(router: APIRouter, shown: ShowProfiles) -> None:
         check_own(request.state.principal, user_id)
         return UserProfile.model_validate(await shown.profile(user_id))
 
-    @router.get("/profiles/{user_id}/similar", openapi_extra=OWN, responses=responses(NO_CHAMPION, UNAVAILABLE))
-    async def similar_users(user_id: User, request: Request, limit: Annotated[int, Query(ge=1, le=USERS)] = 10) -> SimilarUsersSaid:
+    @router.get("/profiles/{user_id}/similar", openapi_extra=EVERYBODYS, responses=responses(NO_CHAMPION, UNAVAILABLE))
+    async def similar_users(user_id: User, limit: Annotated[int, Query(ge=1, le=USERS)] = 10) -> SimilarUsersSaid:
         """Active users with the same taste: what this user buys or rates high is lifted for them."""
-        check_everybodys(request.state.principal)
         return SimilarUsersSaid.model_validate(await shown.similar_users(user_id, limit))
 
 

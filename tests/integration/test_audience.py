@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
 from redis import Redis
@@ -25,7 +26,12 @@ from evergreen.settings import Settings
 from tests.support.claims import emptied
 
 pytestmark = [pytest.mark.connected, pytest.mark.anyio]
-NOW = wall_now()
+
+
+@cache
+def now() -> datetime:
+    """When the first of these tests began: in a run of them all that is an hour after they were read, and what users did lately is forgotten by then."""
+    return wall_now()
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def store(stack_settings: Settings) -> PostgresStore:
 
 def did(number: int, user: str, kind: str, item: str) -> InteractionRow:
     place = Place("interactions", "t", 0, number)
-    return InteractionRow("/test", f"e{number}", NOW - timedelta(minutes=60 - number), user, kind, (item,), None, None, {}, {item: ["Comedy"]}, place)
+    return InteractionRow("/test", f"e{number}", now() - timedelta(minutes=60 - number), user, kind, (item,), None, None, {}, {item: ["Comedy"]}, place)
 
 
 def recorded(store: PostgresStore, redis: Redis, rows: list[InteractionRow]) -> None:

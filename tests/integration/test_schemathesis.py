@@ -6,22 +6,26 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from evergreen.adapters.postgres.store import PostgresStore
-from evergreen.adapters.redis_lists import POPULAR
 from evergreen.core.access import Role
+from evergreen.domains.movies.dataset import movie_dataset
+from evergreen.domains.movies.features import build_features
+from evergreen.domains.movies.simulator import simulate
+from evergreen.domains.movies.spec import movie_spec
 from evergreen.environment import child_environment
-from evergreen.settings import Settings
+from evergreen.local_stack.testing import stack
 from tests.integration.test_serving import SPEC, Loop, live
 from tests.support.claims import emptied
 from tests.support.tokens import bearer
 from tests.support.worker_processes import Workers, place_version, simulated_table, until, workers
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.timeout(280)]
+DAYS = date(2026, 1, 1), date(2026, 3, 1)
 SUPPORT = Path(__file__).parents[1] / "support"
 CLASSES = ("USER", "VIEWER", "ANALYST", "OPERATOR", "SERVICE", "ANONYMOUS", "LOGIN")
 UNLIMITED = {f"EVERGREEN_AUTH__LIMITS__{name}": "1000000000" for name in CLASSES}
@@ -32,20 +36,23 @@ FINDS_AT_LEAST = 1_000
 
 
 @pytest.fixture(scope="module")
-def worker(stack_settings: Settings) -> Iterator[Workers]:
-
-    table = simulated_table()
-    loop = Loop(stack_settings, emptied(PostgresStore(stack_settings.postgres.dsn.get_secret_value())), {})
-    fitted = SPEC.fit(table, 0)
-    place_version(stack_settings, SPEC, fitted, table, 1, golden_of=fitted)
-    loop.known(1)
-    with Redis.from_url(stack_settings.redis.url.get_secret_value()) as redis:  # no version recommends here: what is popular is remembered
-        redis.set(POPULAR, '[{"item_id": "318", "title": "Movie 318", "score": 0.0, "reason": "popular now"}]')
-    with workers(stack_settings, ("serving-00",), UNLIMITED) as started:
-        until(lambda: len(live(loop)) == 1, 90)
-        loop.promote(1, 120)
-        yield started
-    loop.store.close()
+def worker() -> Iterator[Workers]:
+    """Beside MLflow, and with a version of each model: where one is missing 503 is all a route says, as documented."""
+    with stack({"postgres", "kafka", "redis", "mlflow"}) as settings:
+        store = emptied(PostgresStore(settings.postgres.dsn.get_secret_value()))
+        movies = build_features(movie_dataset().validate(simulate(*DAYS), DAYS[1]).clean)
+        loops = []
+        for spec, table in ((SPEC, simulated_table()), (movie_spec(), movies)):
+            fitted = spec.fit(table, 0)
+            place_version(settings, spec, fitted, table, 1, golden_of=fitted)
+            loops.append(Loop(settings, store, {}, model=spec.name))
+        with workers(settings, ("serving-00",), UNLIMITED) as started:
+            until(lambda: len(live(loops[0])) == 1, 90)
+            for loop in loops:
+                loop.known(1)
+                loop.promote(1, 120)
+            yield started
+        store.close()
 
 
 def tried(worker: Workers, folder: Path, headers: dict[str, str], *more: str) -> str:

@@ -53,18 +53,19 @@ class Loop:
     store: PostgresStore
     predictors: dict[int, Predictor]
     workers: Workers | None = None
+    model: str = MODEL
     clock: WallClock = field(default_factory=WallClock)
 
     def promote(self, version: int, seconds: float = 60.0) -> dict[str, Any]:
         carry_out = CarryOut(self.store, self.clock)
-        projection = ChampionProjection(self.store, MemoryRegistry(Path(self.settings.home)), [MODEL])
+        projection = ChampionProjection(self.store, MemoryRegistry(Path(self.settings.home)), [self.model])
         deploy = Deploy(self.store, self.clock, carry_out, projection, min_confirmations=1, confirm_seconds=seconds)
-        claim = claimed(self.store, self.clock, ActionKind.PROMOTE, {"forced": True, "reason": "test"}, model=MODEL, target=f"{MODEL}@{version}")
+        claim = claimed(self.store, self.clock, ActionKind.PROMOTE, {"forced": True, "reason": "test"}, model=self.model, target=f"{self.model}@{version}")
         return dict(Promote(deploy).run(claim))
 
     def known(self, version: int) -> None:
         with self.store.transaction() as tx:
-            tx.versions.insert(trained_version(MODEL, version))
+            tx.versions.insert(trained_version(self.model, version))
 
     def expected(self, version: int, features: dict[str, Any]) -> float:
         [answer] = self.predictors[version].answer([features])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StrictFloat, StrictInt
+from pydantic import AwareDatetime, Field, StrictInt
 
 from evergreen.contracts.actions import ActionKind, SeverityWord
 from evergreen.contracts.api import JSON_WHOLE, Body
@@ -21,7 +21,7 @@ class ThresholdSaid(Body):
     event_type: Word
     severity: SeverityWord
     field: Word
-    above: Annotated[StrictFloat | StrictInt, Field(ge=-1e9, le=1e9)]
+    above: Annotated[float, Field(strict=True, ge=-1e9, le=1e9)]
 
 
 class CellSaid(Body):

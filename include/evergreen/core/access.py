@@ -33,6 +33,8 @@ class Need(StrEnum):
     PREDICT = "predict"
     OWN = "own"
     """A user's own data; an analyst's, operator's or service's any."""
+    EVERYBODYS = "everybodys"
+    """Data of several users at once."""
     READ = "read"
     TELL = "tell"
     """Says what happened: feedback, jobs."""
@@ -46,6 +48,7 @@ ALLOWED: Mapping[Need, frozenset[Role]] = {
     Need.SIGNED_IN: frozenset(Role),
     Need.PREDICT: frozenset(Role),
     Need.OWN: frozenset({Role.USER, Role.ANALYST, Role.OPERATOR, Role.SERVICE}),
+    Need.EVERYBODYS: frozenset({Role.ANALYST, Role.OPERATOR, Role.SERVICE}),
     Need.READ: frozenset({Role.VIEWER, Role.ANALYST, Role.OPERATOR, Role.SERVICE}),
     Need.TELL: frozenset({Role.ANALYST, Role.OPERATOR, Role.SERVICE}),
     Need.ACT: frozenset({Role.OPERATOR}),
@@ -69,11 +72,7 @@ class Principal:
 
     def sees(self, user_id: str) -> bool:
         """Where OWN is needed: whether that user's data is the caller's own, or a role sees everybody's."""
-        return self.subject == user_id or self.sees_everybody
-
-    @property
-    def sees_everybody(self) -> bool:
-        return not self.roles.isdisjoint(ALLOWED[Need.OWN] - {Role.USER})
+        return self.subject == user_id or self.may(Need.EVERYBODYS)
 
 
 ANONYMOUS = Principal("", frozenset())
