@@ -9,6 +9,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def main() -> None:
     if program() is None:
         raise SystemExit("no Chromium here: deploy/local/browser.sh installs one where it may")
     with tempfile.TemporaryDirectory(prefix="eg-bench-") as folder, stack(PARTS) as settings:
-        with psycopg2.connect(settings.postgres.admin_dsn.get_secret_value()) as connection:
+        with closing(psycopg2.connect(settings.postgres.admin_dsn.get_secret_value())) as connection:  # no transaction: it ends with VACUUM
             load(connection, given.videos)
         with fleet(settings, prepared(Path(folder))) as serving:
             serving.await_live(settings.serving.min_workers)
