@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from slugify import slugify
 
 from evergreen.domains.tabular.declared import OWN
 
@@ -42,9 +43,16 @@ class SpecText:
     """(column, why)."""
 
     @property
+    def named(self) -> dict[str, str]:
+        """Names of the columns that are no features, by column."""
+        found: dict[str, str] = {}
+        for column in (self.time, self.target, *([self.entity] if self.entity else [])):
+            found.setdefault(column, name_for(column, found.values()))
+        return found
+
+    @property
     def names(self) -> set[str]:
-        said = {self.time, self.target, *([self.entity] if self.entity else [])}
-        return {*(name_for(column, ()) for column in said), *self.numbers, *self.categories}
+        return {*self.named.values(), *self.numbers, *self.categories}
 
     def render(self) -> str:
         return "\n".join(self._lines()) + "\n"
@@ -84,13 +92,13 @@ class SpecText:
     def _section(self, section: str, column: str) -> Iterator[str]:
         yield f"\n[{section}]"
         yield f"column = {_text(column)}"
-        if (name := name_for(column, ())) != column:
+        if (name := self.named[column]) != column:
             yield f"name = {_text(name)}"
 
 
 def name_for(column: str, taken: Collection[str]) -> str:
-    """A header as a name: `Area (m²)` -> `area_m`; a number is added where it is taken."""
-    slug = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")[:50]
+    """A header as a name: `Area (m²)` -> `area_m2`, `지역` -> `jiyeog`; a number is added where it is taken."""
+    slug = slugify(column, separator="_", max_length=50)
     slug = slug if slug[:1].isalpha() else f"c_{slug}".rstrip("_")
     slug = f"{slug}_value" if slug in _RESERVED else slug
     name, number = slug, 2

@@ -80,6 +80,24 @@ def test_headers_and_values_of_any_kind_are_written_as_toml() -> None:
     assert declared.categories[0].values == ("=1+1", 'say "hi"\\')
 
 
+def test_headers_of_another_script_have_names_of_their_own() -> None:
+    rows = pd.DataFrame(
+        {"신청 ID": [f"A-{n}" for n in range(20)], "신청일시": "2025-01-01", "결과": ["상환", "연체"] * 10, "지역": ["서울", "부산"] * 10, "나이": range(20)}
+    )
+    declared = parse_spec(inspect(rows, "loans", Asked("신청일시", "결과")).render(), folder="loans")
+    assert (declared.time.name, declared.target.name, declared.entity.name) == ("sinceongilsi", "gyeolgwa", "sinceong_id")
+    assert {one.column: one.name for one in (*declared.numbers, *declared.categories)} == {"지역": "jiyeog", "나이": "nai"}
+
+
+@pytest.mark.parametrize("headers", [("!", "?", "…"), ("A", "a", "á")])
+def test_headers_that_would_have_the_same_name_are_told_apart(headers: tuple[str, str, str]) -> None:
+    time, target, number = headers
+    rows = pd.DataFrame({time: "2025-01-01", target: ["x", "y"] * 10, number: range(20)})
+    declared = parse_spec(inspect(rows, "odd", Asked(time, target)).render(), folder="odd")
+    assert [declared.time.column, declared.target.column, *(one.column for one in declared.numbers)] == list(headers)
+    assert len({declared.time.name, declared.target.name, *declared.features}) == 3
+
+
 def test_a_byte_order_mark_quotes_and_semicolons_are_read(tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_bytes('﻿when;"y";x\n2025-03-01;1;"a;b"\n2025-03-02;2;c\n'.encode())
     assert sample(tmp_path).to_dict("list") == {"when": ["2025-03-01", "2025-03-02"], "y": ["1", "2"], "x": ["a;b", "c"]}
