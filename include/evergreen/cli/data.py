@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evergreen.cli.batches import cut, read_lists, released, with_the_rest
-from evergreen.cli.playing import announcer, replay, replay_movies, replay_rows
+from evergreen.cli.loading import TIMEOUT, NoWait, Timeout, fail_over_unreadable, load, say_batch
+from evergreen.cli.playing import replay, replay_movies, replay_rows
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 from evergreen.core.release import released_at
@@ -29,7 +29,7 @@ First = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], 
 Last = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last list day.")]
 BatchDays = Annotated[int, typer.Option(min=1, help="List days per batch.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per batch.")]
-load_app = typer.Typer(no_args_is_help=True, help="Announce a folder's or file's days, without moving the clock.")
+load_app = typer.Typer(no_args_is_help=True, help="Take in a folder's or file's days, without moving the clock.")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,38 +39,44 @@ def register(app: typer.Typer) -> None:
 
 
 @load_app.command("videos")
-def load_videos(path: Path, region: Region = None, first: First = None, last: Last = None, batch_days: BatchDays = 7, as_json: Json = False) -> None:
-    """Announce video lists (Parquet, CSV, JSON; a file or a folder) of released days. Loading the same again changes nothing."""
+def load_videos(
+    path: Path,
+    region: Region = None,
+    first: First = None,
+    last: Last = None,
+    batch_days: BatchDays = 7,
+    timeout: Timeout = TIMEOUT,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Take in video lists (Parquet, CSV, JSON; a file or a folder) of released days. Loading the same again changes nothing."""
     from evergreen.cli.context import parts
 
     made = parts()
     region = fed_region(made, region)
     batches = released(read_batches(path, region, first, last, batch_days), made.clock.now(), say=partial(typer.echo, err=True))
-    for batch in batches:
-        event = announcer(made).run(f"videos.{region}", batch.rows, batch.first_day, batch.last_day)
-        for file in batch.unreadable:
-            announcer(made).run(f"videos.{region}", file, batch.first_day, batch.last_day)
-        say_batch(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
-    _fail_over_unreadable(batches)
-    if not as_json:
-        typer.echo("Airflow's DAG `ingest` takes them in; see `evergreen events tail` and the Airflow UI.")
+    load(made, f"videos.{region}", batches, timeout=timeout, no_wait=no_wait, as_json=as_json)
 
 
 @load_app.command("rows")
-def load_rows(model: str, path: Path, first: First = None, last: Last = None, batch_days: BatchDays = 7, as_json: Json = False) -> None:
-    """Announce the released rows of a model of your own (CSV or Parquet; a file or a folder). Loading the same again changes nothing."""
+def load_rows(
+    model: str,
+    path: Path,
+    first: First = None,
+    last: Last = None,
+    batch_days: BatchDays = 7,
+    timeout: Timeout = TIMEOUT,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Take in the released rows of a model of your own (CSV or Parquet; a file or a folder). Loading the same again changes nothing."""
     from evergreen.cli.context import parts
     from evergreen.cli.row_batches import already_released
 
     made = parts()
     declared = made.declared(model)
     batches = already_released(_rows_of(declared, path, first, last, batch_days), made.clock.now(), say=partial(typer.echo, err=True))
-    for batch in batches:
-        event = announcer(made).run(declared.dataset, batch.rows, batch.first_day, batch.last_day)
-        for file in batch.unreadable:
-            announcer(made).run(declared.dataset, file, batch.first_day, batch.last_day)
-        say_batch(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
-    _fail_over_unreadable(batches)
+    load(made, declared.dataset, batches, timeout=timeout, no_wait=no_wait, as_json=as_json)
 
 
 def _rows_of(declared: Declared, path: Path, first: datetime | None, last: datetime | None, batch_days: int) -> Sequence[Batch]:
@@ -108,7 +114,7 @@ def replay_data(
         region = fed_region(made, region)
         batches = read_batches(path, region, first, last, batch_days, anchor)
         _play(made, replay(made, region, app=app_calls), batches, pace, as_json)
-    _fail_over_unreadable(batches)
+    fail_over_unreadable(batches)
 
 
 def simulate_days(
@@ -175,19 +181,3 @@ def _play(made: Parts, played: AbstractContextManager[Replay], batches: Sequence
     with played as driver:
         for number, batch in enumerate(driver.play(batches, pace), 1):
             say_batch(batch, as_json, f"digested ({number} of {len(batches)})")
-
-
-def _fail_over_unreadable(batches: Sequence[Batch]) -> None:
-    files = [file.name for batch in batches for file in batch.unreadable]
-    if files:
-        raise EvergreenError(
-            f"{len(files)} files could not be read: {', '.join(files[:5])}{', …' if len(files) > 5 else ''}; the others are in. "
-            "Repair or remove them and load again: what is in already changes nothing"
-        )
-
-
-def say_batch(batch: Batch, as_json: bool, said: str, **more: Any) -> None:
-    if as_json:
-        typer.echo(json.dumps({"first_day": str(batch.first_day), "last_day": str(batch.last_day), "rows": len(batch.rows), **more}))
-    else:
-        typer.echo(f"{batch.first_day}…{batch.last_day}  {len(batch.rows):6} rows  {said}")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evergreen.cli.data import BatchDays, First, Json, Last, load_app, say_batch
+from evergreen.cli.data import BatchDays, First, Json, Last, load_app
+from evergreen.cli.loading import TIMEOUT, NoWait, Timeout, load
 from evergreen.core.clock import wall_now
 from evergreen.core.errors import EvergreenError
 
@@ -31,17 +32,23 @@ def register(app: typer.Typer) -> None:
     app.add_typer(movies_app, name="movies")
 
 
-def load_movies(path: Path, first: First = None, last: Last = None, batch_days: BatchDays = 730, as_json: Json = False) -> None:
-    """Announce the ratings of a MovieLens folder (ratings.csv with movies.csv, or u.data with u.item). Loading the same again changes nothing."""
+def load_movies(
+    path: Path,
+    first: First = None,
+    last: Last = None,
+    batch_days: BatchDays = 730,
+    timeout: Timeout = TIMEOUT,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Take in the ratings of a MovieLens folder (ratings.csv with movies.csv, or u.data with u.item). Loading the same again changes nothing."""
     from evergreen.cli.context import parts
-    from evergreen.cli.playing import announcer
     from evergreen.cli.row_batches import already_released
     from evergreen.domains.movies.names import DATASET
 
     made = parts()
-    for batch in already_released(movie_batches(path, first, last, batch_days), made.clock.now(), say=partial(typer.echo, err=True)):
-        event = announcer(made).run(DATASET, batch.rows, batch.first_day, batch.last_day)
-        say_batch(batch, as_json, f"announced as {event.data['batch_id']}", batch_id=event.data["batch_id"])
+    batches = already_released(movie_batches(path, first, last, batch_days), made.clock.now(), say=partial(typer.echo, err=True))
+    load(made, DATASET, batches, timeout=timeout, no_wait=no_wait, as_json=as_json)
 
 
 def movie_batches(path: Path, first: datetime | None, last: datetime | None, batch_days: int) -> Sequence[Batch]:

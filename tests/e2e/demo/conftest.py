@@ -24,7 +24,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
 def movies(lived: Lived) -> Lived:
     """The recommender's first version serves there too."""
     lived.command("load", "movies", str(ratings(lived.home.parent / "movielens")))
-    until(lambda: lived.ask("SELECT count(*) FROM actions WHERE status IN ('pending', 'claimed', 'running') AND kind = 'ingest'") == [(0,)], 300)
     lived.command("models", "train", "movie_recommender")
     until(lambda: lived.ask("SELECT count(*) FROM champions WHERE model = 'movie_recommender'") == [(1,)], 300)
     return lived

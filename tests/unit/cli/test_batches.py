@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 
 from evergreen.cli.batches import Lists, cut, read_lists, with_the_rest
-from evergreen.cli.data import _fail_over_unreadable, read_batches
+from evergreen.cli.data import read_batches
 from evergreen.cli.demo import read_story
+from evergreen.cli.loading import fail_over_unreadable
 from evergreen.core.errors import DataRejected, EvergreenError
 from evergreen.domains.videos.simulator import simulate
 
@@ -74,7 +75,7 @@ def test_files_nobody_can_read_go_with_their_day_or_the_last_batch_and_are_said(
     assert [file.name for file in last.unreadable] == ["empty.csv", "notes.json", "trending_videos_KR_20250315.json"]
     assert "trending_videos_KR_20250303.json: not whole JSON" in capsys.readouterr().err
     with pytest.raises(EvergreenError, match=r"4 files could not be read: trending_videos_KR_20250303\.json, empty\.csv.*; the others are in"):
-        _fail_over_unreadable([first, last])
+        fail_over_unreadable([first, last])
 
 
 def test_a_bad_file_of_a_day_nobody_asked_for_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
