@@ -14,7 +14,10 @@ from typing import Any
 
 from evergreen.core.canary import CanaryTally
 from evergreen.core.errors import CanaryFailed
+from evergreen.ports.lists import Listed
 from evergreen.ports.model import Rows
+from evergreen.ports.profiles import Ranks
+from evergreen.ports.recommending import Ranker
 from evergreen.ports.serving import Canary, Champion, LoadedModel, Preparing
 
 _SAID = ("prediction", "prediction_lower", "prediction_upper")
@@ -49,6 +52,35 @@ class WatchedAnswers:
             self._on_fault(self._loaded.spec.name, self._loaded.version)
 
 
+class WatchedLists(WatchedAnswers):
+    """Of a version of the recommender: its lists count too."""
+
+    def __init__(self, loaded: LoadedModel, ranks: Ranks, on_fault: Callable[[str, int], None]) -> None:
+        super().__init__(loaded, on_fault)
+        self._ranks = ranks
+
+    def ranker(self, version: str) -> Ranker:
+        return self._ranks.ranker(version)
+
+    def listed(self, make: Callable[[], list[Listed]], *, may_be_empty: bool) -> list[Listed]:
+        begun = time.perf_counter()
+        try:
+            made = make()
+        except Exception as error:
+            self._count(1, 1, begun)
+            raise CanaryFailed(f"{self._loaded.name}: {type(error).__name__}") from error
+        sound = bool(made) or may_be_empty
+        self._count(1, int(not sound), begun)
+        if not sound:
+            raise CanaryFailed(f"{self._loaded.name}: an empty list")
+        return made
+
+
+def _watched(loaded: LoadedModel, on_fault: Callable[[str, int], None]) -> WatchedAnswers:
+    ranks = loaded.answering
+    return WatchedLists(loaded, ranks, on_fault) if isinstance(ranks, Ranks) else WatchedAnswers(loaded, on_fault)
+
+
 def _is_sound(answer: Mapping[str, Any]) -> bool:
     """What every model says; other heads may have too few labels to say anything."""
     return all(isfinite(answer[name]) for name in _SAID if answer.get(name) is not None) and answer.get("prediction") is not None
@@ -64,7 +96,7 @@ class Canaries:
     def of(self, wanted: Preparing, loaded: LoadedModel, epoch: int) -> Canary:
         found = self._made.get((wanted, epoch))
         if found is None:
-            watched = WatchedAnswers(loaded, self._on_fault)
+            watched = _watched(loaded, self._on_fault)
             champion = Champion(replace(loaded, answering=watched, inline=False), epoch)
             found = self._made[wanted, epoch] = Canary(champion, wanted.share, wanted.deployment_id), watched
         return found[0]

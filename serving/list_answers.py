@@ -80,7 +80,8 @@ class ListAnswers:
         assigned = self._variant_of(user, MODEL)
         version, params = _of(assigned)
         wanted = Wanted(user, len(made.items) or KEPT, params.get("diversity"), as_of=made.as_of, version=version, tried=assigned is not None)
-        found = Recommended(made, "stored") if wanted.usual else await self._recommend.run(wanted)
+        kept = wanted.usual and not self._recommend.tries_on(user)
+        found = Recommended(made, "stored") if kept else await self._recommend.run(wanted)
         return self._given(wanted, found, assigned, to, "")
 
     def _given(self, wanted: Wanted, found: Recommended, assigned: Assigned | None, to: Principal, traceparent: str) -> bytes:

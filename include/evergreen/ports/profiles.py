@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from evergreen.core.recommending import Effect, Taste
+from evergreen.ports.lists import Listed
 from evergreen.ports.recommending import Ranker
 
 
@@ -82,3 +83,11 @@ class Ranks(Protocol):
 
     def ranker(self, version: str) -> Ranker:
         """`version`: its name, `name@N`."""
+
+
+@runtime_checkable
+class WatchedRanks(Ranks, Protocol):
+    """Of a canary: what it makes is counted."""
+
+    def listed(self, make: Callable[[], list[Listed]], *, may_be_empty: bool) -> list[Listed]:
+        """Raises CanaryFailed where it has no list."""

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from evergreen.core.as_of import AsOf, reflects
 from evergreen.core.earlier import earlier_of, entity_of, with_earlier
-from evergreen.core.errors import NoChampion, Unavailable
+from evergreen.core.errors import CanaryFailed, NoChampion, Unavailable
 from evergreen.core.ranking import Knobs, Reason, words
 from evergreen.core.recommending import MODEL, Taste
 from evergreen.ports.lists import Listed, Lists, ListTraces, MadeList
-from evergreen.ports.profiles import Ranks
+from evergreen.ports.profiles import Ranks, WatchedRanks
 from evergreen.ports.serving import FeatureStore, LoadedModel, ServedModels
 from evergreen.services.make_list import ListMaker
 from evergreen.services.single_flight import SingleFlight
@@ -49,7 +49,7 @@ class Wanted:
     """Of an experiment; None: the champion's."""
     tried: bool = False
     """In an experiment, the control too: were its lists kept for half an hour and those of the others made at each look, they would be counted by
-    other lists than the others."""
+    other lists than the others. By a canary: its lists go with it."""
 
     @property
     def usual(self) -> bool:
@@ -92,20 +92,36 @@ class Recommend:
         self._under_way = 0
 
     async def run(self, wanted: Wanted) -> Recommended:
-        """Raises NoChampion where there is no version, and nobody remembers what was popular."""
+        """Raises NoChampion where there is no version, and nobody remembers what was popular. A canary makes the lists of its share of the users,
+        the champion where it cannot."""
+        if (canary := self._canary(wanted)) is not None:
+            try:
+                return await self._made_by(canary, replace(wanted, tried=True))
+            except (CanaryFailed, Unavailable):
+                pass  # counted where it is the canary's; the champion answers
         loaded = await self._loaded(wanted.version)
         try:
             if wanted.usual and (found := await self._stored(wanted, loaded)) is not None:
                 return Recommended(found, "stored")
             if loaded is None:
                 return await self._popular(wanted, None, "model_unavailable")
-            if wanted.as_of:
-                return await self._reflecting(wanted, loaded)
-            return await self._made_once(wanted, loaded)
+            return await self._made_by(loaded, wanted)
         except Unavailable as error:
             if isinstance(error, NoChampion):
                 raise
             return await self._popular(wanted, loaded, "profile_unavailable")
+
+    def tries_on(self, user: str) -> bool:
+        """Whether a canary makes this user's lists now, where no experiment does."""
+        return self._canary(Wanted(user)) is not None
+
+    def _canary(self, wanted: Wanted) -> LoadedModel | None:
+        champion = None if wanted.version is not None or wanted.tried else self._models.at_once(MODEL)
+        by = None if champion is None else champion.of(wanted.user).loaded
+        return by if by is not None and isinstance(by.answering, WatchedRanks) else None
+
+    async def _made_by(self, loaded: LoadedModel, wanted: Wanted) -> Recommended:
+        return await (self._reflecting(wanted, loaded) if wanted.as_of else self._made_once(wanted, loaded))
 
     async def _loaded(self, version: int | None) -> LoadedModel | None:
         tried = None if version is None else self._held(MODEL, version)
@@ -178,6 +194,11 @@ class Recommend:
             return  # the next one makes it again
 
     def _make(self, wanted: Wanted, loaded: LoadedModel, taste: Taste) -> list[Listed]:
+        if isinstance(loaded.answering, WatchedRanks):
+            return loaded.answering.listed(lambda: self._listed(wanted, loaded, taste), may_be_empty=bool(wanted.categories))
+        return self._listed(wanted, loaded, taste)
+
+    def _listed(self, wanted: Wanted, loaded: LoadedModel, taste: Taste) -> list[Listed]:
         maker = self._version(loaded).maker
         knobs = None if wanted.diversity is None else Knobs(diversity=wanted.diversity)
         found = maker.make(taste, max(wanted.k, KEPT) if wanted.usual else wanted.k, knobs=knobs, genres=wanted.categories)
