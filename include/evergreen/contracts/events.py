@@ -138,6 +138,7 @@ class ModelDeployed(Payload):
 class ModelPerformanceDegraded(Payload):
     model_name: str
     model_version: VersionName
+    metric: str | None = Field(default=None, description="what is worse: the model's own metric, or `click_through_rate`, of which more is better")
     performance_drop: float = Field(ge=0, description="relative, 0.15 = 15 %")
     current_performance: float
     baseline_performance: float

@@ -93,12 +93,13 @@ def judge(names: Sequence[str], shares: Sequence[float], counts: Sequence[Counts
     """The control is the first of each."""
     alpha = ALPHA / max(1, len(names) - 1)
     control = counts[0]
-    variants = [_variant(name, one, control if at else None, alpha) for at, (name, one) in enumerate(zip(names, counts, strict=True))]
+    variants = [beside(name, one, control if at else None, alpha) for at, (name, one) in enumerate(zip(names, counts, strict=True))]
     broken = _broken(names, shares, counts)
     return Found(tuple(variants), broken, broken or _says(variants))
 
 
-def _variant(name: str, counts: Counts, control: Counts | None, alpha: float) -> VariantFound:
+def beside(name: str, counts: Counts, control: Counts | None, alpha: float) -> VariantFound:
+    """Against the control, which is beside none."""
     ctr = mean_interval(counts.mean) if counts.users and counts.is_sound else None
     if control is None or not (counts.is_sound and control.is_sound):
         return VariantFound(name, counts, ctr)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
+
+from evergreen.core.experiment_verdict import Counts
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,6 @@ class Performance(Protocol):
 
     def degraded_from(self, model: str, version: int, since: datetime) -> date | None:
         """First day of the earliest degraded window reported since then."""
+
+    def clicks(self, model: str, version: int, *, since: datetime, until: datetime, within: timedelta) -> Counts:
+        """On the version's lists that were shown in [since, until), each `within` this time."""

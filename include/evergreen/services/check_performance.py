@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from evergreen.contracts.events import ModelPerformanceDegraded
 from evergreen.core.champion import bake_is_over
+from evergreen.core.click_through import CLICK_WITHIN, FIRST, NEWEST, ClickThrough, click_through
 from evergreen.core.clock import Clock
 from evergreen.core.performance import MIN_FRESH, MIN_ROWS, is_degraded, sure_drop
 from evergreen.core.release import DEFAULT_ZONE
@@ -73,7 +74,7 @@ class CheckPerformance:
             serving = serving_now(tx, spec, as_of, self._zone)
         if serving is None:
             return Found("no_champion", None, None)
-        outcome, finding = self._judge(spec, serving, action_id)
+        outcome, finding = self._judge(spec, serving, as_of, action_id)
         return Found(outcome, serving, finding, estimate(spec, serving.version, serving.asked, self._zone, self._clock.now(), action_id))
 
     def _settle(self, tx: ModelTransaction, found: Found, as_of: datetime) -> tuple[list[ModelPerformanceDegraded], dict[str, Any]]:
@@ -98,7 +99,7 @@ class CheckPerformance:
         tx.champions.lock(model)
         return tx.performance.last(model, version, since=serving.since) == serving.last and tx.performance.record(finding.report)
 
-    def _judge(self, spec: ModelSpec, serving: Serving, action_id: UUID | None) -> tuple[str, Finding | None]:
+    def _judge(self, spec: ModelSpec, serving: Serving, as_of: datetime, action_id: UUID | None) -> tuple[str, Finding | None]:
         window, first_day, last_day = serving.window, serving.first_day, serving.last_day
         if len(window) < MIN_ROWS or first_day is None or last_day is None:
             return "too_few_labels", None
@@ -107,7 +108,7 @@ class CheckPerformance:
         compared = self._comparison.baseline(spec, serving)
         if compared is None:
             return "no_baseline", None
-        drop = compared.drop
+        drop, clicked = compared.drop, self._clicked(serving, as_of)
         report = PerformanceReport(
             model=spec.name,
             version=serving.version.version,
@@ -119,7 +120,7 @@ class CheckPerformance:
             baseline=compared.baseline,
             drop_low=drop.low,
             drop_high=drop.high,
-            degraded=is_degraded(drop, spec.direction),
+            degraded=is_degraded(drop, spec.direction) or (clicked is not None and clicked.degraded),
             time=self._clock.now(),
             action_id=action_id,
             detail={
@@ -128,11 +129,25 @@ class CheckPerformance:
                 "drop": drop.point,
                 "sure_drop": sure_drop(drop, spec.direction),
                 "metric": spec.metric,
+                **({} if clicked is None else {"click_through": clicked.to_json()}),
             },
         )
         if not report.degraded:
-            return "fine", Finding(report, drop)
-        return "degraded", Finding(report, drop, *self._comparison.way_back(spec, serving, compared.current))
+            return "fine", Finding(report, drop, clicked=clicked)
+        if not is_degraded(drop, spec.direction):  # people click less: what another version's lists would have got nobody knows
+            return "degraded", Finding(report, drop, clicked=clicked, by_clicks=True)
+        return "degraded", Finding(report, drop, *self._comparison.way_back(spec, serving, compared.current), clicked)
+
+    def _clicked(self, serving: Serving, as_of: datetime) -> ClickThrough | None:
+        """In the newest days, beside the promotion's own window."""
+        version, own_end, known_until = serving.version, serving.since + FIRST, as_of - CLICK_WITHIN
+        newest = (max(own_end, known_until - NEWEST), known_until)
+        with self._store.transaction() as tx:
+            first, now = (
+                tx.performance.clicks(version.model, version.version, since=since, until=until, within=CLICK_WITHIN)
+                for since, until in ((serving.since, min(own_end, known_until)), newest)
+            )
+        return click_through(first, now)
 
     def _becomes_stable(self, tx: ModelTransaction, serving: Serving, finding: Finding | None, as_of: datetime) -> bool:
         """Whether the version became stable now."""

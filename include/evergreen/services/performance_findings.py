@@ -8,12 +8,15 @@ from typing import Any
 
 from evergreen.contracts.envelope import Event, derived_id
 from evergreen.contracts.events import ModelPerformanceDegraded, Window
+from evergreen.core.click_through import ClickThrough
 from evergreen.core.evaluation import Interval
+from evergreen.core.sequential import Bounds
 from evergreen.ports.performance import PerformanceEstimate, PerformanceReport
 from evergreen.services.performance_comparison import Serving
 from evergreen.services.version_names import version_name
 
 DEGRADED = "model_performance_degraded"
+CLICK_THROUGH = "click_through_rate"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Finding:
     drop: Interval
     rollback_target: int | None = None
     rollback_helps: bool = False
+    clicked: ClickThrough | None = None
+    """On its lists. None: it makes none, or nobody was shown one."""
+    by_clicks: bool = False
+    """Degraded by them alone."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +43,21 @@ class Found:
 
 def degraded_payload(finding: Finding) -> ModelPerformanceDegraded:
     report = finding.report
+    drop: Interval | Bounds = finding.drop
+    metric, current, baseline, n = report.detail["metric"], report.current, report.baseline, report.n
+    if finding.by_clicks and finding.clicked is not None and finding.clicked.drop is not None:
+        now, first, drop = finding.clicked.now.counts, finding.clicked.first.counts, finding.clicked.drop
+        metric, current, baseline, n = CLICK_THROUGH, now.mean.point, first.mean.point, now.users
     return ModelPerformanceDegraded(
         model_name=report.model,
         model_version=f"{report.model}@{report.version}",
-        performance_drop=max(0.0, finding.drop.point),
-        current_performance=report.current,
-        baseline_performance=report.baseline,
+        metric=metric,
+        performance_drop=max(0.0, drop.point),
+        current_performance=current,
+        baseline_performance=baseline,
         window=Window(first_day=report.first_day, last_day=report.last_day),
-        n=report.n,
-        interval=(finding.drop.low, finding.drop.high),
+        n=n,
+        interval=(drop.low, drop.high),
         rollback_target=version_name(report.model, finding.rollback_target),
         rollback_helps=finding.rollback_helps,
     )
@@ -72,4 +85,5 @@ def told(outcome: str, serving: Serving | None, finding: Finding | None, *, stab
         report = finding.report
         words |= {"n": report.n, "current": report.current, "baseline": report.baseline, "against": report.detail["against"]}
         words |= {"drop": finding.drop.point, "interval": [finding.drop.low, finding.drop.high], "window": [str(report.first_day), str(report.last_day)]}
+        words |= {} if finding.clicked is None else {"click_through": finding.clicked.to_json()}
     return words

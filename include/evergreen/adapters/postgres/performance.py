@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import uuid4
 
 import psycopg2.extensions
 import psycopg2.extras
 
+from evergreen.core.experiment_verdict import Counts
 from evergreen.ports.performance import AskedPrediction, LabelledPrediction, PerformanceEstimate, PerformanceReport
 
 _REPORT = "model, version, first_day, last_day, n, coverage, current, baseline, drop_low, drop_high, degraded, time, action_id, detail"
@@ -30,6 +31,23 @@ _JOINED = """
     WHERE p.model = %(model)s AND p.version = %(version)s AND p.entity IS NOT NULL AND p.time >= %(since)s AND p.time <= %(until)s
         AND (%(before)s::timestamptz IS NULL OR p.time < %(before)s)
     ORDER BY p.entity, p.time DESC"""
+
+_CLICKS = """
+WITH shown AS (
+    SELECT user_id, list_id, min(time) AS time FROM exposures
+    WHERE model = %(model)s AND version = %(version)s AND time >= %(since)s AND time < %(until)s GROUP BY user_id, list_id
+), clicked AS (
+    SELECT DISTINCT s.user_id, s.list_id FROM shown s JOIN interactions i ON i.user_id = s.user_id AND i.context ->> 'list_id' = s.list_id
+    WHERE i.kind = 'recommendation_click' AND i.time >= %(since)s AND i.time >= s.time AND i.time <= s.time + %(within)s
+), people AS (
+    SELECT count(*) AS lists, count(c.list_id) AS clicks FROM shown s LEFT JOIN clicked c USING (user_id, list_id) GROUP BY s.user_id
+)
+SELECT count(*) AS exposed, count(*) AS users, coalesce(sum(lists), 0)::bigint AS lists, coalesce(sum(clicks), 0)::bigint AS clicks,
+       count(*) FILTER (WHERE clicks > 0) AS clickers, coalesce(sum(clicks::double precision / lists), 0) AS total,
+       coalesce(sum((clicks::double precision / lists) ^ 2), 0) AS squares
+FROM people
+"""
+"""A list is one row: its event's id is made from its own."""
 
 
 class PostgresPerformance:
@@ -107,3 +125,9 @@ class PostgresPerformance:
             )
             row = cursor.fetchone()
         return None if row is None else row[0]
+
+    def clicks(self, model: str, version: int, *, since: datetime, until: datetime, within: timedelta) -> Counts:
+        values = {"model": model, "version": version, "since": since, "until": until, "within": within}
+        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(_CLICKS, values)
+            return Counts(**(cursor.fetchone() or {}))
