@@ -41,7 +41,7 @@ browser: ## A Chromium for the browser tests, where this account may install one
 	@deploy/local/browser.sh
 
 test: lint browser ## Linters and every test
-	$(BIN)/pytest --ignore=tests/faults
+	$(BIN)/pytest --ignore=tests/faults --durations=20
 
 test-fast: setup ## Tests that need no service, in under a minute
 	$(BIN)/pytest -m 'not connected and not slow and not browser'
