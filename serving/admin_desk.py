@@ -36,9 +36,11 @@ from evergreen.core.clock import Clock, wall_now
 from evergreen.core.errors import InvalidRequest
 from evergreen.services.dead_letters import REASON
 from evergreen.services.manage_access import ManageAccess
+from evergreen.services.once import Keyed
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.redrive import Listed, RedriveLetters
 from evergreen.settings import KafkaSettings
+from serving.keyed import B, answered_once
 from serving.own_store import OwnStore
 
 T = TypeVar("T")
@@ -53,10 +55,10 @@ class AdminDesk(Protocol):
 
     async def letters(self, limit: int, reason: str | None, waiting: bool) -> LetterList: ...
     async def letter(self, letter_id: str) -> LetterWhole: ...
-    async def redrive(self, asked: RedriveRequest, who: str) -> RedriveAnswer: ...
+    async def redrive(self, asked: RedriveRequest, who: str, keyed: Keyed | None) -> RedriveAnswer: ...
     async def accounts(self) -> AccountList: ...
-    async def add_account(self, asked: AccountRequest, who: str) -> AccountSecret: ...
-    async def change_secret(self, asked: SecretRequest, who: str) -> AccountSecret: ...
+    async def add_account(self, asked: AccountRequest, who: str, keyed: Keyed | None) -> AccountSecret: ...
+    async def change_secret(self, asked: SecretRequest, who: str, keyed: Keyed | None) -> AccountSecret: ...
     async def change_account(self, asked: AccountChange, who: str) -> None: ...
     async def revoke_token(self, asked: TokenRevocation, who: str) -> None: ...
     async def pause(self) -> PauseSaid: ...
@@ -77,22 +79,20 @@ class RealAdminDesk:
         """Raises NotFound."""
         return letter_whole(await self._letters(lambda desk: desk.one(letter_id)))
 
-    async def redrive(self, asked: RedriveRequest, who: str) -> RedriveAnswer:
-        """Raises NotFound, InvalidEvent, InvalidRequest."""
-        return await self._letters(lambda desk: redriven(desk, asked, who))
+    async def redrive(self, asked: RedriveRequest, who: str, keyed: Keyed | None) -> RedriveAnswer:
+        """Raises NotFound, InvalidEvent, InvalidRequest, KeyReused."""
+        return await self._once(keyed, RedriveAnswer, lambda store: redriven(self.letters_of(store), asked, who))
 
     async def accounts(self) -> AccountList:
         return await self._access(accounts_said)
 
-    async def add_account(self, asked: AccountRequest, who: str) -> AccountSecret:
-        """Raises InvalidRequest."""
-        secret = await self._access(lambda manage: manage.add(asked.name, asked.kind, list(map(Role, asked.roles)), who=who, reason=asked.reason))
-        return AccountSecret(name=asked.name, secret=secret)
+    async def add_account(self, asked: AccountRequest, who: str, keyed: Keyed | None) -> AccountSecret:
+        """Raises InvalidRequest, KeyReused, SecretGivenOut."""
+        return await self._once(keyed, AccountSecret, lambda store: added(ManageAccess(store, Argon2()), asked, who))
 
-    async def change_secret(self, asked: SecretRequest, who: str) -> AccountSecret:
-        """Raises NotFound."""
-        secret = await self._access(lambda manage: manage.change_secret(asked.name, wall_now(), who, asked.reason))
-        return AccountSecret(name=asked.name, secret=secret)
+    async def change_secret(self, asked: SecretRequest, who: str, keyed: Keyed | None) -> AccountSecret:
+        """Raises NotFound, KeyReused, SecretGivenOut."""
+        return await self._once(keyed, AccountSecret, lambda store: renewed(ManageAccess(store, Argon2()), asked, who))
 
     async def change_account(self, asked: AccountChange, who: str) -> None:
         """Raises NotFound, InvalidRequest."""
@@ -113,6 +113,9 @@ class RealAdminDesk:
             return pause_said(store)
 
         return await self.stores.use(work)
+
+    async def _once(self, keyed: Keyed | None, kind: type[B], work: Callable[[PostgresStore], B]) -> B:
+        return await self.stores.use(lambda store: answered_once(store, keyed, kind, lambda: work(store)))
 
     async def _letters(self, work: Callable[[RedriveLetters], T]) -> T:
         return await self.stores.use(lambda store: work(self.letters_of(store)))
@@ -140,6 +143,14 @@ def redriven(desk: RedriveLetters, asked: RedriveRequest, who: str) -> RedriveAn
     sent, fault = desk.send_back(letters, who=who, reason=asked.why, changes=asked.changes or None)
     stayed = [one.id for one in chosen if one not in letters]
     return RedriveAnswer(sent=[SentBackSaid(**vars(one)) for one in sent], stayed=stayed, failed=None if fault is None else str(fault))
+
+
+def added(manage: ManageAccess, asked: AccountRequest, who: str) -> AccountSecret:
+    return AccountSecret(name=asked.name, secret=manage.add(asked.name, asked.kind, list(map(Role, asked.roles)), who=who, reason=asked.reason))
+
+
+def renewed(manage: ManageAccess, asked: SecretRequest, who: str) -> AccountSecret:
+    return AccountSecret(name=asked.name, secret=manage.change_secret(asked.name, wall_now(), who, asked.reason))
 
 
 def changed(manage: ManageAccess, asked: AccountChange, who: str) -> None:

@@ -30,6 +30,7 @@ from evergreen.adapters.redis_wakeups import RedisWakeUps
 from evergreen.adapters.system_readings import SystemReadings
 from evergreen.adapters.token_mint import TokenMint
 from evergreen.contracts.api import DeploymentPage, ModelState
+from evergreen.contracts.api_experiments import ExperimentSaid
 from evergreen.contracts.api_records import (
     ActionFilter,
     ActionPage,
@@ -51,6 +52,7 @@ from evergreen.services.experiments import NewExperiment
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.issue_token import CheckCredentials
 from evergreen.services.jobs import Jobs
+from evergreen.services.once import Keyed
 from evergreen.services.overview import ShowOverview
 from evergreen.services.quiescence import GROUPS
 from evergreen.services.recommend import Recommend
@@ -97,7 +99,7 @@ class Submissions(Protocol):
 
 
 class ExperimentsDesk(Protocol):
-    async def start(self, asked: NewExperiment) -> ExperimentRow: ...
+    async def start(self, asked: NewExperiment, keyed: Keyed | None) -> ExperimentSaid: ...
     async def stop(self, name: str, *, who: str, reason: str) -> ExperimentRow: ...
     async def get(self, name: str) -> ExperimentRow: ...
     async def newest(self, limit: int, model: str | None) -> Sequence[ExperimentRow]: ...

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from evergreen.adapters.postgres.store import PostgresStore
+from evergreen.contracts.api_experiments import ExperimentSaid
 from evergreen.core.clock import Clock
 from evergreen.ports.experiments import ExperimentRow
 from evergreen.ports.model import ModelSpec
-from evergreen.services.experiments import NewExperiment, RunExperiments
+from evergreen.services.experiments import NewExperiment, RunExperiments, experiment_said
+from evergreen.services.once import Keyed
+from serving.keyed import answered_once
 from serving.own_store import OwnStore
 
 T = TypeVar("T")
@@ -20,9 +24,14 @@ class ExperimentDesk:
         self._clock = clock
         self._specs = specs
 
-    async def start(self, asked: NewExperiment) -> ExperimentRow:
-        """Raises NotFound, InvalidRequest, Unavailable."""
-        return await self._with(lambda service: service.start(asked))
+    async def start(self, asked: NewExperiment, keyed: Keyed | None) -> ExperimentSaid:
+        """Raises NotFound, InvalidRequest, KeyReused, Unavailable."""
+
+        def work(store: PostgresStore) -> ExperimentSaid:
+            service = RunExperiments(store, self._clock, self._specs)
+            return answered_once(store, keyed, ExperimentSaid, lambda: started(service, asked))
+
+        return await self._stores.use(work)
 
     async def stop(self, name: str, *, who: str, reason: str) -> ExperimentRow:
         return await self._with(lambda service: service.stop(name, who=who, reason=reason))
@@ -35,3 +44,7 @@ class ExperimentDesk:
 
     async def _with(self, work: Callable[[RunExperiments], T]) -> T:
         return await self._stores.use(lambda store: work(RunExperiments(store, self._clock, self._specs)))
+
+
+def started(service: RunExperiments, asked: NewExperiment) -> ExperimentSaid:
+    return ExperimentSaid.model_validate(experiment_said(service.start(asked)))

@@ -19,6 +19,7 @@ from evergreen.core.errors import (
     NoChampion,
     NotFound,
     NotReady,
+    SecretGivenOut,
     TooLarge,
     TooMany,
     Unavailable,
@@ -61,6 +62,7 @@ NOT_READY = Kind("job-not-finished", "The job has no result", 409)
 GONE = Kind("result-gone", "The result was removed", 410)
 UNSUPPORTED = Kind("unsupported-media-type", "A body of this type is not read", 415)
 TOO_MANY_JOBS = Kind("too-many-jobs", "As many jobs as one caller may have", 429, retry_after=30)
+SECRET_GIVEN = Kind("secret-given-out", "Its secret was told once, and is not told again", 409)
 INVALID = Kind("invalid-request", "The request cannot be used", 422)
 KEY_REUSED = Kind("idempotency-key-reused", "The idempotency key was used for something else", 422)
 TOO_MANY = Kind("too-many-requests", "The caller's limit is used up", 429)
@@ -82,6 +84,7 @@ _OF_ERROR: tuple[tuple[type[EvergreenError], Kind], ...] = (
     (NoChampion, NO_CHAMPION),
     (Unavailable, UNAVAILABLE),
     (KeyReused, KEY_REUSED),
+    (SecretGivenOut, SECRET_GIVEN),
     (DeploymentRefused, CHANGE_REFUSED),
     (TooLarge, UPLOAD_TOO_LARGE),
     (NotReady, NOT_READY),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 from evergreen.adapters.alert_rows import AlertRows, silence_said
 from evergreen.adapters.log_lines import LogFolder
+from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.api_system import (
     AlertList,
     LogLines,
@@ -24,10 +24,11 @@ from evergreen.contracts.api_system import (
     TopicSaid,
 )
 from evergreen.core.clock import Clock, wall_now
-from evergreen.core.notices import Silence
+from evergreen.services.once import Keyed
 from evergreen.services.show_system import ShowSystem
 from evergreen.services.silence import SilenceAlerts
 from serving.kept import Kept
+from serving.keyed import answered_once
 from serving.own_store import OwnStore
 
 NOW_SECONDS, TOPICS_SECONDS, USABLE_SECONDS = 2.0, 5.0, 60.0
@@ -47,8 +48,8 @@ class SystemDesk(Protocol):
     async def log(self, limit: int, level: str | None, part: str | None) -> LogLines: ...
     async def alerts(self, limit: int) -> AlertList: ...
     async def silences(self, limit: int) -> SilenceList: ...
-    async def silence(self, asked: SilenceRequest, who: str) -> SilenceSaid: ...
-    async def end_silence(self, silence_id: UUID) -> SilenceSaid: ...
+    async def silence(self, asked: SilenceRequest, who: str, keyed: Keyed | None) -> SilenceSaid: ...
+    async def end_silence(self, silence_id: UUID, who: str) -> SilenceSaid: ...
 
 
 @dataclass(frozen=True)
@@ -80,22 +81,24 @@ class RealSystemDesk:
     async def silences(self, limit: int) -> SilenceList:
         return SilenceList(silences=await self.rows.silences(self.clock.now(), limit))
 
-    async def silence(self, asked: SilenceRequest, who: str) -> SilenceSaid:
-        """Raises InvalidRequest."""
-        return await self._silenced(lambda service: begun(service, asked, who))
+    async def silence(self, asked: SilenceRequest, who: str, keyed: Keyed | None) -> SilenceSaid:
+        """Raises InvalidRequest, KeyReused."""
 
-    async def end_silence(self, silence_id: UUID) -> SilenceSaid:
+        def work(store: PostgresStore) -> SilenceSaid:
+            return answered_once(store, keyed, SilenceSaid, lambda: begun(SilenceAlerts(store, self.clock), asked, who, self.clock.now()))
+
+        return await self.stores.use(work)
+
+    async def end_silence(self, silence_id: UUID, who: str) -> SilenceSaid:
         """Raises NotFound."""
-        return await self._silenced(lambda service: service.end(str(silence_id)))
-
-    async def _silenced(self, work: Callable[[SilenceAlerts], Silence]) -> SilenceSaid:
-        done = await self.stores.use(lambda store: work(SilenceAlerts(store, self.clock)))
-        return silence_said(done, self.clock.now())
+        ended = await self.stores.use(lambda store: SilenceAlerts(store, self.clock).end(str(silence_id), who))
+        return silence_said(ended, self.clock.now())
 
 
-def begun(service: SilenceAlerts, asked: SilenceRequest, who: str) -> Silence:
+def begun(service: SilenceAlerts, asked: SilenceRequest, who: str, now: datetime) -> SilenceSaid:
     lasts = timedelta(minutes=asked.minutes)
-    return service.begin(lasts=lasts, who=who, reason=asked.reason, model=asked.model, event_type=asked.event_type, up_to=asked.up_to)
+    made = service.begin(lasts=lasts, who=who, reason=asked.reason, model=asked.model, event_type=asked.event_type, up_to=asked.up_to)
+    return silence_said(made, now)
 
 
 def build_system_desk(system: ShowSystem, rows: AlertRows, topics: Topics, logs: LogFolder, stores: OwnStore, clock: Clock) -> RealSystemDesk:

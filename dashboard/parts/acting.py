@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
 import streamlit as st
 
@@ -24,7 +25,32 @@ def acted(view: View, reason: str, act: Callable[[], Any], said: str) -> Any | N
     try:
         answer = act()
     except ApiError as error:
-        trouble(view, error)
+        not_done(view, error)
         return None
     st.toast(view.t(said), icon=":material/check:")
+    return answer
+
+
+def not_done(view: View, error: ApiError) -> None:
+    """Within a form too: where serving is away, the form's own button is what tries again."""
+    if error.away:
+        st.warning(view.t("common.away"), icon=":material/cloud_off:")
+    else:
+        trouble(view, error)
+
+
+def asked_once(view: View, form: str, path: str, body: Mapping[str, Any]) -> Any:
+    """The API's answer to what a form asks, with a key of this submission: pressed again because no answer came, it has its effect once. After an
+    answer, or with something else in the form, it is another request. Raises ApiError."""
+    slot = f"{form}_request"
+    known = st.session_state.get(slot)
+    if known is None or known[0] != body:
+        known = st.session_state[slot] = (dict(body), str(uuid4()))
+    try:
+        answer = view.api.post(path, body, headers={"Idempotency-Key": known[1]})
+    except ApiError as error:
+        if not error.away:
+            del st.session_state[slot]
+        raise
+    del st.session_state[slot]
     return answer

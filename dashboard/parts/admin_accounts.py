@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.parts.acting import acted, reason_of
+from dashboard.parts.acting import acted, asked_once, reason_of
 from dashboard.view import View, empty
 from dashboard.words import named
 from evergreen.core.access import Role
@@ -67,7 +67,8 @@ def _change(view: View, found: Sequence[Mapping[str, Any]]) -> None:
         if not st.form_submit_button(t("admin.accounts.do_it"), icon=":material/manage_accounts:", type="primary"):
             return
         if what == "password":
-            made = acted(view, reason, lambda: view.api.post("/accounts/secret", {"name": name, "reason": reason}), "admin.accounts.changed")
+            wanted = {"name": name, "reason": reason}
+            made = acted(view, reason, lambda: asked_once(view, "account_secret", "/accounts/secret", wanted), "admin.accounts.changed")
             if made is not None:
                 st.session_state[SECRET] = made
         else:
@@ -92,7 +93,7 @@ def _add(view: View) -> None:
                 st.warning(t("admin.accounts.incomplete"))
                 return
             asked = {"name": name.strip(), "kind": kind or "person", "roles": roles, "reason": reason}
-            made = acted(view, reason, lambda: view.api.post("/accounts", asked), "admin.accounts.changed")
+            made = acted(view, reason, lambda: asked_once(view, "account_add", "/accounts", asked), "admin.accounts.changed")
             if made is not None:
                 st.session_state[SECRET] = made
                 st.rerun()

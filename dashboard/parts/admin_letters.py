@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.parts.acting import acted, reason_of
+from dashboard.parts.acting import acted, asked_once, reason_of
 from dashboard.view import View, empty
 
 SHOWN = 100
@@ -117,7 +117,7 @@ def _all(view: View, found: Letters) -> None:
 
 
 def _send(view: View, reason: str, asked: Mapping[str, Any]) -> None:
-    answer = acted(view, reason, lambda: view.api.post("/dead-letters/redrive", asked), "admin.letters.done")
+    answer = acted(view, reason, lambda: asked_once(view, "redrive", "/dead-letters/redrive", asked), "admin.letters.done")
     if answer is None:
         return
     sent, stayed = len(answer["sent"]), len(answer["stayed"])

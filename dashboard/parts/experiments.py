@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -11,7 +11,8 @@ import streamlit as st
 from dashboard.api_client import ApiError
 from dashboard.charts.recommendations import rates
 from dashboard.escaped import plain
-from dashboard.view import View, empty, show_figure, trouble
+from dashboard.parts.acting import asked_once, not_done
+from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 from evergreen.core.access import Need
 from evergreen.core.recommending import MODEL
@@ -102,7 +103,7 @@ def _start(view: View) -> None:
         if st.form_submit_button(t("recommendations.start"), type="primary"):
             body = {"name": name.strip(), "model": MODEL, "share": share / 100, "reason": reason.strip()}
             body["challengers"] = [{"name": challenger.strip(), "params": {"diversity": diversity}}]
-            _act(view, "/experiments", body)
+            _act(view, reason.strip(), lambda: asked_once(view, "start_experiment", "/experiments", body))
 
 
 def _stop(view: View, name: str) -> None:
@@ -110,16 +111,17 @@ def _stop(view: View, name: str) -> None:
     with st.popover(t("recommendations.stop"), icon=":material/stop_circle:"), st.form(f"stop-{name}", border=False):
         reason = st.text_input(t("recommendations.reason_for"), max_chars=500)
         if st.form_submit_button(t("recommendations.stop_now"), type="primary"):
-            _act(view, f"/experiments/{quote(name, safe='')}/stop", {"reason": reason.strip()})
+            path, body = f"/experiments/{quote(name, safe='')}/stop", {"reason": reason.strip()}
+            _act(view, reason.strip(), lambda: view.api.post(path, body))
 
 
-def _act(view: View, path: str, body: Mapping[str, Any]) -> None:
-    if not body["reason"]:
+def _act(view: View, reason: str, act: Callable[[], Any]) -> None:
+    if not reason:
         st.error(view.t("recommendations.reason_needed"), icon=":material/error:")
         return
     try:
-        view.api.post(path, body)
+        act()
     except ApiError as error:
-        trouble(view, error)
+        not_done(view, error)
         return
     st.rerun()

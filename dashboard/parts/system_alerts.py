@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboard.api_client import ApiError
-from dashboard.parts.acting import acted, reason_of
+from dashboard.parts.acting import acted, asked_once, reason_of
 from dashboard.view import View, empty, live, trouble
 from dashboard.words import named
 from evergreen.core.access import Need
@@ -48,22 +48,24 @@ def _alerts(view: View) -> None:
 
 
 def _silences(view: View) -> None:
-    running = [one for one in view.api.get("/silences", limit=100)["silences"] if one["running"]]
+    found = view.api.get("/silences", limit=100)["silences"]
+    running, over = [one for one in found if one["running"]], [one for one in found if not one["running"]]
     if not running:
         empty(view.t("system.silences.empty"))
     for one in running:
         _silence(view, one)
+    if over:
+        _earlier(view, over)
 
 
 def _silence(view: View, one: Mapping[str, Any]) -> None:
     t, fmt = view.t, view.fmt
-    about = ", ".join(filter(None, (one["model"], one["event_type"]))) or t("system.silences.anything")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         # What people wrote is text, never markup.
         st.text(
             t(
                 "system.silences.one",
-                about=about,
+                about=_about(view, one),
                 up_to=named(t, "system.severity", one["up_to"]),
                 until=fmt.instant(one["until_time"]),
                 who=one["who"],
@@ -80,6 +82,28 @@ def _silence(view: View, one: Mapping[str, Any]) -> None:
                 st.rerun()
 
 
+def _earlier(view: View, over: Sequence[Mapping[str, Any]]) -> None:
+    t, fmt = view.t, view.fmt
+    rows = [
+        {
+            "about": _about(view, one),
+            "over": fmt.instant(one["ended_time"] or one["until_time"], "short"),
+            "ended_by": (one["ended_by"] or t("system.silences.unknown")) if one["ended_time"] else t("system.silences.ran_out"),
+            "who": one["who"],
+            "why": one["reason"],
+            "severity": named(t, "system.severity", one["up_to"]),
+        }
+        for one in over
+    ]
+    words = {name: st.column_config.TextColumn(t(f"system.silences.column.{name}")) for name in rows[0]}
+    with st.expander(t("system.silences.earlier", n=fmt.number(len(rows))), icon=":material/history:"):
+        st.dataframe(rows, hide_index=True, column_config=words, height=min(38 + 35 * len(rows), 360), alt=t("system.silences.earlier_alt"))
+
+
+def _about(view: View, one: Mapping[str, Any]) -> str:
+    return ", ".join(filter(None, (one["model"], one["event_type"]))) or view.t("system.silences.anything")
+
+
 def _new_silence(view: View) -> None:
     t = view.t
     with st.form("silence", enter_to_submit=False):
@@ -92,5 +116,5 @@ def _new_silence(view: View) -> None:
         reason = reason_of(view, "silence_reason", "system.silences.reason_help")
         if st.form_submit_button(t("system.silences.begin"), icon=":material/notifications_paused:"):
             asked = {"minutes": minutes, "reason": reason, "up_to": up_to, "model": model.strip() or None, "event_type": event_type.strip() or None}
-            if acted(view, reason, lambda: view.api.post("/silences", asked), "system.silences.begun") is not None:
+            if acted(view, reason, lambda: asked_once(view, "silence", "/silences", asked), "system.silences.begun") is not None:
                 st.rerun()

@@ -27,7 +27,8 @@ from evergreen.core.access import Need, by
 from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
-from serving.problems import MALFORMED, NOT_FOUND, UNAVAILABLE
+from serving.problems import KEY_REUSED, MALFORMED, NOT_FOUND, SECRET_GIVEN, UNAVAILABLE
+from serving.routes.idempotency import OnceKey, SecretKey, keyed
 
 ACT, READ = requires(Need.ACT), requires(Need.READ)
 CHANGES = responses(MALFORMED, NOT_FOUND, UNAVAILABLE)
@@ -58,10 +59,10 @@ def _letters(router: APIRouter, cold: Cold) -> None:
         """One whole: its reason, its headers, what it said."""
         return await desk.letter(letter_id)
 
-    @router.post("/dead-letters/redrive", openapi_extra=ACT, responses=CHANGES)
-    async def redrive(asked: RedriveRequest, request: Request) -> RedriveAnswer:
+    @router.post("/dead-letters/redrive", openapi_extra=ACT, responses=responses(MALFORMED, NOT_FOUND, KEY_REUSED, UNAVAILABLE))
+    async def redrive(asked: RedriveRequest, request: Request, key: OnceKey = None) -> RedriveAnswer:
         """Back to the topic they came from: byte for byte, or one of them repaired."""
-        return await desk.redrive(asked, by(request.state.principal.subject))
+        return await desk.redrive(asked, by(request.state.principal.subject), keyed(request, key, asked))
 
 
 def _accounts(router: APIRouter, cold: Cold) -> None:
@@ -72,17 +73,17 @@ def _accounts(router: APIRouter, cold: Cold) -> None:
         """Who may ask for tokens, and what was changed by whom."""
         return await desk.accounts()
 
-    @router.post("/accounts", status_code=201, openapi_extra=ACT, responses=responses(MALFORMED, UNAVAILABLE))
-    async def add_account(asked: AccountRequest, request: Request, response: Response) -> AccountSecret:
+    @router.post("/accounts", status_code=201, openapi_extra=ACT, responses=responses(MALFORMED, SECRET_GIVEN, KEY_REUSED, UNAVAILABLE))
+    async def add_account(asked: AccountRequest, request: Request, response: Response, key: SecretKey = None) -> AccountSecret:
         """The answer holds its secret, this once."""
         response.headers["Cache-Control"] = "no-store"
-        return await desk.add_account(asked, by(request.state.principal.subject))
+        return await desk.add_account(asked, by(request.state.principal.subject), keyed(request, key, asked, secret=True))
 
-    @router.post("/accounts/secret", openapi_extra=ACT, responses=CHANGES)
-    async def change_secret(asked: SecretRequest, request: Request, response: Response) -> AccountSecret:
+    @router.post("/accounts/secret", openapi_extra=ACT, responses=responses(MALFORMED, NOT_FOUND, SECRET_GIVEN, KEY_REUSED, UNAVAILABLE))
+    async def change_secret(asked: SecretRequest, request: Request, response: Response, key: SecretKey = None) -> AccountSecret:
         """A new one, this once. Tokens got with the old one count no more."""
         response.headers["Cache-Control"] = "no-store"
-        return await desk.change_secret(asked, by(request.state.principal.subject))
+        return await desk.change_secret(asked, by(request.state.principal.subject), keyed(request, key, asked, secret=True))
 
     @router.post("/accounts/change", openapi_extra=ACT, responses=CHANGES)
     async def change_account(asked: AccountChange, request: Request) -> Done:

@@ -15,7 +15,8 @@ from evergreen.services.experiments import NewExperiment, experiment_said
 from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
-from serving.problems import MALFORMED, NOT_FOUND, UNAVAILABLE
+from serving.problems import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
+from serving.routes.idempotency import OnceKey, keyed
 
 READ, ACT = requires(Need.READ), requires(Need.ACT)
 Name = Annotated[ExperimentName, Path()]
@@ -35,12 +36,12 @@ def experiment_routes(cold: Cold) -> APIRouter:
         """Its groups, their click-through rates, and whether one is better: valid whenever it is looked at."""
         return _said(await desk.get(name))
 
-    @router.post("/experiments", status_code=201, openapi_extra=ACT, responses=CHANGES)
-    async def start_experiment(asked: ExperimentRequest, request: Request, response: Response) -> ExperimentSaid:
+    @router.post("/experiments", status_code=201, openapi_extra=ACT, responses=responses(MALFORMED, NOT_FOUND, KEY_REUSED, UNAVAILABLE))
+    async def start_experiment(asked: ExperimentRequest, request: Request, response: Response, key: OnceKey = None) -> ExperimentSaid:
         """One at a time for a model. Serving's workers follow within a second."""
-        row = await desk.start(_wanted(asked, by(request.state.principal.subject)))
-        response.headers["Location"] = f"/experiments/{row.plan.name}"
-        return _said(row)
+        started = await desk.start(_wanted(asked, by(request.state.principal.subject)), keyed(request, key, asked))
+        response.headers["Location"] = f"/experiments/{started.name}"
+        return started
 
     @router.post("/experiments/{name}/stop", openapi_extra=ACT, responses=CHANGES)
     async def stop_experiment(name: Name, asked: StopRequest, request: Request) -> ExperimentSaid:

@@ -21,7 +21,8 @@ from evergreen.core.access import Need, by
 from serving.auth.needs import requires
 from serving.cold import Cold
 from serving.errors import responses
-from serving.problems import MALFORMED, NOT_FOUND, UNAVAILABLE
+from serving.problems import KEY_REUSED, MALFORMED, NOT_FOUND, UNAVAILABLE
+from serving.routes.idempotency import OnceKey, keyed
 
 READ, ACT = requires(Need.READ), requires(Need.ACT)
 MANY = responses(UNAVAILABLE)
@@ -76,12 +77,12 @@ def _alerts(router: APIRouter, cold: Cold) -> None:
         """What stays quiet, until when, by whom and why."""
         return await desk.silences(limit)
 
-    @router.post("/silences", status_code=201, openapi_extra=ACT, responses=responses(MALFORMED, UNAVAILABLE))
-    async def silence(asked: SilenceRequest, request: Request) -> SilenceSaid:
+    @router.post("/silences", status_code=201, openapi_extra=ACT, responses=responses(MALFORMED, KEY_REUSED, UNAVAILABLE))
+    async def silence(asked: SilenceRequest, request: Request, key: OnceKey = None) -> SilenceSaid:
         """Nothing is told about what it covers until then. It is still recorded, and the policy still acts."""
-        return await desk.silence(asked, by(request.state.principal.subject))
+        return await desk.silence(asked, by(request.state.principal.subject), keyed(request, key, asked))
 
     @router.post("/silences/{silence_id}/end", openapi_extra=ACT, responses=responses(NOT_FOUND, UNAVAILABLE))
-    async def end_silence(silence_id: UUID) -> SilenceSaid:
-        """What came meanwhile is not told afterwards."""
-        return await desk.end_silence(silence_id)
+    async def end_silence(silence_id: UUID, request: Request) -> SilenceSaid:
+        """What came meanwhile is not told afterwards. It is kept with who ended it."""
+        return await desk.end_silence(silence_id, by(request.state.principal.subject))

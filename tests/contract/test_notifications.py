@@ -185,11 +185,24 @@ def test_a_silence_runs_until_its_time_or_its_end(store: NotifyStore) -> None:
     with store.transaction() as tx:
         assert tx.silences.running(NOON) == [long, short]
         assert tx.silences.running(NOON + MINUTE) == [long]
-        assert not tx.silences.end(short.id, NOON + MINUTE)
-        assert tx.silences.end(long.id, NOON + MINUTE)
-        assert not tx.silences.end(long.id, NOON + MINUTE)
+        assert not tx.silences.end(short.id, NOON + MINUTE, "lee")
+        assert tx.silences.end(long.id, NOON + MINUTE, "lee")
+        assert not tx.silences.end(long.id, NOON + MINUTE, "lee")
         assert tx.silences.running(NOON) == [short]
-        assert [one.ended_at for one in tx.silences.newest(10)] == [NOON + MINUTE, None]
+        assert [(one.ended_at, one.ended_by) for one in tx.silences.newest(10)] == [(NOON + MINUTE, "lee"), (None, None)]
+
+
+def test_silences_go_a_while_after_they_were_over_or_ended(store: NotifyStore) -> None:
+    over, ended, running = (Silence(uuid4(), NOON + minutes * MINUTE, "kim", "known", NOON, model=MODEL) for minutes in (1, 9, 9))
+    with store.transaction() as tx:
+        for one in (over, ended, running):
+            tx.silences.add(one)
+        assert tx.silences.end(ended.id, NOON + 2 * MINUTE, "lee")
+        assert tx.silences.prune(NOON + MINUTE) == 0
+        assert tx.silences.prune(NOON + 2 * MINUTE) == 1
+        assert {one.id for one in tx.silences.newest(10)} == {ended.id, running.id}
+        assert tx.silences.prune(NOON + 8 * MINUTE) == 1
+        assert tx.silences.newest(10) == [running]
 
 
 # The notifier on it

@@ -141,6 +141,18 @@ def test_an_account_is_added_with_its_roles() -> None:
     assert posted(told) == [("/accounts", {"name": "eve", "kind": "person", "roles": ["viewer"], "reason": "new here"})]
 
 
+@pytest.mark.parametrize(("answer", "same"), [(503, True), (422, False)])
+def test_pressed_again_it_is_the_same_request_until_there_was_an_answer(answer: int, same: bool) -> None:
+    told = stub(**{"POST /accounts/secret": answer})
+    seen = shown(page, told)
+    seen.text_input(key="why-change").input("forgotten")
+    press(press(seen, "Do it"), "Do it")
+    told.answers["POST /accounts/secret"] = {"name": "bob", "secret": "shown-once-4567"}
+    press(press(seen, "Do it"), "Do it")
+    keys = [request.headers["idempotency-key"] for request in told.asked if request.method == "POST"]
+    assert (len(keys), keys[0] == keys[1] == keys[2], keys[3] in keys[:3]) == (4, same, False)
+
+
 def test_what_the_api_refuses_is_said() -> None:
     told = stub(**{"POST /accounts/secret": 422})
     seen = shown(page, told)

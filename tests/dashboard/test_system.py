@@ -54,6 +54,7 @@ SILENCE = {
     "until_time": AT,
     "created_time": AT,
     "ended_time": None,
+    "ended_by": None,
     "running": True,
     "who": "api:ann",
     "reason": HOSTILE,
@@ -174,6 +175,16 @@ def test_a_silence_needs_a_reason_and_is_asked_for_with_it() -> None:
         "model": None,
         "event_type": None,
     }
+    assert asked.headers["idempotency-key"]
+
+
+def test_what_was_silenced_before_says_who_ended_it() -> None:
+    ended = SILENCE | {"running": False, "ended_time": AT, "ended_by": "api:lee"}
+    old, over = ended | {"ended_by": None}, SILENCE | {"running": False}
+    seen = shown(page, stub(**{"/silences": {"silences": [SILENCE, ended, old, over]}}))
+    [table] = [one.value for one in seen.dataframe if "ended_by" in one.value.columns]
+    assert list(table["ended_by"]) == ["api:lee", "not recorded", "nobody: its time was over"]
+    assert list(table["why"]) == [HOSTILE] * 3
 
 
 def test_the_chart_has_two_axes_with_units_and_a_gap_where_nothing_was_measured() -> None:

@@ -100,6 +100,18 @@ def test_the_doorbell_of_an_open_action_is_kept_to_ring_again(bench: Bench):
     assert bench.count(f"SELECT count(*) FROM outbox WHERE event_id = '{derived_id(actions[0].id, 'action_requested')}'") == 1
 
 
+def test_silences_and_answers_kept_for_repeats_go_after_a_while(bench: Bench):
+    for age in (89, 91):
+        until = NOW - timedelta(days=age)
+        bench.run("INSERT INTO silences (id, up_to, until, who, reason, created_time) VALUES (%s, 'low', %s, 'kim', 'x', %s)", uuid4(), until, until)
+        asked = timedelta(days=age - 83)
+        bench.run("INSERT INTO keyed_requests (id, content, asked_at) VALUES (%s, 'x', clock_timestamp() - %s)", uuid4(), asked)
+    assert bench.keep_house(replaying=True)["dropped"] == "nothing: the clock replays"
+    dropped = bench.keep_house()["dropped"]
+    assert (dropped["silences"], dropped["keyed_requests"]) == (1, 1)
+    assert (bench.count("SELECT count(*) FROM silences"), bench.count("SELECT count(*) FROM keyed_requests")) == (1, 1)
+
+
 def test_small_files_are_joined_and_no_row_is_lost(bench: Bench):
     rows = simulate(date(2025, 7, 1), date(2025, 7, 12), seed=1)
     for _, day in rows.groupby("list_date"):

@@ -112,10 +112,11 @@ async def test_alerts_say_whether_they_are_over_and_silences_which_run(told: Tol
         tx.groups.save([group])
         for one in (over, running):
             tx.silences.add(one)
+        assert tx.silences.end(over.id, NOON + timedelta(minutes=5), "lee")
     [said] = await told.rows.alerts(10)
     assert (said.id, said.severity, said.open, said.event_type) == (first.id, "high", True, first.event_type)
     silences = await told.rows.silences(NOON + timedelta(minutes=90), 10)
-    assert [(one.id, one.running) for one in silences] == [(running.id, True), (over.id, False)]
+    assert [(one.id, one.running, one.ended_by) for one in silences] == [(running.id, True, None), (over.id, False, "lee")]
 
 
 def test_topics_grow_by_what_was_said_and_name_who_is_behind(stack_settings: Settings) -> None:

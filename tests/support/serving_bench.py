@@ -30,6 +30,7 @@ from evergreen.adapters.memory.serving import MemoryCache, MemoryFeatures, Memor
 from evergreen.adapters.memory.store import MemoryStore
 from evergreen.adapters.overview_rows import PostgresOverview
 from evergreen.contracts.api import DeploymentPage, ModelState
+from evergreen.contracts.api_experiments import ExperimentSaid
 from evergreen.contracts.api_records import (
     ActionFilter,
     ActionPage,
@@ -58,6 +59,7 @@ from evergreen.services.experiments import NewExperiment, RunExperiments
 from evergreen.services.explain_prediction import ExplainPrediction
 from evergreen.services.feedback import TakeFeedback
 from evergreen.services.jobs import Jobs
+from evergreen.services.once import Keyed
 from evergreen.services.overview import ShowOverview
 from evergreen.services.predict import Predict
 from evergreen.services.predict_batch import PredictBatch
@@ -81,7 +83,9 @@ from serving.champion_listener import ChampionListener
 from serving.clock import PlatformTime
 from serving.cold import Cold
 from serving.dependencies import Serving
+from serving.experiment_desk import started
 from serving.exposures import ExposureLog
+from serving.keyed import answered_once
 from serving.list_answers import ListAnswers
 from serving.metrics import Metrics
 from serving.model_desk import ModelDesk
@@ -160,8 +164,8 @@ class Tried:
         self.store = MemoryStore()
         self._service = RunExperiments(self.store, clock, {SPEC.name: SPEC})
 
-    async def start(self, asked: NewExperiment) -> ExperimentRow:
-        return self._service.start(asked)
+    async def start(self, asked: NewExperiment, keyed: Keyed | None) -> ExperimentSaid:
+        return answered_once(self.store, keyed, ExperimentSaid, lambda: started(self._service, asked))
 
     async def stop(self, name: str, *, who: str, reason: str) -> ExperimentRow:
         return self._service.stop(name, who=who, reason=reason)

@@ -25,8 +25,10 @@ from evergreen.contracts.api_system import (
 from evergreen.core.clock import Clock
 from evergreen.core.errors import Unavailable
 from evergreen.ports.monitoring import ServiceReadings
+from evergreen.services.once import Keyed
 from evergreen.services.show_system import ShowSystem
 from evergreen.services.silence import SilenceAlerts
+from serving.keyed import answered_once
 from serving.system_desk import begun
 
 WALL = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -83,12 +85,11 @@ class WatchedSystem:
             rows = tx.silences.newest(limit)
         return SilenceList(silences=[silence_said(row, self.clock.now()) for row in rows])
 
-    async def silence(self, asked: SilenceRequest, who: str) -> SilenceSaid:
-        made = begun(self._alerts(), asked, who)
-        return silence_said(made, self.clock.now())
+    async def silence(self, asked: SilenceRequest, who: str, keyed: Keyed | None) -> SilenceSaid:
+        return answered_once(self.store, keyed, SilenceSaid, lambda: begun(self._alerts(), asked, who, self.clock.now()))
 
-    async def end_silence(self, silence_id: UUID) -> SilenceSaid:
-        return silence_said(self._alerts().end(str(silence_id)), self.clock.now())
+    async def end_silence(self, silence_id: UUID, who: str) -> SilenceSaid:
+        return silence_said(self._alerts().end(str(silence_id), who), self.clock.now())
 
     def _alerts(self) -> SilenceAlerts:
         return SilenceAlerts(self.store, self.clock)

@@ -23,14 +23,15 @@ from evergreen.contracts.api_admin import (
     SecretRequest,
     TokenRevocation,
 )
-from evergreen.core.access import Role
 from evergreen.core.clock import Clock, wall_now
 from evergreen.ports.messaging import Outgoing, Received, SendFault
 from evergreen.services.dead_letters import Poison
 from evergreen.services.manage_access import ManageAccess
+from evergreen.services.once import Keyed
 from evergreen.services.pause import TurnSwitch
 from evergreen.services.redrive import RedriveLetters
-from serving.admin_desk import accounts_said, changed, letter_said, letter_whole, pause_said, redriven
+from serving.admin_desk import accounts_said, added, changed, letter_said, letter_whole, pause_said, redriven, renewed
+from serving.keyed import answered_once
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -84,17 +85,17 @@ class WorkedDesk:
     async def letter(self, letter_id: str) -> LetterWhole:
         return letter_whole(self.desk.one(letter_id))
 
-    async def redrive(self, asked: RedriveRequest, who: str) -> RedriveAnswer:
-        return redriven(self.desk, asked, who)
+    async def redrive(self, asked: RedriveRequest, who: str, keyed: Keyed | None) -> RedriveAnswer:
+        return answered_once(self.store, keyed, RedriveAnswer, lambda: redriven(self.desk, asked, who))
 
     async def accounts(self) -> AccountList:
         return accounts_said(self.manage)
 
-    async def add_account(self, asked: AccountRequest, who: str) -> AccountSecret:
-        return AccountSecret(name=asked.name, secret=self.manage.add(asked.name, asked.kind, list(map(Role, asked.roles)), who=who, reason=asked.reason))
+    async def add_account(self, asked: AccountRequest, who: str, keyed: Keyed | None) -> AccountSecret:
+        return answered_once(self.store, keyed, AccountSecret, lambda: added(self.manage, asked, who))
 
-    async def change_secret(self, asked: SecretRequest, who: str) -> AccountSecret:
-        return AccountSecret(name=asked.name, secret=self.manage.change_secret(asked.name, wall_now(), who, asked.reason))
+    async def change_secret(self, asked: SecretRequest, who: str, keyed: Keyed | None) -> AccountSecret:
+        return answered_once(self.store, keyed, AccountSecret, lambda: renewed(self.manage, asked, who))
 
     async def change_account(self, asked: AccountChange, who: str) -> None:
         changed(self.manage, asked, who)

@@ -14,7 +14,7 @@ SELECT a.id, a.severity, a.title, a.title_ko, a.message, a.message_ko, a.model,
 FROM alerts a LEFT JOIN alert_groups g USING (grouping) WHERE NOT a.resolves ORDER BY a.recorded_at DESC, a.seq DESC LIMIT $1
 """
 _SILENCES = """
-SELECT id, until, who, reason, created_time, model, event_type, up_to, ended_time FROM silences
+SELECT id, until, who, reason, created_time, model, event_type, up_to, ended_time, ended_by FROM silences
 ORDER BY (ended_time IS NULL AND until > $1) DESC, created_time DESC LIMIT $2
 """
 
@@ -31,7 +31,7 @@ class AlertRows:
     async def silences(self, now: datetime, limit: int) -> list[SilenceSaid]:
         """`now`: platform time."""
         rows = await self._postgres.fetch(_SILENCES, now, limit)
-        return [silence_said(Silence(*[row[place] for place in range(9)]), now) for row in rows]
+        return [silence_said(Silence(*[row[place] for place in range(10)]), now) for row in rows]
 
 
 def silence_said(row: Silence, now: datetime) -> SilenceSaid:
@@ -40,6 +40,7 @@ def silence_said(row: Silence, now: datetime) -> SilenceSaid:
         until_time=row.until,
         created_time=row.created_at,
         ended_time=row.ended_at,
+        ended_by=row.ended_by,
         running=row.ended_at is None and row.until > now,
         who=row.who,
         reason=row.reason,

@@ -118,10 +118,11 @@ def silences(
 def unsilence(silence_id: Annotated[str, typer.Argument(metavar="ID", help="As `alerts silences` shows it.")]) -> None:
     """End a silence now. What came meanwhile is not told afterwards."""
     from evergreen.cli.context import parts
+    from evergreen.environment import user_name
     from evergreen.services.silence import SilenceAlerts
 
     here = parts()
-    ended = SilenceAlerts(here.store, here.clock).end(silence_id)
+    ended = SilenceAlerts(here.store, here.clock).end(silence_id, user_name())
     typer.echo(f"ended: {_line(ended)}")
 
 
@@ -155,7 +156,8 @@ def _duration(text: str) -> timedelta:
 def _line(row: Silence) -> str:
     about = ", ".join(filter(None, (row.model, row.event_type))) or "everything"
     ceiling = "" if row.up_to == "critical" else f" up to {row.up_to}"
-    over = "" if row.ended_at is None else f" (ended {row.ended_at:%Y-%m-%d %H:%M})"
+    by = f" by {row.ended_by}" if row.ended_by else ""
+    over = "" if row.ended_at is None else f" (ended {row.ended_at:%Y-%m-%d %H:%M}{by})"
     return f"{str(row.id)[-12:]}  {about}{ceiling} until {row.until:%Y-%m-%d %H:%M} UTC, by {row.who}: {row.reason}{over}"
 
 

@@ -144,7 +144,8 @@ class SilenceSaid(Body):
     id: UUID
     until_time: AwareDatetime
     created_time: AwareDatetime
-    ended_time: AwareDatetime | None
+    ended_time: AwareDatetime | None = Field(description="When somebody ended it before its time")
+    ended_by: str | None
     running: bool
     who: str
     reason: str

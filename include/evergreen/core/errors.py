@@ -76,6 +76,10 @@ class KeyReused(EvergreenError):
     """An idempotency key came again with other content."""
 
 
+class SecretGivenOut(EvergreenError):
+    """It was made under this idempotency key before, and its secret was told then, that once."""
+
+
 class TooLarge(EvergreenError):
     """More was sent than is taken at once; the message says the limit."""
 

@@ -121,6 +121,9 @@ class Silence:
     up_to: str = "critical"
     """The highest severity it covers."""
     ended_at: datetime | None = None
+    """Before its time; platform time."""
+    ended_by: str | None = None
+    """None, of one that was ended: nobody wrote it down then."""
 
     def covers(self, grouping: str, model: str, event_type: str, severity: str, now: datetime) -> bool:
         if self.ended_at is not None or not self.created_at <= now < self.until:

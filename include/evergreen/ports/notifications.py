@@ -92,8 +92,11 @@ class Silences(Protocol):
 
     def newest(self, limit: int) -> list[Silence]: ...
 
-    def end(self, silence_id: UUID, now: datetime) -> bool:
+    def end(self, silence_id: UUID, now: datetime, who: str) -> bool:
         """False when there is none that runs."""
+
+    def prune(self, over_before: datetime) -> int:
+        """Remove those that were over, or ended, before this platform time."""
 
 
 class NotifyTransaction(Protocol):

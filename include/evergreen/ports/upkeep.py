@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from evergreen.ports.batches import BatchTransaction
+from evergreen.ports.keyed_requests import KeyedRequests
+from evergreen.ports.notifications import Silences
 from evergreen.ports.storage import Lease
 
 
@@ -22,6 +24,10 @@ class Upkeep(Protocol):
 class UpkeepTransaction(BatchTransaction, Protocol):
     @property
     def upkeep(self) -> Upkeep: ...
+    @property
+    def silences(self) -> Silences: ...
+    @property
+    def keyed_requests(self) -> KeyedRequests: ...
 
 
 class UpkeepStore(Protocol):

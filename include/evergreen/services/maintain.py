@@ -36,6 +36,10 @@ class Retention:
     """Longer than any experiment lasts."""
     outbox: timedelta = timedelta(days=7)
     """After it was sent. Longer than any redelivery: an id that is gone here would be sent again."""
+    silences: timedelta = timedelta(days=90)
+    """After they were over."""
+    keyed_requests: timedelta = timedelta(days=7)
+    """Longer than anybody repeats a request."""
     bronze: timedelta = timedelta(days=180)
     table_versions: timedelta = timedelta(days=7)
     """Readers of an older version of a lake table have finished long before."""
@@ -86,6 +90,8 @@ class Maintenance:
                 dropped[table] = len(tx.upkeep.drop_partitions(table, today - getattr(self._keep, table)))
         with self._store.transaction() as tx:
             dropped["outbox"] = tx.outbox.prune(self._keep.outbox)
+            dropped["silences"] = tx.silences.prune(self._clock.now() - self._keep.silences)
+            dropped["keyed_requests"] = tx.keyed_requests.prune(self._keep.keyed_requests)
         dropped["bronze"] = self._drop_bronze()
         return dropped
 

@@ -1,7 +1,8 @@
-"""Silences: nothing is told about what they cover until their time, and everybody sees who said so and why."""
+"""Silences: nothing is told about what they cover until their time, and everybody sees who said so and why, and who ended it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -33,12 +34,12 @@ class SilenceAlerts:
             tx.silences.add(silence)
         return silence
 
-    def end(self, named: str) -> Silence:
-        """By its id or the end of it. Raises NotFound."""
+    def end(self, named: str, who: str) -> Silence:
+        """By its id or the end of it; as it is then. Raises NotFound."""
         now = self._clock.now()
         with self._store.transaction() as tx:
             found = [one for one in tx.silences.running(now) if str(one.id).endswith(named.lower())]
             if len(found) != 1 or not named:
                 raise NotFound(f"{'no' if not found else len(found)} running silences named {named!r}: `evergreen alerts silences` lists them")
-            tx.silences.end(found[0].id, now)
-        return found[0]
+            tx.silences.end(found[0].id, now, who)
+        return replace(found[0], ended_at=now, ended_by=who)

@@ -56,16 +56,17 @@ def test_the_log_shows_what_was_given_up_and_why(run: Run, bench: NotifyBench) -
     assert (failed["status"], failed["channel"], failed["model"], failed["attempts"]) == ("failed", "ops", "other", 1)
 
 
-def test_a_silence_is_made_shown_and_ended(run: Run, bench: NotifyBench) -> None:
+def test_a_silence_is_made_shown_and_ended(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("silence", "--model", MODEL, "--type", "data_drift_detected", "--for", "2h", "--up-to", "high", "--reason", "이사").output
 
     assert f"{MODEL}, data_drift_detected up to high until 2025-08-06 05:00 UTC" in made
     assert made.splitlines()[0].endswith(": 이사")
     (silence,) = json.loads(run("silences", "--json").output)
     assert (silence["model"], silence["up_to"], silence["reason"], silence["ended_at"]) == (MODEL, "high", "이사", None)
+    monkeypatch.setattr("evergreen.environment.user_name", lambda: "lee")
     assert run("unsilence", silence["id"]).exit_code == 0
     assert run("silences").output == "nothing is silenced\n"
-    assert "(ended 2025-08-06 03:00)" in run("silences", "--all").output
+    assert "(ended 2025-08-06 03:00 by lee)" in run("silences", "--all").output
 
 
 @pytest.mark.parametrize(

@@ -183,12 +183,12 @@ def test_a_silence_ends_by_its_time_or_by_hand(bench: NotifyBench) -> None:
     bench.tell(alert())
     bench.clock.advance(3 * HOUR)
     assert bench.tell(alert()) == []
-    silences.end(str(made.id)[-12:])
+    silences.end(str(made.id)[-12:], "lee")
 
     assert bench.tell(alert()) == ["firing: [high] Data drift"]
     assert bench.outcomes() == ["silenced", "silenced", "notified"]
     with pytest.raises(NotFound, match="alerts silences"):
-        silences.end(str(made.id))
+        silences.end(str(made.id), "lee")
 
 
 @pytest.mark.parametrize(

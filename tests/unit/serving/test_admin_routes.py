@@ -115,6 +115,31 @@ async def test_an_account_is_made_signs_in_and_loses_its_tokens_with_its_passwor
     assert "secret" not in str(said["accounts"])
 
 
+async def test_letters_sent_back_again_with_the_same_key_go_once(running: Bench, ann: httpx.AsyncClient) -> None:
+    topic = running.admin.topic
+    letter, key = topic.put(), {"idempotency-key": "k"}
+    body = {**WHY, "ids": [letter]}
+    first, again = [await ann.post("/dead-letters/redrive", json=body, headers=key) for _ in range(2)]
+    assert (first.status_code, again.json(), len(topic.sent)) == (200, first.json(), 1)
+    other = await ann.post("/dead-letters/redrive", json={**body, "why": "another"}, headers=key)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:evergreen:problem:idempotency-key-reused")
+    assert (await ann.post("/dead-letters/redrive", json=body, headers={"idempotency-key": "l"})).status_code == 200
+    assert len(topic.sent) == 2
+
+
+async def test_a_secret_is_given_out_once_for_a_key(running: Bench, ann: httpx.AsyncClient) -> None:
+    for path, status in (("/accounts", 201), ("/accounts/secret", 200)):
+        body, key = ACTS[path], {"idempotency-key": path}
+        made = await ann.post(path, json=body, headers=key)
+        again = await ann.post(path, json=body, headers=key)
+        assert (made.status_code, again.status_code, again.json()["type"]) == (status, 409, "urn:evergreen:problem:secret-given-out")
+        assert made.json()["secret"] not in again.text + str(running.admin.store.tables.keyed_requests)
+        other = await ann.post(path, json={**body, "reason": "another"}, headers=key)
+        assert (other.status_code, other.json()["type"]) == (422, "urn:evergreen:problem:idempotency-key-reused")
+    changes = (await ann.get("/accounts")).json()["changes"]
+    assert [one["what"] for one in changes] == ["secret_changed", "added"]
+
+
 async def test_an_operator_does_not_lock_himself_out(running: Bench, ann: httpx.AsyncClient) -> None:
     running.door.manage.add("ann", "person", [Role.OPERATOR])
     answer = await ann.post("/accounts/change", json={"name": "ann", "change": "disable", "reason": "oops"})

@@ -188,3 +188,12 @@ async def test_of_one_nobody_knows_it_is_404(client: httpx.AsyncClient) -> None:
 def test_the_document_knows_every_knob_with_its_bounds() -> None:
     fields = Knobs.model_json_schema()["properties"]
     assert {name: (one["anyOf"][0]["minimum"], one["anyOf"][0]["maximum"]) for name, one in fields.items()} == dict(KNOBS)
+
+
+async def test_one_asked_for_again_with_the_same_key_is_the_same(running: Bench, client: httpx.AsyncClient) -> None:
+    who = token(running, Role.OPERATOR, "kim") | {"idempotency-key": "k"}
+    first, again = await ask(client, BODY, who=who), await ask(client, BODY, who=who)
+    assert (first.status_code, again.status_code, again.json(), again.headers["location"]) == (201, 201, first.json(), "/experiments/diverse")
+    other = await ask(client, {**BODY, "name": "another"}, who=who)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:evergreen:problem:idempotency-key-reused")
+    assert (await ask(client, BODY, who=token(running, Role.OPERATOR, "kim"))).status_code == 422  # without the key it is another

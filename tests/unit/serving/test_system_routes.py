@@ -52,7 +52,8 @@ async def test_an_operator_silences_under_his_name_and_ends_it_again(running: Be
         [listed] = (await ann.get("/silences")).json()["silences"]
         assert listed == made.json()
         ended = await ann.post(f"/silences/{listed['id']}/end")
-        assert (ended.status_code, (await ann.get("/silences")).json()["silences"][0]["running"]) == (200, False)
+        [kept] = (await ann.get("/silences")).json()["silences"]
+        assert (ended.status_code, ended.json(), kept["running"], kept["ended_by"]) == (200, kept, False, "api:ann")
         assert (await ann.post(f"/silences/{listed['id']}/end")).status_code == 404
 
 
@@ -60,3 +61,13 @@ async def test_an_operator_silences_under_his_name_and_ends_it_again(running: Be
 async def test_a_silence_without_reason_end_or_subject_is_refused(client: httpx.AsyncClient, wrong: dict[str, object]) -> None:
     answer = await client.post("/silences", json=SILENCE | wrong)
     assert answer.status_code == 422
+
+
+async def test_a_silence_asked_for_again_with_the_same_key_is_the_same(running: Bench) -> None:
+    async with running.client(Role.OPERATOR, subject="ann") as ann:
+        key = {"idempotency-key": "k"}
+        first, again = [await ann.post("/silences", json=SILENCE, headers=key) for _ in range(2)]
+        assert (first.status_code, again.json()) == (201, first.json())
+        other = await ann.post("/silences", json=SILENCE | {"reason": "another"}, headers=key)
+        assert (other.status_code, other.json()["type"]) == (422, "urn:evergreen:problem:idempotency-key-reused")
+        assert len((await ann.get("/silences")).json()["silences"]) == 1

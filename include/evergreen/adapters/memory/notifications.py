@@ -122,12 +122,18 @@ class MemorySilences:
     def newest(self, limit: int) -> list[Silence]:
         return sorted(self._tables.silences.values(), key=lambda one: one.created_at, reverse=True)[:limit]
 
-    def end(self, silence_id: UUID, now: datetime) -> bool:
+    def end(self, silence_id: UUID, now: datetime, who: str) -> bool:
         found = self._tables.silences.get(silence_id)
         if found is None or found.ended_at is not None or found.until <= now:
             return False
-        self._tables.silences[silence_id] = replace(found, ended_at=now)
+        self._tables.silences[silence_id] = replace(found, ended_at=now, ended_by=who)
         return True
+
+    def prune(self, over_before: datetime) -> int:
+        old = [one.id for one in self._tables.silences.values() if min(one.ended_at or one.until, one.until) < over_before]
+        for silence_id in old:
+            del self._tables.silences[silence_id]
+        return len(old)
 
 
 class MemoryNotifyTransaction(MemoryTransaction):

@@ -14,6 +14,7 @@ from evergreen.adapters.memory.event_archive import MemoryEventArchive
 from evergreen.adapters.memory.experiments import MemoryExperiments
 from evergreen.adapters.memory.explanations import MemoryExplanations
 from evergreen.adapters.memory.history import MemoryHistory
+from evergreen.adapters.memory.keyed_requests import MemoryKeyedRequests
 from evergreen.adapters.memory.outbox import MemoryOutbox
 from evergreen.adapters.memory.records import (
     MemoryAlerts,
@@ -52,6 +53,7 @@ class MemoryTransaction:
         self.accounts = MemoryAccounts(tables)
         self.access_changes = MemoryAccessChanges(tables)
         self.revocations = MemoryRevocations(tables)
+        self.keyed_requests = MemoryKeyedRequests(tables)
         self.versions = MemoryVersions(tables)
         self.champions = MemoryChampions(tables)
         self.deployments = MemoryDeployments(tables)

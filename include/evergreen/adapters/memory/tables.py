@@ -106,6 +106,8 @@ class Tables:
     """By experiment."""
     revocations: dict[tuple[str, str], tuple[datetime, datetime]] = field(default_factory=dict)
     """(token or subject, id) -> since when, until when."""
+    keyed_requests: dict[UUID, Any] = field(default_factory=dict)
+    """As `memory.keyed_requests` keeps them."""
 
     @property
     def paused(self) -> bool:

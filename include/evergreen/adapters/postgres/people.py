@@ -1,4 +1,4 @@
-"""Repositories for people: who was asked, why something was done, what was said once, who may ask for tokens."""
+"""Repositories for people: who was asked, why something was done, what was said once, who may ask for tokens, what was asked under a key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from evergreen.adapters.postgres.access import PostgresAccessChanges, PostgresAc
 from evergreen.adapters.postgres.approvals import PostgresApprovals
 from evergreen.adapters.postgres.event_archive import PostgresEventArchive
 from evergreen.adapters.postgres.explanations import PostgresExplanations
+from evergreen.adapters.postgres.keyed_requests import PostgresKeyedRequests
 
 
 class ForPeople:
@@ -41,3 +42,7 @@ class ForPeople:
     @cached_property
     def revocations(self) -> PostgresRevocations:
         return PostgresRevocations(self.connection)
+
+    @cached_property
+    def keyed_requests(self) -> PostgresKeyedRequests:
+        return PostgresKeyedRequests(self.connection)

@@ -10,7 +10,7 @@ import psycopg2.extensions
 
 from evergreen.core.notices import Silence
 
-_READ = "SELECT id, until, who, reason, created_time, model, event_type, up_to, ended_time FROM silences"
+_READ = "SELECT id, until, who, reason, created_time, model, event_type, up_to, ended_time, ended_by FROM silences"
 
 
 class PostgresSilences:
@@ -30,10 +30,16 @@ class PostgresSilences:
     def newest(self, limit: int) -> list[Silence]:
         return self._read(f"{_READ} ORDER BY created_time DESC, id LIMIT %s", (limit,))
 
-    def end(self, silence_id: UUID, now: datetime) -> bool:
+    def end(self, silence_id: UUID, now: datetime, who: str) -> bool:
+        ended = "UPDATE silences SET ended_time = %(now)s, ended_by = %(who)s WHERE id = %(id)s AND ended_time IS NULL AND until > %(now)s"
         with self._connection.cursor() as cursor:
-            cursor.execute("UPDATE silences SET ended_time = %s WHERE id = %s AND ended_time IS NULL AND until > %s", (now, silence_id, now))
+            cursor.execute(ended, {"now": now, "who": who, "id": silence_id})
             return cursor.rowcount == 1
+
+    def prune(self, over_before: datetime) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute("DELETE FROM silences WHERE least(ended_time, until) < %s", (over_before,))
+            return cursor.rowcount
 
     def _read(self, query: str, values: tuple[Any, ...]) -> list[Silence]:
         with self._connection.cursor() as cursor:
