@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import httpx
@@ -19,6 +19,8 @@ class Deployment:
     airflow_url: str = ""
     mlflow_url: str = ""
     """Where a browser finds their UIs."""
+    secret: str = field(default="", repr=False)
+    """For serving: who shows it is believed about its visitors' addresses. Empty: they are not told."""
 
     def api(self, session: Session) -> Api:
         return Api(self.pool, session.token, session.signed_out.is_set)
@@ -28,4 +30,5 @@ class Deployment:
 def deployment() -> Deployment:
     settings = load_settings()
     pool = connection_pool(settings.dashboard.serving_url or settings.serving.url)
-    return Deployment(Sessions(), pool, settings.airflow.url, settings.mlflow.public_url or settings.mlflow.tracking_uri)
+    mlflow_url, secret = settings.mlflow.public_url or settings.mlflow.tracking_uri, settings.auth.dashboard_secret.get_secret_value()
+    return Deployment(Sessions(), pool, settings.airflow.url, mlflow_url, secret)

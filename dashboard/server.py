@@ -20,7 +20,7 @@ from dashboard.chrome import LANGUAGE_COOKIE, REMEMBERED_SECONDS
 from dashboard.deployment import Deployment, deployment
 from dashboard.document import send_document
 from dashboard.reports import drift_report
-from dashboard.sign_in import Refused, signed_in
+from dashboard.sign_in import Refused, forwarded, signed_in
 from dashboard.words import LANGUAGES, chosen, words
 
 SESSION_COOKIE = "evergreen_session"
@@ -110,12 +110,13 @@ async def _take(request: Request) -> Response:
     name, password = str(form.get("name", ""))[:256], str(form.get("password", ""))[:256]
     there: Deployment = deployment()
     try:
-        token = await signed_in(there.pool, name, password)
+        came_from = forwarded(request.client.host if request.client else "", request.headers.getlist("x-forwarded-for"))
+        token = await signed_in(there.pool, name, password, came_from=came_from, secret=there.secret)
     except Refused as error:
         return _page(request, name=name, error=error.key, status=error.status)
     answer = RedirectResponse(_safe(request.query_params.get("next", "/")), 303)
     session = there.sessions.begin(name, token.roles, token.token, token.seconds)
-    secure = request.url.scheme == "https"
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     answer.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="lax", secure=secure, max_age=int(token.seconds))
     return answer
 

@@ -55,6 +55,7 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AIRFLOW_PASSWORDS": airflow_passwords,
     "SERVING_TOKEN_KEYS": key,
     "SERVING_ACCOUNTS": accounts,
+    "DASHBOARD_SECRET": key,
 }
 
 

@@ -12,6 +12,8 @@ from evergreen.core.access import Role
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 
+SHORTEST_DASHBOARD_SECRET = 32
+
 
 class LimitSettings(BaseModel):
     """Items a minute (any sixty seconds, all workers together), by the most generous role of a token. An item is one prediction, or one request."""
@@ -70,6 +72,8 @@ class AuthSettings(BaseModel):
     oidc: OidcSettings = OidcSettings()
     trusted_proxies: tuple[str, ...] = ()
     """JSON list of networks (10.0.0.0/8) whose `X-Forwarded-For` is believed."""
+    dashboard_secret: SecretStr = SecretStr("")
+    """Shared with the dashboard alone: who shows it is believed about its visitors' addresses, as such a network is. Empty: nobody is."""
     cors_origins: tuple[str, ...] = ()
     """JSON list of web pages' origins that may call from a browser; none by default."""
 
@@ -77,6 +81,14 @@ class AuthSettings(BaseModel):
     @classmethod
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip_network(network)) for network in networks)
+
+    @field_validator("dashboard_secret")
+    @classmethod
+    def _long(cls, secret: SecretStr) -> SecretStr:
+        said = secret.get_secret_value()
+        if said and (len(said) < SHORTEST_DASHBOARD_SECRET or not said.isascii() or not said.isprintable()):
+            raise ValueError(f"at least {SHORTEST_DASHBOARD_SECRET} ASCII characters: openssl rand -hex 32")
+        return secret
 
     @field_validator("cors_origins")
     @classmethod

@@ -70,7 +70,8 @@ def build_access(
     external = tokens.external  # a URL that cannot be used is told at the start
     authenticator = Authenticator(tokens.check, lambda: wall_now().timestamp())
     limiter = Limiter(RedisLimits(redis), workers=settings.serving.max_workers, on_degraded=on_degraded)
-    gate = Gate(authenticator, limiter, Peers(settings.auth.trusted_proxies), settings.auth.limits, refused)
+    peers = Peers(settings.auth.trusted_proxies, settings.auth.dashboard_secret.get_secret_value())
+    gate = Gate(authenticator, limiter, peers, settings.auth.limits, refused)
     memory = RememberedRevocations(settings.home / "data" / "access" / "revoked.json")
     follower = AccessFollower(authenticator, RevocationRows(postgres), memory, keys.reload, lambda: external)
     return Access(gate, follower, keys, Cors(settings.auth.cors_origins))

@@ -147,7 +147,8 @@ def test_every_setting_it_names_exists(services: dict[str, Any]) -> None:
 
 
 def test_each_of_our_processes_reads_the_names_the_local_stack_writes(services: dict[str, Any], local: StackContext) -> None:
-    written = set(read_env(local.home.env_file)) - {"EVERGREEN_PORT_OFFSET", "EVERGREEN_CACHE", "EVERGREEN_POSTGRES__ADMIN_DSN"}
+    not_everybodys = {"EVERGREEN_PORT_OFFSET", "EVERGREEN_CACHE", "EVERGREEN_POSTGRES__ADMIN_DSN", "EVERGREEN_AUTH__DASHBOARD_SECRET"}
+    written = set(read_env(local.home.env_file)) - not_everybodys
     for name in ("intake", "indexer", "recommender", "monitor", "serving", *airflow.COMPONENTS):
         assert written <= set(services[name]["environment"]), name
     holders = {name for name, service in services.items() if "EVERGREEN_POSTGRES__ADMIN_DSN" in service.get("environment", {})}
@@ -247,10 +248,11 @@ def test_what_must_be_done_once_is_done_before_what_needs_it(services: dict[str,
             assert how["condition"] == expected, f"{name} -> {needed}"
 
 
-def test_the_dashboard_holds_no_secret_keeps_nothing_and_reaches_serving_alone(services: dict[str, Any], secrets: dict[str, str]) -> None:
+def test_the_dashboard_holds_its_own_secret_alone_keeps_nothing_and_reaches_serving_alone(services: dict[str, Any], secrets: dict[str, str]) -> None:
     dashboard = services["dashboard"]
     told = json.dumps(dashboard)
-    assert not [name for name, secret in secrets.items() if secret in told]
+    assert [name for name, secret in secrets.items() if secret in told] == ["DASHBOARD_SECRET"]
+    assert {name for name, service in services.items() if secrets["DASHBOARD_SECRET"] in json.dumps(service)} == {"dashboard", "serving"}
     assert (dashboard["volumes"], dashboard["read_only"], dashboard["networks"]) == ([], True, ["people"])
     beside = {name for name, service in services.items() if "people" in service.get("networks", [])}
     assert beside == {"dashboard", "serving"}

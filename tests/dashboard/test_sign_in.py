@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,12 @@ TOKEN = "a.token.of-servings"
 HTML = {"accept": "text/html"}
 
 
+SECRET = "of-the-dashboard-and-of-serving-alone"
+asked: list[httpx.Request] = []
+
+
 def serving(request: httpx.Request) -> httpx.Response:
+    asked.append(request)
     form = httpx.QueryParams(request.content.decode())
     if form["username"] == "away":
         raise httpx.ConnectError("refused")
@@ -33,7 +39,7 @@ def serving(request: httpx.Request) -> httpx.Response:
 
 @pytest.fixture(scope="module")
 def there() -> Deployment:
-    return Deployment(Sessions(), connection_pool("http://serving", httpx.MockTransport(serving)))
+    return Deployment(Sessions(), connection_pool("http://serving", httpx.MockTransport(serving)), secret=SECRET)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +99,37 @@ def test_a_refusal_says_why_and_keeps_the_name(visitor: httpx.Client, name: str,
     assert words in answer.text
     assert f'value="{name}"' in answer.text
     assert server.SESSION_COOKIE not in visitor.cookies
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((), "127.0.0.1"),
+        (("203.0.113.9",), "203.0.113.9, 127.0.0.1"),
+        (("1.1.1.1, x", "::1"), "1.1.1.1, x, ::1, 127.0.0.1"),
+        (("évil",), "?vil, 127.0.0.1"),
+        ((",".join(f"10.0.0.{at}" for at in range(99)),), ", ".join([*(f"10.0.0.{at}" for at in range(81, 99)), "127.0.0.1"])),
+    ],
+    ids=["nothing", "a-proxy", "several", "no-address", "very-many"],
+)
+def test_serving_is_told_where_a_visitor_comes_from_behind_what_he_says_himself(visitor: httpx.Client, said: tuple[str, ...], told: str) -> None:
+    form = {"name": "ann", "password": "right"}
+    visitor.post("/sign-in", data=form, headers=[("x-forwarded-for", value.encode("latin-1")) for value in said])  # type: ignore[arg-type]
+    assert asked[-1].headers["x-forwarded-for"] == told
+    assert asked[-1].headers["x-evergreen-dashboard"] == SECRET
+    assert SECRET not in repr(asked[-1].url) + asked[-1].content.decode()
+
+
+def test_without_the_secret_serving_is_told_nothing(visitor: httpx.Client, there: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "deployment", lambda: replace(there, secret=""))
+    signed_in(visitor)
+    assert not {"x-forwarded-for", "x-evergreen-dashboard"} & set(asked[-1].headers)
+
+
+def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_alone(visitor: httpx.Client) -> None:
+    answer = visitor.post("/sign-in", data={"name": "ann", "password": "right"}, headers={"x-forwarded-proto": "https"})
+    assert "Secure" in answer.headers["set-cookie"]
+    assert "Secure" not in signed_in(visitor).headers["set-cookie"]
 
 
 def test_a_name_stays_text(visitor: httpx.Client) -> None:

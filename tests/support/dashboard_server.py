@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from dashboard.__main__ import OPTIONS
 from dashboard.server import create_app
 from tests.support.worker_processes import until
 
@@ -15,7 +16,7 @@ from tests.support.worker_processes import until
 @contextmanager
 def dashboard_server() -> Iterator[str]:
     """Its address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(), host="127.0.0.1", port=0, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(create_app(), host="127.0.0.1", port=0, **OPTIONS))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

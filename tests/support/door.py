@@ -39,7 +39,8 @@ class Door:
         authenticator = Authenticator(Tokens(settings, keys).check, lambda: wall_now().timestamp())
         limiter = Limiter(self.limits, workers=settings.serving.max_workers, on_degraded=on_degraded)
         self.refusals: list[str] = []
-        gate = Gate(authenticator, limiter, Peers(settings.auth.trusted_proxies), settings.auth.limits, self.refusals.append)
+        peers = Peers(settings.auth.trusted_proxies, settings.auth.dashboard_secret.get_secret_value())
+        gate = Gate(authenticator, limiter, peers, settings.auth.limits, self.refusals.append)
         self.access = Access(gate, AccessFollower(authenticator, self, self, keys.reload, lambda: None), keys, Cors(settings.auth.cors_origins))
 
     def token(self, *roles: Role, subject: str = "test", minutes: float = 10) -> str:

@@ -68,5 +68,6 @@ def _endpoints(given: Settings, ports: Ports, credentials: Credentials) -> dict[
         "DASHBOARD__PORT": str(ports.of("dashboard")),
         "MONITOR__PORT": str(ports.of("monitor")),
         "SIGNING_KEY": credentials.signing_key,
+        "AUTH__DASHBOARD_SECRET": credentials.dashboard_secret,
     }
     return {f"EVERGREEN_{name}": value for name, value in variables.items()}

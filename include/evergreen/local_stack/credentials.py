@@ -46,6 +46,7 @@ class Credentials(BaseModel):
     airflow_jwt_secret: str = Field(default_factory=_key)
     airflow_secret_key: str = Field(default_factory=_key)
     mlflow_secret_key: str = Field(default_factory=_key)
+    dashboard_secret: str = Field(default_factory=_key)
     airflow_users: dict[str, str] = Field(default_factory=_airflow_users)
     serving_accounts: dict[str, str] = Field(default_factory=_serving_accounts)
     """As they were made; who changed one with `evergreen users` knows better."""

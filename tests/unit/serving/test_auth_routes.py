@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from evergreen.adapters.passwords import NOBODYS, Argon2
 from evergreen.core.access import Need, Role
@@ -105,6 +106,22 @@ async def test_attempts_are_limited_by_account_and_by_address(tmp_path: Path) ->
         limited = await client.post("/auth/token", data=person("n9"))
     assert statuses == [401, 401, 401, 429, 401, 401, 401, 429]
     assert limited.headers["retry-after"]
+    await bench.serving.stop()
+
+
+async def test_visitors_of_the_dashboard_have_attempts_of_their_own_and_an_account_has_its(tmp_path: Path) -> None:
+    secret = "of-the-dashboard-and-of-serving-alone"
+    bench = Bench(tmp_path, auth=AuthSettings(limits=LimitSettings(login=3), dashboard_secret=SecretStr(secret)))
+    await bench.serving.start()
+
+    async def attempt(visitor: str, name: str, shown: str = secret) -> int:
+        headers = {"x-forwarded-for": f"6.6.6.6, {visitor}", "x-evergreen-dashboard": shown}
+        async with bench.client(token="") as dashboard:
+            return (await dashboard.post("/auth/token", data=person(name, password="wrong-horse"), headers=headers)).status_code
+
+    assert [await attempt("203.0.113.1", f"n{at}") for at in range(4)] == [401, 401, 401, 429]
+    assert [await attempt(f"203.0.113.{at}", "ann") for at in range(2, 6)] == [401, 401, 401, 429]
+    assert [await attempt(f"203.0.114.{at}", f"m{at}", shown="guessed") for at in range(4)] == [401, 401, 401, 429]
     await bench.serving.stop()
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import SecretStr, ValidationError
 from starlette.routing import Route, WebSocketRoute
 
 from evergreen.adapters.token_keys import key_file, rotate
@@ -232,6 +233,42 @@ async def test_behind_a_proxy_we_know_the_nearest_stranger_counts(tmp_path: Path
     assert [await asked(f"2001:db8:1:1::{at}") for at in range(3)] == [401, 401, 429]  # one caller has a whole /64
     assert await asked("2001:db8:1:2::1") == 401
     await bench.serving.stop()
+
+
+SECRET = "of-the-dashboard-and-of-serving-alone"
+
+
+@pytest.mark.parametrize("known", [SECRET, ""], ids=["a-secret-is-set", "none-is"])
+@pytest.mark.parametrize("shown", ["", SECRET[:-1], SECRET + " ", SECRET.upper(), "\u00e9" * 40])
+async def test_who_does_not_know_the_dashboards_secret_is_not_believed(tmp_path: Path, known: str, shown: str) -> None:
+    bench = await started(tmp_path, AuthSettings(limits=LimitSettings(anonymous=2), dashboard_secret=SecretStr(known)))
+    for peer in ("203.0.113.9", "127.0.0.1"):
+        caller, said = bench.client(token="", peer=peer), shown.encode("latin-1")
+        asked = [await caller.get("/models", headers={b"x-forwarded-for": f"1.1.1.{at}".encode(), b"x-evergreen-dashboard": said}) for at in range(3)]
+        assert [answer.status_code for answer in asked] == [401, 401, 429]
+    await bench.serving.stop()
+
+
+async def test_what_the_dashboard_says_of_its_visitors_is_believed(tmp_path: Path) -> None:
+    auth = AuthSettings(limits=LimitSettings(anonymous=2), dashboard_secret=SecretStr(SECRET), trusted_proxies=("10.0.0.0/8",))
+    bench = await started(tmp_path, auth)
+    dashboard = bench.client(token="", peer="127.0.0.1")
+
+    async def asked(hops: str) -> int:
+        return (await dashboard.get("/models", headers={"x-forwarded-for": hops, "x-evergreen-dashboard": SECRET})).status_code
+
+    assert [await asked("203.0.113.9") for _ in range(3)] == [401, 401, 429]
+    assert await asked("1.1.1.1, 203.0.113.9") == 429  # what a visitor wrote himself stands before where he came from
+    assert await asked("198.51.100.7, 10.0.0.7") == 401  # a proxy we know stands before the dashboard
+    assert (await dashboard.get("/metrics", headers={"x-forwarded-for": "127.0.0.1", "x-evergreen-dashboard": SECRET})).status_code == 401
+    assert [await asked("nonsense") for _ in range(2)] == [401, 429]  # the dashboard's own address
+    await bench.serving.stop()
+
+
+@pytest.mark.parametrize("secret", ["short", "x" * 31, "é" * 40, "x" * 40 + "\n"])
+def test_a_secret_that_may_be_guessed_or_is_no_header_is_refused(secret: str) -> None:
+    with pytest.raises(ValidationError, match="openssl rand"):
+        AuthSettings(dashboard_secret=SecretStr(secret))
 
 
 async def test_a_token_that_counts_is_not_held_up_by_others_of_its_address(tmp_path: Path) -> None:
