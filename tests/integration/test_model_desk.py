@@ -79,6 +79,19 @@ async def test_a_version_whole_with_every_gates_numbers(store: PostgresStore, de
         await desk.version(NAME, 2)
 
 
+async def test_versions_come_in_pages_and_their_errors_stay_in_the_database(store: PostgresStore, desk: ModelDesk) -> None:
+    for number in (1, 2, 3):
+        served(store, number, "approved by the gates")
+    first = await desk.versions(NAME, 2, None)
+    assert ([one.number for one in first.versions], first.next_before) == ([3, 2], 2)
+    second = await desk.versions(NAME, 2, first.next_before)
+    assert ([one.number for one in second.versions], second.next_before) == ([1], None)
+    whole = await desk.version(NAME, 2)
+    assert first.versions[1].held_out_interval == whole.held_out_interval
+    assert whole.held_out_interval == pytest.approx([0.25 - 1.96 * 0.12909944 / 2, 0.25 + 1.96 * 0.12909944 / 2])
+    assert (await desk.versions(NAME, 2, 1)).versions == []
+
+
 async def test_its_report_is_a_page_in_which_words_stay_text(store: PostgresStore, desk: ModelDesk) -> None:
     served(store, 1, "<img src=x onerror=alert(1)>")
     html = (await desk.report(NAME, 1)).decode()

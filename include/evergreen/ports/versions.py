@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from evergreen.contracts.actions import Cause
@@ -38,6 +38,22 @@ class VersionRow:
         return f"{self.model}@{self.version}"
 
 
+class Spread(NamedTuple):
+    """Of the errors a version made on the rows that judged it."""
+
+    n: int
+    mean: float
+    deviation: float
+    """Of a sample."""
+
+
+class ShownVersion(NamedTuple):
+    row: VersionRow
+    """Its score card without `baseline_errors`: a number for each row."""
+    errors: Spread | None
+    """None: fewer than two are kept."""
+
+
 class Versions(Protocol):
     def insert(self, row: VersionRow) -> None:
         """Once per (model, version); a repeat changes nothing."""
@@ -46,6 +62,9 @@ class Versions(Protocol):
 
     def of_model(self, model: str) -> Sequence[VersionRow]:
         """Newest first."""
+
+    def page(self, model: str, limit: int, before: int | None = None) -> Sequence[ShownVersion]:
+        """Newest first, those with a lower number than `before`."""
 
     def judge(self, model: str, version: int, status: VersionStatus, scorecard: Mapping[str, Any]) -> None: ...
 

@@ -13,7 +13,7 @@ from evergreen.ports.model import ModelSpec
 from evergreen.ports.model_store import ModelStore
 from evergreen.ports.registry import ModelRegistry
 from evergreen.ports.storage import ActionRow
-from evergreen.ports.versions import VersionRow
+from evergreen.ports.versions import ShownVersion, Spread, VersionRow
 from evergreen.services.champion_projection import aliases_of
 from evergreen.services.estimate_performance import told_estimate
 from evergreen.services.version_names import parse_version, version_name
@@ -34,9 +34,9 @@ class ShowModels:
         self._known(model)
         with self._store.transaction() as tx:
             champion, aliases = tx.champions.get(model), aliases_of(tx, model)
-            rows = [row for row in tx.versions.of_model(model) if before is None or row.version < before]
-        page = rows[:limit]
-        return [self._summary(row, champion, aliases) for row in page], page[-1].version if len(rows) > limit else None
+            found = tx.versions.page(model, limit + 1, before)
+        page = found[:limit]
+        return [self._summary(one, champion, aliases) for one in page], page[-1].row.version if len(found) > limit else None
 
     def history(self, model: str) -> list[dict[str, Any]]:
         """Every deployment, newest first: which version served from when to when, and why."""
@@ -50,16 +50,16 @@ class ShowModels:
         self._known(model)
         with self._store.transaction() as tx:
             champion, aliases = tx.champions.get(model), aliases_of(tx, model)
-            versions = tx.versions.of_model(model)
-            wanted = number or (champion.version if champion else versions[0].version if versions else 0)
-            row = next((row for row in versions if row.version == wanted), None)
-            if row is None:
+            named = number or (champion.version if champion else None)
+            shown = next(iter(tx.versions.page(model, 1, None if named is None else named + 1)), None)
+            if shown is None or named not in (None, shown.row.version):
                 raise NotFound(f"there is no version {version}" if number else f"{model} has no version yet: `evergreen models train {model}`")
+            row, wanted = shown.row, shown.row.version
             served = [deployment for deployment in tx.deployments.history(model) if deployment.version == wanted]
             last = tx.performance.last(model, wanted, since=row.as_of)
             estimated = tx.performance.last_estimate(model, wanted)
         return {
-            **self._summary(row, champion, aliases),
+            **self._summary(shown, champion, aliases),
             "scorecard": row.scorecard,
             "deployments": [_deployment(deployment) for deployment in served],
             "estimate": None if estimated is None or (last is not None and last.time > estimated.time) else told_estimate(estimated),
@@ -78,14 +78,15 @@ class ShowModels:
             },
         }
 
-    def _summary(self, row: VersionRow, champion: ChampionRow | None, aliases: Mapping[str, int]) -> dict[str, Any]:
+    def _summary(self, shown: ShownVersion, champion: ChampionRow | None, aliases: Mapping[str, int]) -> dict[str, Any]:
+        row = shown.row
         spec = self._specs[row.model]
         return {
             **_version(row, champion, spec.metric),
             "number": row.version,
             "aliases": [alias for alias, version in aliases.items() if version == row.version],
             "direction": spec.direction,
-            "held_out_interval": _held_out_interval(row, spec.metric),
+            "held_out_interval": _held_out_interval(shown.errors, row.metrics.get(spec.metric)),
             "judged": _judged(row.scorecard),
             "url": self._registry.version_url(row.model, row.version),
             "run_url": self._registry.run_url(row.model, row.run_id),
@@ -134,14 +135,11 @@ def _version(row: VersionRow, champion: ChampionRow | None, metric: str) -> dict
     }
 
 
-def _held_out_interval(row: VersionRow, metric: str) -> list[float] | None:
+def _held_out_interval(errors: Spread | None, held_out: float | None) -> list[float] | None:
     """95 % of the metric's mean, from the version's own errors on the rows that judged it; None where those are not what the metric is the mean of."""
-    import numpy as np
-
-    errors, held_out = np.asarray((row.scorecard or {}).get("baseline_errors") or [], dtype=np.float64), row.metrics.get(metric)
-    if held_out is None or len(errors) < 2 or not isclose(errors.mean(), held_out, rel_tol=1e-3):
+    if held_out is None or errors is None or not isclose(errors.mean, held_out, rel_tol=1e-3):
         return None
-    half = 1.96 * float(errors.std(ddof=1)) / sqrt(len(errors))
+    half = 1.96 * errors.deviation / sqrt(errors.n)
     return [held_out - half, held_out + half]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from statistics import fmean, stdev
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from evergreen.core.canary import CanaryTally
 from evergreen.core.champion import ProjectedAliases, WorkerView
 from evergreen.core.clock import wall_now
 from evergreen.ports.champions import ChampionRow, DeploymentRow
-from evergreen.ports.versions import VersionRow, VersionStatus
+from evergreen.ports.versions import ShownVersion, Spread, VersionRow, VersionStatus
 
 OPEN_DEPLOYMENTS = ("preparing", "canary", "flipped")
 
@@ -34,6 +35,9 @@ class MemoryVersions:
 
     def of_model(self, model: str) -> list[VersionRow]:
         return sorted((row for row in self._rows.values() if row.model == model), key=lambda row: -row.version)
+
+    def page(self, model: str, limit: int, before: int | None = None) -> list[ShownVersion]:
+        return [_shown(row) for row in self.of_model(model) if before is None or row.version < before][:limit]
 
     def judge(self, model: str, version: int, status: VersionStatus, scorecard: Mapping[str, Any]) -> None:
         self._change(model, version, status=status, scorecard=dict(scorecard))
@@ -147,3 +151,10 @@ class MemoryProjectedAliases:
 
     def put(self, model: str, aliases: ProjectedAliases) -> None:
         self._tables.projected_aliases[model] = aliases
+
+
+def _shown(row: VersionRow) -> ShownVersion:
+    card = dict(row.scorecard or {})
+    errors = card.pop("baseline_errors", [])
+    spread = Spread(len(errors), fmean(errors), stdev(errors)) if len(errors) > 1 else None
+    return ShownVersion(row if row.scorecard is None else replace(row, scorecard=card), spread)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2.extensions
 import psycopg2.extras
 
-from evergreen.ports.versions import VersionRow, VersionStatus
+from evergreen.ports.versions import ShownVersion, Spread, VersionRow, VersionStatus
 
 _COLUMNS = ", ".join(
     (
@@ -17,6 +17,13 @@ _COLUMNS = ", ".join(
         *("status", "stable", "quarantined", "metrics", "scorecard", "cost_seconds"),
     )
 )
+_PAGE = f"""
+SELECT {_COLUMNS.replace("scorecard", "scorecard - 'baseline_errors' AS scorecard")}, errors.n, errors.mean, errors.deviation
+FROM model_versions
+CROSS JOIN LATERAL (SELECT count(*) AS n, avg(error::float8) AS mean, stddev_samp(error::float8) AS deviation
+                    FROM jsonb_array_elements_text(scorecard -> 'baseline_errors') error) errors
+WHERE model = %(model)s AND (%(before)s::bigint IS NULL OR version < %(before)s) ORDER BY version DESC LIMIT %(limit)s
+"""
 
 
 class PostgresVersions:
@@ -39,6 +46,11 @@ class PostgresVersions:
     def of_model(self, model: str) -> list[VersionRow]:
         return self._select("WHERE model = %s ORDER BY version DESC", (model,))
 
+    def page(self, model: str, limit: int, before: int | None = None) -> list[ShownVersion]:
+        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(_PAGE, {"model": model, "limit": limit, "before": before})
+            return [_shown(found) for found in cursor.fetchall()]
+
     def judge(self, model: str, version: int, status: VersionStatus, scorecard: Mapping[str, Any]) -> None:
         self._update("status = %s, scorecard = %s", (status, json.dumps(dict(scorecard))), model, version)
 
@@ -56,3 +68,10 @@ class PostgresVersions:
         with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
             cursor.execute(f"SELECT {_COLUMNS} FROM model_versions {where}", values)
             return [VersionRow(**found) for found in cursor.fetchall()]
+
+
+def _shown(found: Mapping[str, Any]) -> ShownVersion:
+    row, errors = dict(found), Spread(found["n"], found["mean"], found["deviation"])
+    for name in Spread._fields:
+        del row[name]
+    return ShownVersion(VersionRow(**row), errors if errors.n > 1 else None)
