@@ -1,6 +1,7 @@
 """Users with the same taste, among those who were active lately: by the cosine of their vectors, in this process' memory.
 
-What other workers' users did is looked up now and then; nothing here is needed to answer anybody, so it may be a few seconds behind."""
+Guarantee: who was forgotten (`forget_user`) is named to nobody a minute later. What other workers' users did is looked up now and then; nothing
+here is needed to answer anybody, so it may be a few seconds behind."""
 
 from __future__ import annotations
 
@@ -22,6 +23,8 @@ REFRESH_SECONDS = 5.0
 AT_ONCE = 2_000
 """Looked up in one refresh: the rest comes with the next ones."""
 KEPT = 20_000
+WHOLE_SECONDS = 20.0
+"""How often those who are known are compared with those there are; who was read since then stays until the next time."""
 
 
 class Tastes(Protocol):
@@ -39,7 +42,7 @@ class SimilarUsers:
         self._names: list[str] = []
         self._matrix: NDArray[np.float32] | None = None
         self._looked_at = 0
-        self._due = 0.0
+        self._due = self._whole_due = 0.0
 
     def know(self, ranker: Ranker, tastes: Mapping[str, Taste]) -> None:
         """What was read of them just now."""
@@ -53,7 +56,7 @@ class SimilarUsers:
         if time.monotonic() < self._due:
             return
         self._of(ranker)
-        active = sorted(self._profiles.active_since(self._looked_at), key=lambda one: one[1])
+        active = sorted(self._active(), key=lambda one: one[1])
         unknown = [(user, at) for user, at in active if self._vectors.get(user, (-1, None))[0] < at]
         users = [user for user, _ in unknown[:AT_ONCE]]
         self.know(ranker, dict(zip(users, self._tastes.read(users, now), strict=True)))
@@ -64,6 +67,16 @@ class SimilarUsers:
         self._names = list(self._vectors)
         self._matrix = np.stack([vector for _, vector in self._vectors.values()]) if self._vectors else None
         self._due = time.monotonic() + REFRESH_SECONDS
+
+    def _active(self) -> Sequence[tuple[str, int]]:
+        """Who was active since the last look. Now and then all are asked for: who is none of them any more is not kept."""
+        if time.monotonic() < self._whole_due:
+            return self._profiles.active_since(self._looked_at)
+        every = dict(self._profiles.active_since(0))
+        read_since = milliseconds(wall_now()) - WHOLE_SECONDS * 1000
+        self._vectors = {user: known for user, known in self._vectors.items() if user in every or known[0] > read_since}
+        self._whole_due = time.monotonic() + WHOLE_SECONDS
+        return [(user, at) for user, at in every.items() if at > self._looked_at]
 
     def like(self, users: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Of each user those who are alike, at most 50, nearest first. Of a user nobody knows: nobody."""

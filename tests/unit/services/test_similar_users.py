@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -88,3 +88,22 @@ def test_another_version_begins_anew() -> None:
     assert similar.like(["cat"]) == {}
     similar.refresh(newer, NOON)
     assert set(similar.like(["cat"])["cat"]) == {"ann", "bob"}
+
+
+def test_who_was_forgotten_is_named_to_nobody_a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = 0.0
+    monkeypatch.setattr("evergreen.services.similar_users.time.monotonic", lambda: 1_000.0 + passed)
+    monkeypatch.setattr(similar_users, "wall_now", lambda: NOON + timedelta(seconds=passed))
+    told = Told({"ann": liking("m0"), "bob": liking("m0"), "cat": liking("m0")})
+    similar, ranker = similar_to(told), TinyRanker()
+    similar.refresh(ranker, NOON)
+    similar.know(ranker, {"dan": liking("m0")})
+    assert set(similar.like(["dan"])["dan"]) == {"ann", "bob", "cat"}
+    del told.tastes["bob"]
+    similar.know(ranker, {"bob": liking("m0")})  # by what was in hand when it was forgotten
+    while passed < 60:
+        passed += 3
+        similar.refresh(ranker, NOON)
+    similar.know(ranker, {"dan": liking("m0")})
+    assert set(similar.like(["dan"])["dan"]) == {"ann", "cat"}
+    assert similar.like(["bob"]) == {}
