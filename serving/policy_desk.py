@@ -1,7 +1,7 @@
 """The policy in force, and back-tests of other numbers, for the routes.
 
-Guarantee: a back-test runs in a process of its own, one at a time, for a bounded time, so that no prediction waits for it. Failure: it takes
-too long, or dies. Remedy: it is ended; asking for fewer days, or again later, helps."""
+Guarantee: a back-test runs in a process of its own, one at a time of all workers together, for a bounded time, so that no prediction waits for
+it. Failure: it takes too long, or dies. Remedy: it is ended; asking for fewer days, or again later, helps."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from serving.own_store import OwnStore
 
 SECONDS = 30.0
 WAIT_SECONDS = 10.0
+BUSY = "a back-test is at work already; ask again when it is done"
 log = structlog.get_logger(__name__)
 
 
@@ -44,7 +45,7 @@ class PolicyDesk:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
-            raise TooMany("a back-test is at work already; ask again when it is done") from error
+            raise TooMany(BUSY) from error
         try:
             return await self._run(asked)
         finally:
@@ -66,6 +67,8 @@ class PolicyDesk:
             log.warning("backtest_died", status=child.returncode)
             raise Unavailable("the back-test ended without an answer; ask again")
         said = json.loads(told)
+        if "busy" in said:
+            raise TooMany(BUSY)
         if "refused" in said:
             raise InvalidRequest(said["refused"])
         return BacktestAnswer.model_validate(said["found"])

@@ -11,14 +11,16 @@ import pytest
 
 from evergreen.adapters.memory.registry import MemoryRegistry
 from evergreen.adapters.postgres.clock import PlatformClock
+from evergreen.adapters.postgres.leadership import wait_turn
 from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.api_policy import BacktestRequest, ThresholdSaid
 from evergreen.core.clock import FixedClock
-from evergreen.core.errors import InvalidRequest, NotFound, Unavailable
+from evergreen.core.errors import InvalidRequest, NotFound, TooMany, Unavailable
 from evergreen.core.evaluation import Interval, Scorecard, better, gate
 from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.versions import VersionRow
 from evergreen.settings import Settings
+from evergreen.workers.backtest_runner import TURN
 from serving import policy_desk
 from serving.model_desk import ModelDesk
 from serving.own_store import OwnStore
@@ -169,6 +171,14 @@ async def test_one_that_takes_too_long_is_ended_and_another_may_be_asked(policy:
     monkeypatch.setattr(policy_desk, "SECONDS", 0.05)
     with pytest.raises(InvalidRequest, match="look at fewer days"):
         await policy.backtest(to(0.4))
+
+
+async def test_another_workers_is_waited_for_and_then_said(policy: PolicyDesk, store: PostgresStore) -> None:
+    with store.transaction() as tx:
+        assert wait_turn(tx.connection, TURN, 1)
+        with pytest.raises(TooMany, match="at work already"):
+            await policy.backtest(to(0.4))
+    assert (await policy.backtest(to(0.4))).decisions == 4
 
 
 async def test_one_that_finds_no_database_is_unavailable(policy: PolicyDesk, monkeypatch: pytest.MonkeyPatch) -> None:

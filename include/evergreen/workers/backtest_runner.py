@@ -11,6 +11,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from evergreen.adapters.postgres.leadership import wait_turn
 from evergreen.bootstrap import Parts
 from evergreen.contracts.api_policy import BacktestRequest
 from evergreen.core.errors import InvalidRequest
@@ -20,6 +21,8 @@ from evergreen.settings import load_settings
 from evergreen.workers.job_runner import end_with_parent, give_way
 
 MEMORY_MB = 1024
+TURN, TURN_SECONDS = "backtest", 5.0
+"""One at a time on a Postgres, whoever asks: all workers of serving together take one core for them."""
 
 
 def main() -> None:
@@ -29,10 +32,16 @@ def main() -> None:
     give_way(MEMORY_MB)
     asked = BacktestRequest.model_validate_json(sys.stdin.buffer.read())
     try:
-        said: dict[str, Any] = {"found": run(Parts(load_settings()), asked)}
+        said = answer(Parts(load_settings()), asked)
     except InvalidRequest as error:
         said = {"refused": str(error)}
     sys.stdout.write(json.dumps(said))
+
+
+def answer(parts: Parts, asked: BacktestRequest) -> dict[str, Any]:
+    """Raises InvalidRequest, Unavailable."""
+    with parts.store.transaction() as tx:
+        return {"found": run(parts, asked)} if wait_turn(tx.connection, TURN, TURN_SECONDS) else {"busy": True}
 
 
 def run(parts: Parts, asked: BacktestRequest) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""One leader among the copies of a worker: a session's advisory lock, which Postgres releases when the session ends, however it ends."""
+"""One leader among the copies of a worker: a session's advisory lock, which Postgres releases when the session ends, however it ends. And one turn at
+a time of what any of them may do: a transaction's."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import select
 from contextlib import suppress
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 import structlog
 
@@ -67,3 +69,15 @@ class Leadership:
             with suppress(psycopg2.Error):
                 self._connection.close()
             self._connection = None
+
+
+def wait_turn(connection: psycopg2.extensions.connection, name: str, seconds: float) -> bool:
+    """Whether this transaction got the only turn of that name, which it has until it ends; False: another has it for longer than `seconds`, and the
+    transaction can do no more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{seconds * 1000:.0f}",))
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('turn:' || %s))", (name,))
+        except psycopg2.errors.LockNotAvailable:
+            return False
+    return True
