@@ -3,9 +3,10 @@ named `at` wall time."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 
 from evergreen.contracts.api import Body, Text
 from evergreen.contracts.api_experiments import Reason
@@ -47,6 +48,15 @@ class RedriveRequest(Body):
     changes: Annotated[dict[str, Any], Field(max_length=20)] = Field(
         default={}, description="Repairs fields of its JSON, for one letter alone", examples=[{"data.drift_score": 0.3}]
     )
+
+    @field_validator("changes")
+    @classmethod
+    def _sayable(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(changes, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError as error:
+            raise ValueError("no JSON in UTF-8 says NaN, infinity or half a character") from error
+        return changes
 
 
 class SentBackSaid(Body):

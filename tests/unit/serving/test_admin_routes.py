@@ -115,6 +115,16 @@ async def test_an_account_is_made_signs_in_and_loses_its_tokens_with_its_passwor
     assert "secret" not in str(said["accounts"])
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", '"\\ud800"', '{"\\udfff": 1}'])
+async def test_a_repair_that_no_json_can_say_is_refused(running: Bench, ann: httpx.AsyncClient, value: str) -> None:
+    letter = running.admin.topic.put()
+    body = f'{{"why": "x", "ids": ["{letter}"], "changes": {{"data.rows": {value}}}}}'
+    for key in ({}, {"idempotency-key": "k"}):
+        answer = await ann.post("/dead-letters/redrive", content=body, headers={"content-type": "application/json", **key})
+        assert (answer.status_code, "half a character" in answer.text) == (422, True)
+    assert running.admin.topic.sent == []
+
+
 async def test_letters_sent_back_again_with_the_same_key_go_once(running: Bench, ann: httpx.AsyncClient) -> None:
     topic = running.admin.topic
     letter, key = topic.put(), {"idempotency-key": "k"}
