@@ -51,9 +51,9 @@ def words(language: str) -> Words:
     return t
 
 
-def named(t: Words, group: str, name: str) -> str:
-    """A word for what the platform calls `name` (an event, a state, a gate); a new one stands as it is."""
+def named(t: Words, group: str, name: str, otherwise: str | None = None) -> str:
+    """A word for what the platform calls `name` (an event, a state, a gate); a new one stands as it is, or as `otherwise`."""
     try:
         return t(f"{group}.{name}")
     except KeyError:
-        return name.replace("_", " ")
+        return name.replace("_", " ") if otherwise is None else otherwise

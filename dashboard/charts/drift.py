@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from dashboard.told import feature_words
 from dashboard.words import Words
 
 DRIFTED, CALM, QUIET = "#d5473f", "#2f9e6b", "#8b9a92"
@@ -31,7 +32,15 @@ def timeline(t: Words, reports: Sequence[Row]) -> go.Figure:
             mode="lines+markers",
             marker={"size": 10, "color": [DRIFTED if one["drifted"] else CALM for one in rows]},
             line={"color": QUIET},
-            customdata=[(one["version"], f"{one['first_day']} – {one['last_day']}", one["n"], escape(", ".join(one["affected"])) or "–") for one in rows],
+            customdata=[
+                (
+                    one["version"],
+                    f"{one['first_day']} – {one['last_day']}",
+                    one["n"],
+                    escape(", ".join(feature_words(t, name) for name in one["affected"])) or "–",
+                )
+                for one in rows
+            ],
             hovertemplate=_hover(t),
         )
     figure.add_hline(y=MEDIUM_SCORE, line_dash="dot", line_color=QUIET, annotation_text=t("drift.score.medium"), annotation_position="top left")
@@ -52,7 +61,7 @@ def heat_map(t: Words, heat: Row) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             x=days,
-            y=[escape(one["name"]) for one in features],
+            y=[escape(feature_words(t, one["name"])) for one in features],
             z=[[None if cell is None else cell["score"] for cell in row] for row in cells],
             text=[["×" if cell is not None and cell["drifted"] else "" for cell in row] for row in cells],
             texttemplate="%{text}",
@@ -91,7 +100,7 @@ def distribution(t: Words, found: Row, language: str) -> go.Figure:
         )
     figure.update_xaxes(tickformat=".0%")
     figure.update_layout(barmode="group", bargap=0.25)
-    title, height = t("drift.distribution.title", feature=escape(found["feature"])), max(300, 130 + 30 * len(labels))
+    title, height = t("drift.distribution.title", feature=escape(feature_words(t, found["feature"]))), max(300, 130 + 30 * len(labels))
     return _laid_out(figure, title, t("drift.axis.share"), "", y={"type": "category", "autorange": "reversed"}, height=height)
 
 
@@ -107,8 +116,8 @@ def cumulative(t: Words, found: Row) -> go.Figure:
             line={"color": color, "width": 2.5, "shape": "hv"},
             hovertemplate="≤ %{x:,.4~g}<br>%{y:.1%}<extra>%{fullData.name}</extra>",
         )
-    title = t("drift.cumulative.title", feature=escape(found["feature"]))
-    return _laid_out(figure, title, escape(found["feature"]), t("drift.axis.share_up_to"), y={"tickformat": ".0%", "range": [0, 1.02]})
+    title = t("drift.cumulative.title", feature=escape(feature_words(t, found["feature"])))
+    return _laid_out(figure, title, escape(feature_words(t, found["feature"])), t("drift.axis.share_up_to"), y={"tickformat": ".0%", "range": [0, 1.02]})
 
 
 def bar_label(t: Words, bar: Row, *, numeric: bool, language: str) -> str:

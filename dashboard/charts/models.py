@@ -62,7 +62,7 @@ def held_out_errors(versions: Sequence[Mapping[str, Any]], t: Words) -> go.Figur
             error_y=_error(points, bounds),
             hovertemplate="%{x}: %{y:.4f}<extra></extra>",
         )
-    metric = known[-1]["metric"] if known else ""
+    metric = named(t, "names.metric", known[-1]["metric"], known[-1]["metric"]) if known else ""
     figure.update_layout(height=320, margin={"l": 10, "r": 10, "t": 10, "b": 40}, legend=_ABOVE)
     figure.update_xaxes(title=t("models.axis.version"), type="category", categoryorder="array", categoryarray=[f"@{one['number']}" for one in known])
     figure.update_yaxes(title=t("models.axis.error", metric=metric), rangemode="tozero", automargin=True)

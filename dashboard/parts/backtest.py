@@ -67,7 +67,7 @@ def label_of(view: View, number: dict[str, Any]) -> str:
     if number["kind"] == "cooldown":
         return t("decisions.backtest.cooldown", action=named(t, "names.action", number["action"]))
     words = {"event": named(t, "names.event", number["event_type"]), "severity": named(t, "names.severity", number["severity"])}
-    return t("decisions.backtest.threshold", field=named(t, "decisions.field", number["field"]), **words)
+    return t("decisions.backtest.threshold", field=named(t, "names.field", number["field"]), **words)
 
 
 def scale_of(number: dict[str, Any]) -> tuple[float, float, float]:

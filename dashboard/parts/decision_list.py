@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.escaped import plain
+from dashboard.told import rule_words
 from dashboard.view import View, empty, guarded, live
 from dashboard.words import named
 from evergreen.contracts.topics import PAYLOADS
@@ -116,7 +117,7 @@ def _row(view: View, one: dict[str, Any], position: int) -> None:
             f"**{named(t, 'names.event', one['event_type'])}** · {model} "
             f":{SEVERITIES.get(one['severity'], 'gray')}-badge[{named(t, 'names.severity', one['severity'])}]  \n{answers}"
         )
-        what.caption(f"{plain(view.fmt.instant(one['decided_at']))} · {plain(one['rule'])} · {plain(one['model'])}/{one['seq']}")
+        what.caption(f"{plain(view.fmt.instant(one['decided_at']))} · {plain(rule_words(t, one['rule']))} · {plain(one['model'])}/{one['seq']}")
         explain_button(view, button, one["event_id"], f"decision_{position}")
 
 

@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard.api_client import ApiError
 from dashboard.charts import drift as charts
 from dashboard.formats import NOTHING
+from dashboard.told import feature_words, told
 from dashboard.view import View, empty, show_figure
-from evergreen.core.drift_shown import PREDICTION
 
 Report = Mapping[str, Any]
 
@@ -43,8 +43,7 @@ def _window(view: View, report: Report) -> str:
 
 
 def _feature(view: View, found: Report) -> str:
-    name = view.t("drift.prediction") if found["feature"] == PREDICTION else found["feature"]
-    return f"{name}{' ●' if found['drifted'] else ''}"
+    return f"{feature_words(view.t, found['feature'])}{' ●' if found['drifted'] else ''}"
 
 
 def _numbers(view: View, found: Report) -> None:
@@ -58,7 +57,7 @@ def _numbers(view: View, found: Report) -> None:
     for column, (name, value, about) in zip(st.columns(4), facts, strict=True):
         column.metric(name, value, help=about, border=True)
     said = [found["direction"], *found["findings"]]
-    st.text("; ".join(part for part in said if part))
+    st.text("; ".join(told(t, fmt, "drift", part) for part in said if part))
 
 
 def q_words(value: float) -> str:
@@ -77,7 +76,12 @@ def _distribution(view: View, report: Report, feature: str) -> None:
             raise
         empty(t("drift.distribution.none"), t("drift.distribution.none_hint"))
         return
-    alt = t("drift.distribution.alt", feature=feature, reference=view.fmt.number(found["n_reference"]), current=view.fmt.number(found["n_current"]))
+    alt = t(
+        "drift.distribution.alt",
+        feature=feature_words(t, feature),
+        reference=view.fmt.number(found["n_reference"]),
+        current=view.fmt.number(found["n_current"]),
+    )
     left, right = st.columns([3, 2]) if found["curve"] else (st.container(), None)
     with left:
         show_figure(charts.distribution(t, found, view.language), alt=alt, key="drift_distribution")
@@ -95,18 +99,18 @@ def _all(view: View, report: Report) -> None:
     with st.expander(t("drift.all.title", n=len(report["features"]))):
         rows = [
             {
-                t("drift.look.feature"): one["feature"],
+                t("drift.look.feature"): feature_words(t, one["feature"]),
                 t("drift.effect"): round(one["statistic"], 3),
                 t("drift.q_value"): q_words(one["q_value"]),
                 t("drift.verdict"): t("drift.drifted" if one["drifted"] else "drift.calm"),
                 t("drift.weight"): view.fmt.share(one["weight"]),
-                t("drift.direction"): one["direction"],
+                t("drift.direction"): told(t, view.fmt, "drift", one["direction"]),
             }
             for one in [*report["features"], *report["losses"]]
         ]
         st.dataframe(rows, hide_index=True, alt=t("drift.all.title", n=len(rows)))
         for note in report["notes"]:
-            st.text(note)
+            st.text(told(t, view.fmt, "drift", note))
 
 
 def _picture(view: View, report: Report) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ import streamlit as st
 
 from dashboard.escaped import plain
 from dashboard.parts.decision_list import chosen, explain_button, listed, within
+from dashboard.told import reason_words
 from dashboard.view import View
 from dashboard.words import named
 from evergreen.contracts.topics import PAYLOADS
@@ -33,12 +33,19 @@ def _row(view: View, one: dict[str, Any], position: int) -> None:
     with st.container(border=True):
         what, button = st.columns([6, 1], vertical_alignment="center")
         what.markdown(f"**{named(view.t, 'names.event', one['type'])}** · {plain(one['subject'])}")
-        what.caption(f"{plain(view.fmt.instant(one['time']))} · {plain(one['source'])}  \n{plain(gist(one['data']))}")
+        what.caption(f"{plain(view.fmt.instant(one['time']))} · {plain(one['source'])}  \n{plain(gist(view, one['data']))}")
         explain_button(view, button, one["id"], f"event_{position}")
 
 
-def gist(data: dict[str, Any]) -> str:
-    """The payload in a line."""
-    said = {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in data.items() if value is not None}
-    text = ", ".join(f"{name} {value}" for name, value in said.items())
+def gist(view: View, data: dict[str, Any]) -> str:
+    """The payload in a line: what is one word or number. The whole of it is in its story."""
+    t = view.t
+    said = {name: value for name, value in data.items() if value is not None and not isinstance(value, dict | list)}
+    text = " · ".join(f"{named(t, 'names.field', name)}: {_value(view, value)}" for name, value in said.items())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _value(view: View, value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return view.t("decisions.yes" if value else "decisions.no")
+    return reason_words(view.t, view.fmt, value) if isinstance(value, str) else view.fmt.number(value, 0 if float(value).is_integer() else 3)

@@ -12,6 +12,7 @@ from dashboard.api_client import ApiError
 from dashboard.charts.recommendations import rates
 from dashboard.escaped import plain
 from dashboard.parts.acting import asked_once, not_done
+from dashboard.told import told
 from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 from evergreen.core.access import Need
@@ -42,7 +43,7 @@ def _experiment(view: View, one: Mapping[str, Any]) -> None:
             st.markdown(f"**{plain(one['name'])}**", width="content")
             st.badge(t(f"recommendations.status.{one['status']}"), color=_COLOURS[one["status"]])
             _sample_ratio(view, one["groups_as_planned"])
-        st.text(one["says"])
+        st.text(told(t, view.fmt, "experiment", one["says"]))
         rates_known = [variant for variant in one["variants"] if variant["ctr"] is not None]
         if rates_known:
             st.markdown(f"**{t('recommendations.ctr_title')}**")

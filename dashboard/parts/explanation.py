@@ -8,6 +8,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from dashboard.escaped import plain
+from dashboard.told import feature_words, reason_words, rule_words, told
 from dashboard.view import View
 from dashboard.words import named
 
@@ -55,19 +56,23 @@ def _event(view: View, event: dict[str, Any], drifted: list[dict[str, Any]]) -> 
     t, fmt = view.t, view.fmt
     lines = [f"- **{named(t, 'names.event', event['type'])}** · {plain(event['subject'])} · {plain(fmt.instant(event['time']))} · {plain(event['source'])}"]
     columns = [one for one in drifted if one["event_id"] == event["id"]]
-    shown = [f"{plain(one['name'])} {fmt.number(one['effect'], 2)} {plain(one['direction'])}".strip() for one in columns[:FEATURES]]
+    shown = [
+        f"{plain(feature_words(t, one['name']))} {fmt.number(one['effect'], 2)} {plain(told(t, fmt, 'drift', one['direction']))}".strip()
+        for one in columns[:FEATURES]
+    ]
     if shown:
         more = t("decisions.and_more", n=len(columns) - FEATURES) if len(columns) > FEATURES else ""
         lines.append(f"  - {t('decisions.drifted')}: {', '.join(shown)}{more}")
-    numbers = [f"{plain(name)} {fmt.number(value, 3)}" for name, value in event["data"].items() if isinstance(value, float)]
+    numbers = [f"{plain(named(t, 'names.field', name))} {fmt.number(value, 3)}" for name, value in event["data"].items() if isinstance(value, float)]
     return lines + ([f"  - {', '.join(numbers)}"] if numbers else [])
 
 
 def _decision(view: View, one: dict[str, Any]) -> list[str]:
     t = view.t
     severity = one.get("severity") or {}
-    path = " → ".join(plain(step) for step in severity.get("path", []))
-    lines = [f"- {t('decisions.by_rule', rule=plain(str(one.get('rule'))), severity=named(t, 'names.severity', str(severity.get('final'))), path=path)}"]
+    path = " → ".join(plain(told(t, view.fmt, "path", step)) for step in severity.get("path", []))
+    said = {"rule": plain(rule_words(t, str(one.get("rule")))), "severity": named(t, "names.severity", str(severity.get("final"))), "path": path}
+    lines = [f"- {t('decisions.by_rule', **said)}"]
     for answer in one.get("answers", []):
         lines += _answer(view, answer)
     return lines
@@ -77,12 +82,14 @@ def _answer(view: View, answer: dict[str, Any]) -> list[str]:
     """With each guard it passed, and the one that stopped it."""
     t, fmt = view.t, view.fmt
     outcome = named(t, "names.outcome", answer["outcome"])
-    lines = [f"  - **{named(t, 'names.action', answer['action'])}** · {plain(answer['target'])}: **{outcome}** ({plain(answer['reason'])})"]
+    lines = [
+        f"  - **{named(t, 'names.action', answer['action'])}** · {plain(answer['target'])}: **{outcome}** ({plain(reason_words(t, fmt, answer['reason']))})"
+    ]
     passed = [named(t, "decisions.guard", one["guard"]) for one in answer["guards"] if one["passed"]]
     if passed:
         lines.append(f"    - :green[:material/check:] {t('decisions.guards_passed')}: {', '.join(passed)}")
     stopped = [one for one in answer["guards"] if not one["passed"]]
-    lines += [f"    - :red[:material/block:] {named(t, 'names.guard', one['guard'])}: {plain(one['detail'])}" for one in stopped]
+    lines += [f"    - :red[:material/block:] {named(t, 'names.guard', one['guard'])}: {plain(told(t, fmt, 'guard', one['detail']))}" for one in stopped]
     if answer.get("allowed_at"):
         lines.append(f"    - {t('decisions.allowed_again', at=fmt.instant(answer['allowed_at']))}")
     if answer.get("due_at") and answer["outcome"] == "deferred":
@@ -98,14 +105,17 @@ def _action(view: View, one: dict[str, Any]) -> list[str]:
         lines.append(f"  - {t('decisions.asked_by', who=plain(str(one['params']['requested_by'])), why=plain(str(one['params'].get('reason', '–'))))}")
     if one["run_url"]:
         lines.append(f"  - [{t('decisions.run')}](<{one['run_url']}>) · {t('decisions.attempt', n=one['attempts'])}")
-    lines += [f"  - {t('decisions.approval', answer=plain(str(ask['answer'] or '…')), who=plain(ask['who']))}" for ask in one["approvals"]]
+    lines += [
+        f"  - {t('decisions.approval', answer=plain(named(t, 'models.answer', str(ask['answer'] or 'waits'))), who=plain(ask['who']))}"
+        for ask in one["approvals"]
+    ]
     if one["gates"]:
-        failed = [f"{named(t, 'models.gate', gate['name'])} ({plain(gate['detail'])})" for gate in one["gates"] if not gate["passed"]]
+        failed = [f"{named(t, 'models.gate', gate['name'])} ({plain(told(t, fmt, 'gate', gate['detail']))})" for gate in one["gates"] if not gate["passed"]]
         said = t("decisions.gates_failed", gates="; ".join(failed)) if failed else t("decisions.gates_passed", n=len(one["gates"]))
         lines.append(f"  - {plain(one['version'] or '')}: {said}")
     for made in one["deployments"]:
         facts = {"version": plain(made["version"]), "epoch": made["epoch"], "workers": len(made["workers"]), "from": fmt.instant(made["served_from"])}
         lines.append(f"  - {named(t, 'models.kind', made['kind'])}: {t('decisions.deployed', **facts)}")
     if one["error"]:
-        lines.append(f"  - :red[{plain(one['error'])}]")
+        lines.append(f"  - :red[{plain(reason_words(t, fmt, one['error']))}]")
     return lines + [f"  - {t('decisions.led_to')}: {named(t, 'names.event', event['type'])} · {fmt.instant(event['time'])}" for event in one["results"]]

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from dashboard.formats import Formats
+from dashboard.told import reason_words, rule_words, told
 from dashboard.words import Words, named
 
 STYLE = """<style>
@@ -30,13 +31,13 @@ ALARMS = frozenset(
 
 
 def decision_facts(t: Words, fmt: Formats, decision: Mapping[str, Any]) -> str:
-    path = " → ".join(decision["severity_path"])
+    path = " → ".join(told(t, fmt, "path", step) for step in decision["severity_path"])
     severity = named(t, "names.severity", decision["severity"])
     answers = [answer_words(t, fmt, one) for one in decision["answers"]] or [named(t, "names.outcome", decision["outcome"])]
     facts = (
         (t("home.decision.happened"), [f"{named(t, 'names.event', decision['event_type'])} · {fmt.instant(decision['decided_at'], 'short')}"]),
         (t("home.decision.severity"), [f"{severity} ({path})" if path else severity]),
-        (t("home.decision.rule"), [decision["rule"]]),
+        (t("home.decision.rule"), [rule_words(t, decision["rule"])]),
         (t("home.decision.answer"), answers),
     )
     return '<dl class="eg-facts">' + "".join(f"<dt>{escape(name)}</dt><dd>{'<br>'.join(map(escape, lines))}</dd>" for name, lines in facts) + "</dl>"
@@ -68,7 +69,7 @@ def action_rows(t: Words, fmt: Formats, actions: Sequence[Mapping[str, Any]]) ->
     return _rows(
         (
             named(t, "names.action", one["kind"]),
-            f"{one['target']} · {one['reason']} · {fmt.instant(one['due_at'], 'short')}",
+            f"{one['target']} · {reason_words(t, fmt, one['reason'])} · {fmt.instant(one['due_at'], 'short')}",
             t("home.actions.approval") if one["asking"] else named(t, "names.status", one["status"]),
             False,
         )
@@ -89,10 +90,10 @@ def firing_rows(t: Words, fmt: Formats, firing: Sequence[Mapping[str, Any]]) -> 
 
 
 def watch_words(t: Words, name: str) -> str:
-    """`rule:low_cache_hit_ratio` -> `Alert rule: low cache hit ratio`."""
+    """`rule:low_cache_hit_ratio` -> `Alert rule: few answers from the cache`."""
     kind, _, about = name.partition(":")
     word = named(t, "home.watch" if kind in WATCHES else "names.event", kind)
-    return f"{word}: {about.replace('_', ' ').replace(':', ', ')}" if about else word
+    return f"{word}: {', '.join(named(t, 'names.watched', part) for part in about.split(':'))}" if about else word
 
 
 def _rows(rows: Iterable[tuple[str, str, str, bool]]) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.api_client import ApiError
 from dashboard.escaped import plain
 from dashboard.parts.model_version import state_of
+from dashboard.told import reason_words, told
 from dashboard.view import View, guarded, live
 from dashboard.words import named
 
@@ -89,14 +90,17 @@ def _preview(view: View, found: dict[str, Any]) -> None:
     t = view.t
     facts = {"now": plain(found["champion"] or t("models.nobody")), "then": plain(found["target"] or "–")}
     if found["outcome"] == "refused":
-        st.error(t("models.would_refuse", why=plain(found["reason"])), icon=":material/block:")
+        st.error(t("models.would_refuse", why=plain(told(t, view.fmt, "check", found["reason"]))), icon=":material/block:")
     elif found["outcome"] == "nothing_to_do":
-        st.info(t("models.would_nothing", why=plain(found["reason"])), icon=":material/info:")
+        st.info(t("models.would_nothing", why=plain(told(t, view.fmt, "check", found["reason"]))), icon=":material/info:")
     else:
         st.markdown(t("models.would_change", **facts))
     failed = [gate for gate in found["gates"] if not gate["passed"]]
-    lines = [f"{_mark(check['passed'])} **{named(t, 'models.check', check['name'].replace(' ', '_'))}** {plain(check['detail'])}" for check in found["checks"]]
-    lines += [f"{_mark(passed=False)} **{named(t, 'models.gate', gate['name'])}** {plain(gate['detail'])}" for gate in failed]
+    lines = [
+        f"{_mark(check['passed'])} **{named(t, 'models.check', check['name'].replace(' ', '_'))}** {plain(told(t, view.fmt, 'check', check['detail']))}"
+        for check in found["checks"]
+    ]
+    lines += [f"{_mark(passed=False)} **{named(t, 'models.gate', gate['name'])}** {plain(told(t, view.fmt, 'gate', gate['detail']))}" for gate in failed]
     if found["gates"] and not failed:
         lines.append(f"{_mark(passed=True)} {t('models.all_gates', n=len(found['gates']))}")
     st.markdown("\n".join(f"- {line}" for line in lines))
@@ -130,7 +134,7 @@ def _progress(followed: dict[str, Any], view: View) -> None:
         st.markdown(f"**{about}** :{colour}-badge[{named(t, 'names.status', status)}]")
         st.markdown("\n".join(f"{place}. {line}" for place, line in enumerate(_steps(view, action), 1)))
         if action["error"]:
-            st.error(t("models.change_failed", why=plain(action["error"])))
+            st.error(t("models.change_failed", why=plain(reason_words(t, view.fmt, action["error"]))))
         st.html(f'<a class="eg-link" href="/decisions?action={action["id"]}&lang={view.language}" target="_self">{t("models.explain")}</a>')
     if status in OVER and not followed["over"]:
         followed["over"] = True

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.charts.models import retrain_worth
+from dashboard.told import reason_words, told
 from dashboard.view import View, show_figure
 
 
@@ -30,12 +31,12 @@ def _worth(view: View, one: dict[str, Any]) -> dict[str, str]:
     t, fmt = view.t, view.fmt
     return {
         t("models.column.version"): one["version"],
-        t("models.column.cause"): one["cause"],
+        t("models.column.cause"): reason_words(t, fmt, one["cause"]),
         t("models.column.cost"): t("models.seconds", n=fmt.number(one["cost_seconds"], 1)),
         t("models.promised"): _with_interval(view, one["promised"], one["promised_interval"]),
         t("models.realised"): _with_interval(view, one["realised"], one["realised_interval"]),
         t("models.column.rows"): fmt.number(one["rows"]),
-        t("models.column.outcome"): one["outcome"],
+        t("models.column.outcome"): told(t, fmt, "ledger", one["outcome"]),
     }
 
 

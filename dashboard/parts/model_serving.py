@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.charts.models import service_timeline
 from dashboard.escaped import plain
+from dashboard.told import reason_words
 from dashboard.view import View, empty, show_figure
 
 
@@ -46,5 +47,5 @@ def _deployment(view: View, one: dict[str, Any]) -> dict[str, str]:
         t("models.column.state"): t(f"models.deployment.{one['status']}"),
         t("models.column.from"): fmt.instant(one["served_from"], "short"),
         t("models.column.to"): fmt.instant(one["served_to"], "short"),
-        t("models.column.why"): one["reason"] if one["error"] is None else f"{one['reason']} – {one['error']}",
+        t("models.column.why"): " – ".join(reason_words(t, fmt, said) for said in (one["reason"], one["error"]) if said is not None),
     }

@@ -10,8 +10,9 @@ import streamlit as st
 
 from dashboard.escaped import plain
 from dashboard.parts.tables import row, table, table_style
+from dashboard.told import reason_words, told
 from dashboard.view import View
-from dashboard.words import named
+from dashboard.words import Words, named
 
 REPORT_HEIGHT = 720
 
@@ -32,7 +33,7 @@ def _row(view: View, one: dict[str, Any]) -> dict[str, str]:
         t("models.column.gates"): "" if judged is None else f"{judged['passed']} / {judged['gates']}",
         t("models.column.trained"): f"{fmt.day(one['trained'][0])} – {fmt.day(one['trained'][1])}",
         t("models.column.rows"): fmt.number(one["rows"]),
-        t("models.column.cause"): one["cause"],
+        t("models.column.cause"): reason_words(t, fmt, one["cause"]),
     }
 
 
@@ -80,7 +81,7 @@ def one_version(view: View, model: str, versions: list[dict[str, Any]]) -> None:
 def _verdict(view: View, found: dict[str, Any]) -> None:
     t, fmt, judged = view.t, view.fmt, found["judged"]
     if found["quarantined"]:
-        st.error(t("models.quarantined_because", why=plain(found["quarantined"])), icon=":material/block:")
+        st.error(t("models.quarantined_because", why=plain(reason_words(t, fmt, found["quarantined"]))), icon=":material/block:")
     if judged is None:
         st.info(t("models.not_judged"), icon=":material/hourglass_empty:")
         return
@@ -95,7 +96,7 @@ def _verdict(view: View, found: dict[str, Any]) -> None:
 
 
 def gates_table(view: View, gates: list[dict[str, Any]]) -> str:
-    """Every gate with what it found and its numbers; what it found is the platform's own words."""
+    """Every gate with what it found and its numbers."""
     t = view.t
     return table([t(f"models.column.{name}") for name in ("gate", "verdict", "found", "numbers")], [_gate(view, one) for one in gates])
 
@@ -104,9 +105,16 @@ def _gate(view: View, one: dict[str, Any]) -> str:
     t = view.t
     good = "eg-good" if one["passed"] else "eg-bad"
     said = ("✓ " if one["passed"] else "✗ ") + t("models.passed" if one["passed"] else "models.failed")
-    numbers = " ".join(f"<span>{escape(name)} = {_number(value)}</span>" for name, value in one["numbers"].items())
+    numbers = " ".join(f"<span>{escape(_number_name(t, name))} = {_number(value)}</span>" for name, value in one["numbers"].items())
     name = escape(named(t, "models.gate", one["name"]))
-    return row(name, f"<span class='{good}'>{escape(said)}</span>", escape(one["detail"]), f"<span class='eg-numbers'>{numbers}</span>")
+    return row(
+        name, f"<span class='{good}'>{escape(said)}</span>", escape(told(t, view.fmt, "gate", one["detail"])), f"<span class='eg-numbers'>{numbers}</span>"
+    )
+
+
+def _number_name(t: Words, name: str) -> str:
+    segment = name.removeprefix("segment_")
+    return named(t, "names.number", name) if segment == name else t("models.segment", name=segment)
 
 
 def _number(value: float) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard.parts.tables import row, table, table_style
+from dashboard.told import code_words
 from dashboard.view import View
-from dashboard.words import named
+from dashboard.words import Words, named
 
 SEVERITIES = ("low", "medium", "high", "critical")
 
@@ -55,16 +56,24 @@ def _cell(view: View, cell: dict[str, Any]) -> str:
     """What is done; softly, when."""
     t = view.t
     actions = " + ".join(escape(named(t, "names.action", kind)) for kind in (cell["action"], *cell["beside"]))
-    conditions = [f"{name} = {'…' if value == '*' else str(value).lower()}" for name, value in cell["condition"].items()]
+    conditions = [_condition(t, name, value) for name, value in cell["condition"].items()]
     soft = [t("decisions.policy.in_window")] if cell["when"] == "maintenance_window" else []
     soft += [t("decisions.policy.first")] if cell["priority"] == "high" else []
     soft += [t("decisions.policy.if", what=", ".join(conditions))] if conditions else []
     return actions + (f" <span class='eg-soft'>{escape(' · '.join(soft))}</span>" if soft else "")
 
 
+def _condition(t: Words, name: str, value: object) -> str:
+    """True: it holds; `*`: there is one."""
+    field = named(t, "names.field", name)
+    if value is True:
+        return field
+    return t("decisions.policy.known", what=field) if value == "*" else f"{field} = {code_words(t, str(value))}"
+
+
 def _bound(view: View, one: dict[str, Any]) -> str:
     t = view.t
-    bound = f"{named(t, 'decisions.field', one['field'])} &gt; {one['above']:g}"
+    bound = f"{named(t, 'names.field', one['field'])} &gt; {one['above']:g}"
     return row(escape(named(t, "names.event", one["event_type"])), bound, escape(named(t, "names.severity", one["severity"])))
 
 

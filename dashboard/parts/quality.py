@@ -9,6 +9,8 @@ import streamlit as st
 
 from dashboard.charts import drift as charts
 from dashboard.escaped import plain
+from dashboard.formats import NOTHING
+from dashboard.told import told
 from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 
@@ -53,10 +55,10 @@ def _issues(view: View, batches: Sequence[Row]) -> None:
             t("drift.quality.dataset"): one["dataset"],
             t("drift.quality.days"): f"{fmt.day(one['first_day'])} – {fmt.day(one['last_day'])}",
             t("drift.quality.kind"): named(t, "drift.issue", str(issue.get("kind", ""))),
-            t("drift.quality.column"): issue.get("column") or "–",
+            t("drift.quality.column"): named(t, "names.column", issue["column"], issue["column"]) if issue.get("column") else NOTHING,
             t("drift.quality.count"): issue.get("count"),
             t("drift.quality.share"): fmt.share(issue.get("share"), 2),
-            t("drift.quality.what"): str(issue.get("detail", "")),
+            t("drift.quality.what"): told(t, fmt, "quality", str(issue.get("detail", ""))),
             t("drift.quality.verdict"): _verdict(view, one),
         }
         for one in batches

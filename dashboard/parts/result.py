@@ -17,6 +17,7 @@ from dashboard.charts.spread import Labels, Mark, cumulative, density, share_abo
 from dashboard.parts.figures import bloom, figures
 from dashboard.parts.together import begin
 from dashboard.parts.what_if import what_if
+from dashboard.told import feature_words
 from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 
@@ -128,7 +129,7 @@ def _feature(view: View, names: Mapping[int, str], row: Mapping[str, Any]) -> st
         said = get_day_names("abbreviated", locale=view.fmt.locale)[int(value)]
     else:
         said = view.fmt.number(value, 0 if float(value).is_integer() else 1)
-    return f"{named(view.t, 'search.feature', feature)} {said}"
+    return f"{feature_words(view.t, feature)} {said}"
 
 
 def _made_by(view: View, prediction: Mapping[str, Any]) -> None:

@@ -45,19 +45,19 @@ def edited(features: Mapping[str, Any], edits: Mapping[str, Any]) -> dict[str, A
 def _edits(view: View, names: Mapping[int, str], video: Mapping[str, Any]) -> dict[str, Any]:
     """What differs from the stored features. Those that are not stored are not offered."""
     t, known, key = view.t, video["features"], video["video_id"]
-    given: dict[str, Any] = {"title": st.text_input(t("search.feature.title"), video["title"], max_chars=300, key=f"if_title_{key}")}
+    given: dict[str, Any] = {"title": st.text_input(t("names.feature.title"), video["title"], max_chars=300, key=f"if_title_{key}")}
     category, numbers = _whole(known, "category_id"), list(names)
     if category is not None and category in numbers:
         at, key_of_it = numbers.index(category), f"if_category_{key}"
-        given["category_id"] = st.selectbox(t("search.feature.category_id"), numbers, at, format_func=names.__getitem__, key=key_of_it)
+        given["category_id"] = st.selectbox(t("names.feature.category_id"), numbers, at, format_func=names.__getitem__, key=key_of_it)
     if (hour := _whole(known, "hour")) is not None:
-        given["hour"] = st.slider(t("search.feature.hour"), 0, 23, hour, key=f"if_hour_{key}")
+        given["hour"] = st.slider(t("names.feature.hour"), 0, 23, hour, key=f"if_hour_{key}")
     if (day := _whole(known, "day_of_week")) is not None:
         days = get_day_names("wide", locale=view.fmt.locale)
-        given["day_of_week"] = st.selectbox(t("search.feature.day_of_week"), range(7), day, format_func=days.__getitem__, key=f"if_day_{key}")
+        given["day_of_week"] = st.selectbox(t("names.feature.day_of_week"), range(7), day, format_func=days.__getitem__, key=f"if_day_{key}")
     for name, most in COUNTS.items():
         if (count := _whole(known, name)) is not None:
-            given[name] = st.number_input(t(f"search.feature.{name}"), 0, max(most, count), count, key=f"if_{name}_{key}")
+            given[name] = st.number_input(t(f"names.feature.{name}"), 0, max(most, count), count, key=f"if_{name}_{key}")
     return {name: value for name, value in given.items() if value != (video["title"] if name == "title" else _whole(known, name))}
 
 

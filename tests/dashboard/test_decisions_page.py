@@ -123,7 +123,13 @@ def test_explain_tells_what_happened_what_was_decided_and_what_stopped_it() -> N
     ran.button("explain_decision_0").click().run()
     assert not ran.exception
     told = said(ran)
-    for words in ("Held back: Retrain", "tag_count 0.80 higher", "drift_score 0.72 > 0.6: high", "Guards passed: Age of the event", "retrain of severity high"):
+    for words in (
+        "Held back: Retrain",
+        "Number of tags 0.80 higher",
+        "drift score 0.72 > 0.6: high",
+        "Guards passed: Age of the event",
+        "retrain of severity high",
+    ):
         assert words in told
     assert "Allowed again at Aug 7, 2025, 10:00:00" in told.replace("\u202f", " ")
 

@@ -20,14 +20,14 @@ def test_the_timeline_runs_from_the_oldest_window_on_one_line_per_model() -> Non
     first, second = figure.data
     assert (first.name, list(first.x), list(first.y)) == ("video_performance", ["2025-07-30", "2025-08-06"], [0.02, 0.72])
     assert list(first.marker.color) == [charts.CALM, charts.DRIFTED]
-    assert first.customdata[1][3] == "category_id, age_hours"
+    assert first.customdata[1][3] == "Category, Age at listing (hours)"
     assert second.name == "other"
     assert titled(figure) == ("Drift score over time", "last day of the window", "drift score")
 
 
 def test_the_heat_map_has_the_feature_that_moved_most_on_top_and_marks_what_drifted() -> None:
     [heat] = charts.heat_map(KO, HEAT).data
-    assert list(heat.y) == ["hour", "category_id"]  # drawn from below
+    assert list(heat.y) == ["게시 시각", "카테고리"]  # drawn from below
     assert [list(row) for row in heat.z] == [[None, 0.1], [0.0, 0.9]]
     assert [list(row) for row in heat.text] == [["", ""], ["", "×"]]
     assert (heat.zmin, heat.zmax) == (0, 1)

@@ -49,7 +49,7 @@ def test_it_opens_with_the_newest_window_that_drifted_and_its_strongest_feature(
     assert charts(ran) == [
         "Drift score of video_performance in 2 windows, 1 of them drifted",
         "Heat map of the drift scores of 2 features in 2 windows; the table below holds the numbers of each window",
-        "Shares of category_id in 1,406 training rows and in 207 rows of the window",
+        "Shares of Category in 1,406 training rows and in 207 rows of the window",
         "Share of rows set aside in each of 2 batches",
     ]
     assert "3 more features moved less than those shown." in texts(ran)

@@ -11,6 +11,7 @@ import pytest
 
 from dashboard.pages.models import page
 from dashboard.parts.model_change import going_back, promotion
+from dashboard.words import words
 from evergreen.core.access import Role
 from tests.support.dashboard_stub import Stub, shown
 
@@ -83,7 +84,7 @@ def test_versions_gates_and_ledger_are_shown(language: str) -> None:
     assert ran.metric[0].value == "@2"
     [table] = [one.value for one in ran.dataframe if len(one.value) == len(VERSIONS)]
     assert "0.2500 [0.2000, 0.3000]" in table.to_numpy()
-    assert any("relative = -0.1" in body for body in bodies(ran))
+    assert any(f"{words(language)('names.number.relative')} = -0.1" in body for body in bodies(ran))
 
 
 def test_who_may_not_act_has_no_button_to_act() -> None:

@@ -111,7 +111,7 @@ def test_a_changed_feature_moves_the_prediction(open_as, api) -> None:
         look_for(seen, video["video_id"], "video_id")
         seen.text(WORDS["search.what_if"]).click()
         seen.sees(WORDS["search.what_if_same"])
-        field = seen.page.get_by_label(WORDS["search.feature.tag_count"])
+        field = seen.page.get_by_label(WORDS["names.feature.tag_count"])
         field.fill("60")
         field.press("Enter")
         drawn = chart(seen, "what-if-cdf")
