@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -13,6 +14,13 @@ from babel.numbers import format_compact_decimal, format_decimal, format_percent
 HERE = ZoneInfo("Asia/Seoul")
 KOREAN = {"short": "yy. M. d. aaaa h:mm", "medium": "y. M. d. aaaa h:mm:ss"}
 """CLDR's Korean says AM and PM where people read 오전 and 오후."""
+MINUTE, DAY = 60_000, 86_400_000
+TICKS = {
+    "en": ("%H:%M:%S\n%b %-d", "%H:%M\n%b %-d, %Y", "%b %-d\n%Y", "%b %Y", "%Y"),
+    "ko": ("%H:%M:%S\n%-m월 %-d일", "%H:%M\n%Y년 %-m월 %-d일", "%-m월 %-d일\n%Y년", "%Y년 %-m월", "%Y년"),
+}
+"""Of a chart's axis: ticks less than a minute apart, less than a day, less than a month, less than a year, and years. Plotly knows English alone."""
+HOVERED = {"en": "%b %-d, %Y, %H:%M", "ko": "%Y년 %-m월 %-d일 %H:%M"}
 NOTHING = "–"
 """Where there is no number."""
 
@@ -50,6 +58,12 @@ class Formats:
             return NOTHING
         pattern = KOREAN.get(style, style) if self.language == "ko" else style
         return format_datetime(parsed(value).astimezone(self.zone), pattern, locale=self.locale)
+
+    def date_axis(self) -> dict[str, Any]:
+        """Of a plotly axis: how its dates are written, at every distance of its ticks."""
+        bounds = (None, MINUTE, DAY, "M1", "M12", None)
+        stops = [{"dtickrange": list(bounds[place : place + 2]), "value": value} for place, value in enumerate(TICKS[self.language])]
+        return {"type": "date", "tickformatstops": stops, "hoverformat": HOVERED[self.language]}
 
     def ago(self, seconds: float | None) -> str:
         """3 minutes ago"""

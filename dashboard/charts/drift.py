@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from dashboard.formats import Formats
 from dashboard.told import feature_words
 from dashboard.words import Words
 
@@ -20,7 +21,7 @@ _LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left",
 Row = Mapping[str, Any]
 
 
-def timeline(t: Words, reports: Sequence[Row]) -> go.Figure:
+def timeline(t: Words, fmt: Formats, reports: Sequence[Row]) -> go.Figure:
     """`reports`: newest first, as the API gives them. A line per model, one point per window, red where it drifted."""
     figure = go.Figure()
     for model in dict.fromkeys(one["model"] for one in reports):
@@ -35,7 +36,7 @@ def timeline(t: Words, reports: Sequence[Row]) -> go.Figure:
             customdata=[
                 (
                     one["version"],
-                    f"{one['first_day']} – {one['last_day']}",
+                    _days(fmt, one),
                     one["n"],
                     escape(", ".join(feature_words(t, name) for name in one["affected"])) or "–",
                 )
@@ -44,6 +45,7 @@ def timeline(t: Words, reports: Sequence[Row]) -> go.Figure:
             hovertemplate=_hover(t),
         )
     figure.add_hline(y=MEDIUM_SCORE, line_dash="dot", line_color=QUIET, annotation_text=t("drift.score.medium"), annotation_position="top left")
+    figure.update_xaxes(**fmt.date_axis())
     return _laid_out(figure, t("drift.score.title"), t("drift.axis.last_day"), t("drift.axis.score"), y={"range": [-0.03, 1.03]})
 
 
@@ -52,10 +54,10 @@ def _hover(t: Words) -> str:
     return "<br>".join([*said, f"{t('drift.hover.affected')} %{{customdata[3]}}"]) + "<extra>%{fullData.name}</extra>"
 
 
-def heat_map(t: Words, heat: Row) -> go.Figure:
+def heat_map(t: Words, fmt: Formats, heat: Row) -> go.Figure:
     """Features downwards, the one that moved most on top; a cross where it drifted."""
     windows, features = heat["windows"], list(reversed(heat["features"]))
-    days = _window_names(windows)
+    days = _window_names(fmt, windows)
     cells = [one["cells"] for one in features]
     said = ("%{y}", "%{x}", f"{t('drift.axis.score')} %{{z:.2f}}", f"{t('drift.effect')} %{{customdata[0]:.2f}}", "q %{customdata[1]:.1e}")
     figure = go.Figure(
@@ -79,10 +81,14 @@ def heat_map(t: Words, heat: Row) -> go.Figure:
     return _laid_out(figure, t("drift.heat.title"), t("drift.axis.last_day"), "", height=max(260, 120 + 26 * len(features)))
 
 
-def _window_names(windows: Sequence[Row]) -> list[str]:
+def _window_names(fmt: Formats, windows: Sequence[Row]) -> list[str]:
     """By last day; windows that share theirs are told apart, or one would be drawn over the other."""
     last = [one["last_day"] for one in windows]
-    return [f"{one['first_day']} – {day} {one['version']}" if last.count(day) > 1 else day for one, day in zip(windows, last, strict=True)]
+    return [f"{_days(fmt, one)} {one['version']}" if last.count(day) > 1 else fmt.day(day) for one, day in zip(windows, last, strict=True)]
+
+
+def _days(fmt: Formats, window: Row) -> str:
+    return f"{fmt.day(window['first_day'])} – {fmt.day(window['last_day'])}"
 
 
 def distribution(t: Words, found: Row, language: str) -> go.Figure:
@@ -133,7 +139,7 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:,.4g}"
 
 
-def set_aside(t: Words, batches: Sequence[Row]) -> go.Figure:
+def set_aside(t: Words, fmt: Formats, batches: Sequence[Row]) -> go.Figure:
     """Share of each batch's rows that did not enter, oldest first; incidents red."""
     figure = go.Figure()
     for dataset in sorted({one["dataset"] for one in batches}):
@@ -147,6 +153,7 @@ def set_aside(t: Words, batches: Sequence[Row]) -> go.Figure:
             customdata=[(escape(one["batch_id"]), one["quarantined"], one["rows"]) for one in rows],
             hovertemplate="%{customdata[0]}<br>%{y:.1%} (%{customdata[1]:,} / %{customdata[2]:,})<extra>%{fullData.name}</extra>",
         )
+    figure.update_xaxes(**fmt.date_axis())
     return _laid_out(figure, t("drift.quality.chart"), t("drift.axis.last_day"), t("drift.axis.set_aside"), y={"tickformat": ".1%", "rangemode": "tozero"})
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.formats import parsed
+from dashboard.formats import HOVERED, Formats, parsed
+from dashboard.told import reason_words
 from dashboard.words import Words, named
 
 ROW = 34
@@ -18,11 +19,11 @@ STATES = ("champion", "refused", "approved", "quarantined", "candidate")
 """In the order of the theme's colours: what serves has the first one."""
 
 
-def service_timeline(deployments: Sequence[Mapping[str, Any]], t: Words, zone: tzinfo) -> go.Figure:
+def service_timeline(deployments: Sequence[Mapping[str, Any]], t: Words, fmt: Formats) -> go.Figure:
     """A bar for each time a version served, newest version on top; one that serves still ends where the picture does."""
     served = [one for one in deployments if one["served_from"] is not None]
-    begun = [parsed(one["served_from"]).astimezone(zone) for one in served]
-    ends = [None if one["served_to"] is None else parsed(one["served_to"]).astimezone(zone) for one in served]
+    begun = [parsed(one["served_from"]).astimezone(fmt.zone) for one in served]
+    ends = [None if one["served_to"] is None else parsed(one["served_to"]).astimezone(fmt.zone) for one in served]
     last = _horizon([*begun, *(end for end in ends if end is not None)])
     versions = sorted({one["version"] for one in served}, key=_number)
     figure = go.Figure()
@@ -35,12 +36,12 @@ def service_timeline(deployments: Sequence[Mapping[str, Any]], t: Words, zone: t
             y=[served[place]["version"] for place in at],
             base=[begun[place] for place in at],
             x=spans,
-            customdata=[_told(served[place], ends[place], t) for place in at],
-            hovertemplate="<b>%{y}</b> %{base|%Y-%m-%d %H:%M}<br>%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            customdata=[_told(served[place], ends[place], t, fmt) for place in at],
+            hovertemplate=f"<b>%{{y}}</b> %{{base|{HOVERED[fmt.language]}}}<br>%{{customdata[0]}}<br>%{{customdata[1]}}<extra></extra>",
             marker_pattern_shape=["/" if served[place]["forced"] else "" for place in at],
         )
     figure.update_layout(barmode="overlay", height=90 + ROW * max(len(versions), 2), margin={"l": 10, "r": 10, "t": 10, "b": 40}, legend=_ABOVE)
-    figure.update_xaxes(type="date", title=t("models.axis.time"), tickformat="%Y-%m-%d")
+    figure.update_xaxes(title=t("models.axis.time"), nticks=8, **fmt.date_axis())
     figure.update_yaxes(categoryorder="array", categoryarray=versions, automargin=True)
     return figure
 
@@ -109,9 +110,9 @@ def _state(version: Mapping[str, Any]) -> str:
     return "quarantined" if version["quarantined"] else str(version["status"])
 
 
-def _told(one: Mapping[str, Any], end: datetime | None, t: Words) -> list[str]:
-    until = t("models.serves_now") if end is None else t("models.until", at=f"{end:%Y-%m-%d %H:%M}")
-    why = str(one["reason"]).replace("<", "&lt;")
+def _told(one: Mapping[str, Any], end: datetime | None, t: Words, fmt: Formats) -> list[str]:
+    until = t("models.serves_now") if end is None else t("models.until", at=fmt.instant(end, "short"))
+    why = reason_words(t, fmt, str(one["reason"])).replace("<", "&lt;")
     return [until, why if len(why) < 80 else why[:79] + "…"]
 
 

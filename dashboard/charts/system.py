@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
 from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.formats import parsed
+from dashboard.formats import Formats, parsed
 from dashboard.words import Words
 
 HEIGHT = 360
 QUANTILES = ("p50", "p95", "p99")
 
 
-def load_over_time(points: Sequence[Mapping[str, Any]], t: Words, zone: tzinfo) -> go.Figure:
+def load_over_time(points: Sequence[Mapping[str, Any]], t: Words, fmt: Formats) -> go.Figure:
     """Response times as lines on the left axis, requests a minute as bars on the right one. A step nothing was measured in is a gap."""
-    at = [parsed(point["at"]).astimezone(zone) for point in points]
+    at = [parsed(point["at"]).astimezone(fmt.zone) for point in points]
     figure = go.Figure()
     figure.add_bar(
         x=at, y=[point["requests_per_minute"] for point in points], name=t("system.chart.requests"), yaxis="y2", opacity=0.35, hovertemplate="%{y:,.0f}"
@@ -38,7 +37,7 @@ def load_over_time(points: Sequence[Mapping[str, Any]], t: Words, zone: tzinfo) 
         hovermode="x unified",
         legend={"orientation": "h", "y": -0.25, "x": 0},
         bargap=0.15,
-        xaxis={"title": None},
+        xaxis={"title": None, **fmt.date_axis()},
         yaxis={"title": t("system.chart.milliseconds"), "rangemode": "tozero", "automargin": True},
         yaxis2={"title": t("system.chart.per_minute"), "overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False, "automargin": True},
     )

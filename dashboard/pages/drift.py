@@ -43,9 +43,9 @@ def _overview(view: View, *, model: str) -> None:
     reports = view.api.get("/drift", model=model, limit=200)["reports"]
     drifted = sum(one["drifted"] for one in reports)
     alt = t("drift.score.alt", model=model, n=len(reports), drifted=drifted)
-    show_figure(charts.timeline(t, reports), alt=alt, key="drift_timeline")
+    show_figure(charts.timeline(t, view.fmt, reports), alt=alt, key="drift_timeline")
     heat = view.api.get("/drift/features", model=model, windows=26)
     alt = t("drift.heat.alt", features=len(heat["features"]), windows=len(heat["windows"]))
-    show_figure(charts.heat_map(t, heat), alt=alt, key="drift_heat")
+    show_figure(charts.heat_map(t, view.fmt, heat), alt=alt, key="drift_heat")
     if heat["left_off"]:
         st.caption(t("drift.heat.left_off", n=heat["left_off"]))

@@ -33,7 +33,7 @@ def timeline(view: View, model: str) -> None:
     if not any(one["served_from"] for one in deployments):
         empty(view.t("models.never_served"))
         return
-    show_figure(service_timeline(deployments, view.t, view.fmt.zone), alt=view.t("models.timeline_alt"), key="models_timeline")
+    show_figure(service_timeline(deployments, view.t, view.fmt), alt=view.t("models.timeline_alt"), key="models_timeline")
     with st.expander(view.t("models.deployments")):
         st.dataframe([_deployment(view, one) for one in deployments], hide_index=True)
 

@@ -29,7 +29,7 @@ def quality(view: View) -> None:
     _totals(view, [one for one in found["datasets"] if not chosen or one["dataset"] == chosen])
     batches = found["batches"]
     if any(one["quarantined"] for one in batches):
-        show_figure(charts.set_aside(t, batches), alt=t("drift.quality.chart_alt", n=len(batches)), key="quality_chart")
+        show_figure(charts.set_aside(t, view.fmt, batches), alt=t("drift.quality.chart_alt", n=len(batches)), key="quality_chart")
     _issues(view, batches)
 
 

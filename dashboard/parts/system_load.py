@@ -59,5 +59,5 @@ def chart(view: View, minutes: int) -> None:
     if not found["points"]:
         empty(t("system.chart.empty"), t("system.chart.empty_hint"))
         return
-    figure = load_over_time(found["points"], t, view.fmt.zone)
+    figure = load_over_time(found["points"], t, view.fmt)
     show_figure(figure, key="system_load", alt=t("system.chart.alt", count=len(found["points"])))

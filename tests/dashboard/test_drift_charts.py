@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.charts import drift as charts
+from dashboard.formats import Formats
 from dashboard.words import words
 from tests.support.drifts import BARS, HEAT, HOSTILE, REPORTS, batches, distributions
 
-T, KO = words("en"), words("ko")
+T, KO, EN = words("en"), words("ko"), Formats("en")
 
 
 def titled(figure: Any) -> tuple[str, str, str]:
@@ -16,7 +17,7 @@ def titled(figure: Any) -> tuple[str, str, str]:
 
 
 def test_the_timeline_runs_from_the_oldest_window_on_one_line_per_model() -> None:
-    figure = charts.timeline(T, REPORTS)
+    figure = charts.timeline(T, EN, REPORTS)
     first, second = figure.data
     assert (first.name, list(first.x), list(first.y)) == ("video_performance", ["2025-07-30", "2025-08-06"], [0.02, 0.72])
     assert list(first.marker.color) == [charts.CALM, charts.DRIFTED]
@@ -26,8 +27,9 @@ def test_the_timeline_runs_from_the_oldest_window_on_one_line_per_model() -> Non
 
 
 def test_the_heat_map_has_the_feature_that_moved_most_on_top_and_marks_what_drifted() -> None:
-    [heat] = charts.heat_map(KO, HEAT).data
+    [heat] = charts.heat_map(KO, Formats("ko"), HEAT).data
     assert list(heat.y) == ["게시 시각", "카테고리"]  # drawn from below
+    assert list(heat.x) == ["2025. 7. 30.", "2025. 8. 6."]
     assert [list(row) for row in heat.z] == [[None, 0.1], [0.0, 0.9]]
     assert [list(row) for row in heat.text] == [["", ""], ["", "×"]]
     assert (heat.zmin, heat.zmax) == (0, 1)
@@ -35,7 +37,7 @@ def test_the_heat_map_has_the_feature_that_moved_most_on_top_and_marks_what_drif
 
 def test_windows_with_the_same_last_day_have_columns_of_their_own() -> None:
     twice = {**HEAT, "windows": [{**HEAT["windows"][0], "last_day": "2025-08-06", "version": "video_performance@2"}, HEAT["windows"][1]]}
-    [heat] = charts.heat_map(T, twice).data
+    [heat] = charts.heat_map(T, EN, twice).data
     assert len(set(heat.x)) == 2
 
 
@@ -64,6 +66,6 @@ def test_names_of_the_data_are_no_tags() -> None:
 
 
 def test_shares_set_aside_are_of_all_rows_that_came() -> None:
-    [line] = charts.set_aside(T, batches()).data
+    [line] = charts.set_aside(T, EN, batches()).data
     assert list(line.y) == [0.0, 0.25]
     assert list(line.marker.color) == [charts.CALM, charts.DRIFTED]

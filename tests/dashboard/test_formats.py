@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import plotly.graph_objects as go
 import pytest
 
 from dashboard.formats import NOTHING, Formats
@@ -36,3 +37,15 @@ def test_an_instant_is_the_viewers() -> None:
 )
 def test_no_number_is_a_dash(made) -> None:
     assert made(EN, None) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("fmt", "day", "hour"), [(EN, "%b %-d\n%Y", "%H:%M\n%b %-d, %Y"), (KO, "%-m월 %-d일\n%Y년", "%H:%M\n%Y년 %-m월 %-d일")], ids=["en", "ko"]
+)
+def test_a_charts_dates_are_written_in_the_language_at_every_distance_of_its_ticks(fmt, day, hour) -> None:
+    axis = fmt.date_axis()
+    found = {(one["dtickrange"][0], one["dtickrange"][1]): one["value"] for one in axis["tickformatstops"]}
+    assert (found[86_400_000, "M1"], found[60_000, 86_400_000]) == (day, hour)
+    ends = [tuple(one["dtickrange"]) for one in axis["tickformatstops"]]
+    assert [left for left, _ in ends] == [None, *(right for _, right in ends[:-1])]
+    assert go.Figure().update_xaxes(**axis).layout.xaxis.type == "date"

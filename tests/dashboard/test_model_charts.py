@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.charts.backtest import actions_side_by_side
 from dashboard.charts.models import held_out_errors, retrain_worth, service_timeline
-from dashboard.formats import HERE
+from dashboard.formats import Formats
 from dashboard.words import words
 
 T = words("en")
@@ -30,7 +30,7 @@ def test_a_version_has_a_bar_for_each_time_it_served() -> None:
         deployment(1, "2025-08-01T00:00:00Z", "2025-08-02T00:00:00Z"),
         deployment(3, None),
     ]
-    figure = service_timeline(rows, T, HERE)
+    figure = service_timeline(rows, T, Formats("en"))
     assert [(bar.name, list(bar.y), list(bar.marker.pattern.shape)) for bar in figure.data] == [
         ("promotion", ["m@2", "m@1"], ["/", ""]),
         ("rollback", ["m@1"], [""]),
@@ -44,7 +44,7 @@ def test_a_version_has_a_bar_for_each_time_it_served() -> None:
 
 
 def test_what_people_wrote_is_no_markup_in_a_hover() -> None:
-    [bar] = service_timeline([deployment(1, "2025-08-01T00:00:00Z", reason="<img src=x onerror=alert(1)>")], T, HERE).data
+    [bar] = service_timeline([deployment(1, "2025-08-01T00:00:00Z", reason="<img src=x onerror=alert(1)>")], T, Formats("en")).data
     assert "<" not in bar.customdata[0][1]
 
 

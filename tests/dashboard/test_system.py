@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from dashboard.charts.system import load_over_time
-from dashboard.formats import HERE
+from dashboard.formats import Formats
 from dashboard.pages.system import page
 from dashboard.words import words
 from evergreen.core.access import Role
@@ -188,7 +188,7 @@ def test_what_was_silenced_before_says_who_ended_it() -> None:
 
 
 def test_the_chart_has_two_axes_with_units_and_a_gap_where_nothing_was_measured() -> None:
-    figure = load_over_time([point(0), point(10, p95_milliseconds=None)], words("en"), HERE)
+    figure = load_over_time([point(0), point(10, p95_milliseconds=None)], words("en"), Formats("en"))
     bars, *lines = figure.data
     assert (bars.yaxis, [line.name for line in lines]) == ("y2", ["Response p50", "Response p95", "Response p99"])
     assert list(lines[1].y) == [1.0, None]
