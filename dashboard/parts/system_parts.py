@@ -63,7 +63,7 @@ def _queues(view: View, queues: Mapping[str, Any] | None) -> None:
     t, fmt = view.t, view.fmt
     with st.container(horizontal=True, gap="small"):
         st.metric(t("system.queue.unsent"), fmt.number(queues["unsent"]), help=t("system.queue.unsent_help"), width=150)
-        st.metric(t("system.queue.oldest"), f"{fmt.number(queues['oldest_unsent_seconds'], 1)} s", width=150)
+        st.metric(t("system.queue.oldest"), t("system.queue.seconds", n=fmt.number(queues["oldest_unsent_seconds"], 1)), width=150)
         st.metric(t("system.queue.dead"), fmt.number(queues["dead_letters"]), help=t("system.queue.dead_help"), width=150)
 
 
@@ -91,4 +91,4 @@ def _bloom(view: View) -> None:
             width=150,
         )
         st.metric(t("system.bloom.wrong"), fmt.share(stats["false_positive_rate"], 3), width=130)
-        st.metric(t("system.bloom.size"), fmt.size(stats["bits"] / 8), width=130)
+        st.metric(t("system.bloom.size"), fmt.size(stats["bits"] / 8), width=160)

@@ -66,7 +66,7 @@ def test_each_promise_has_value_goal_state_and_budget() -> None:
     assert "eg-state" not in nothing
 
 
-@pytest.mark.parametrize(("language", "title", "state"), [("en", "The loop, now", "replay, 60× speed"), ("ko", "지금의 루프", "재생 모드, 60배속")])
+@pytest.mark.parametrize(("language", "title", "state"), [("en", "The loop now", "replay, 60× speed"), ("ko", "모델 운영 현황", "재생 모드, 60배속")])
 def test_the_page_speaks_both_languages(language: str, title: str, state: str) -> None:
     stub = Stub({"GET /overview": overview()})
     ran = shown(home.page, stub, language=language)
@@ -94,10 +94,10 @@ def test_an_empty_loop_says_what_would_fill_it() -> None:
 def test_a_part_that_is_away_is_named_and_the_rest_is_shown() -> None:
     ran = shown(home.page, Stub({"GET /overview": overview(promises=None, decision=None, clock=None, missing=["promises", "decision", "clock"])}))
     assert ran.warning[0].value == "Not available right now: promises, decision, clock. Everything else is current."
-    assert [one.value for one in ran.subheader] == ["Pending and running actions", "Newest events", "The monitor is reporting"]
+    assert [one.value for one in ran.subheader] == ["Pending and running actions", "Newest events", "Reported by the monitor"]
 
 
 def test_everything_away_is_said_where_the_live_part_would_be() -> None:
     ran = shown(home.page, Stub({"GET /overview": 503}), language="ko")
-    assert ran.title[0].value == "지금의 루프"
+    assert ran.title[0].value == "모델 운영 현황"
     assert "응답하지 않습니다" in ran.warning[0].value

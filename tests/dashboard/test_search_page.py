@@ -46,9 +46,9 @@ def test_a_korean_keyword_finds_videos_and_the_first_is_shown_with_its_predictio
     assert bodies(stub, "/search/keyword") == [{"keyword": "여행", "limit": 20, "cursor": None}]
     assert bodies(stub, "/predict/video") == [{"video_id": "v1"}]
     assert "31개 중 2개" in ran.selectbox[0].label
-    assert "최근 7일 안에 등재된 것으로 보입니다" in ran.success[0].value
+    assert "최근 7일 안에 목록에 있었던 것으로 보입니다" in ran.success[0].value
     words = told(ran)
-    for said in ("75.0", "상위 25.0%", "62%", "1,585", "631–4천", "31.0%", "상승", "높음", "2,000", "6.00%", "음악: 등재된 비디오 중 상위 20.0% (75.0점"):
+    for said in ("75.0", "상위 25.0%", "62%", "1,585", "631–4천", "31.0%", "상승", "높음", "2,000", "6.00%", "음악: 목록에 오른 비디오 중 상위 20.0% (75.0점"):
         assert said in words
     assert "video_performance@5" in " ".join(caption.value for caption in ran.caption)
     assert len(ran.get("plotly_chart")) == 3

@@ -88,7 +88,7 @@ def test_no_reason_no_change(lived, open_as) -> None:
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["wide", "narrow-dark"])
 def test_a_viewer_sees_everything_and_may_change_nothing(lived, open_as, language: str, width: int, dark: bool) -> None:
-    words = {"en": ("What served when", "Improvement", "Retrain ledger", "Promote…"), "ko": ("서비스 이력", "개선", "재학습 원장", "승격…")}[language]
+    words = {"en": ("What served when", "Improvement", "Retrain ledger", "Promote…"), "ko": ("서비스 이력", "개선", "재학습 이력", "승격…")}[language]
     with open_as("viewer", language=language, width=width, dark=dark) as visitor:
         visitor.open("models")
         for word in words[:3]:
