@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 import streamlit as st
@@ -50,10 +51,19 @@ def main() -> None:
     current.run()
 
 
+def keep_choices(but: Collection[str]) -> None:
+    """Through a change of language: a browser tells a choice by its words, and those of another language are no choice. Every choice is set anew
+    as what it stands for; `but`: what is there in this run already, or is no choice."""
+    for key, value in st.session_state.items():
+        if key not in but and isinstance(value, str | int | list) and not isinstance(value, bool):
+            st.session_state[key] = value
+
+
 def sidebar(t: Words, session: Session, language: str) -> None:
     with st.sidebar:
         picked = st.segmented_control(t("common.language"), list(LANGUAGES), default=language, format_func=LANGUAGES.__getitem__, key="language_picked")
         if picked is not None and picked != language:
+            keep_choices(but={"language", "language_picked"})
             st.session_state["language"] = picked
             st.query_params["lang"] = picked
             st.rerun()

@@ -41,7 +41,7 @@ def service_timeline(deployments: Sequence[Mapping[str, Any]], t: Words, fmt: Fo
             marker_pattern_shape=["/" if served[place]["forced"] else "" for place in at],
         )
     figure.update_layout(barmode="overlay", height=90 + ROW * max(len(versions), 2), margin={"l": 10, "r": 10, "t": 10, "b": 40}, legend=_ABOVE)
-    figure.update_xaxes(title=t("models.axis.time"), nticks=8, **fmt.date_axis())
+    figure.update_xaxes(title=t("models.axis.time"), nticks=5, **fmt.date_axis())
     figure.update_yaxes(categoryorder="array", categoryarray=versions, automargin=True)
     return figure
 

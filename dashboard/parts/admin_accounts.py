@@ -61,8 +61,13 @@ def _change(view: View, found: Sequence[Mapping[str, Any]]) -> None:
     t = view.t
     st.subheader(t("admin.accounts.change"))
     with st.form("account_change", enter_to_submit=False):
-        name = st.selectbox(t("admin.accounts.name"), [one["name"] for one in found])
-        what = st.selectbox(t("admin.accounts.what"), ("password", "disable", "enable", "revoke_tokens"), format_func=lambda one: t(f"admin.accounts.do.{one}"))
+        name = st.selectbox(t("admin.accounts.name"), [one["name"] for one in found], key="account_changed")
+        what = st.selectbox(
+            t("admin.accounts.what"),
+            ("password", "disable", "enable", "revoke_tokens"),
+            format_func=lambda one: t(f"admin.accounts.do.{one}"),
+            key="account_change_what",
+        )
         reason = reason_of(view, "why-change")
         if not st.form_submit_button(t("admin.accounts.do_it"), icon=":material/manage_accounts:", type="primary"):
             return
@@ -85,7 +90,11 @@ def _add(view: View) -> None:
     with st.form("account_add", enter_to_submit=False):
         name = st.text_input(t("admin.accounts.new_name"), max_chars=256)
         roles = st.multiselect(
-            t("admin.accounts.roles"), ROLES[kind or "person"], format_func=lambda one: t(f"admin.role.{one}"), placeholder=t("admin.accounts.choose")
+            t("admin.accounts.roles"),
+            ROLES[kind or "person"],
+            format_func=lambda one: t(f"admin.role.{one}"),
+            placeholder=t("admin.accounts.choose"),
+            key="account_roles",
         )
         reason = reason_of(view, "why-add")
         if st.form_submit_button(t("admin.accounts.add_it"), icon=":material/person_add:"):

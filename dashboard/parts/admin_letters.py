@@ -64,7 +64,9 @@ def _table(view: View, found: Letters) -> Mapping[str, Any] | None:
     # Not everybody picks in a table: the same by keyboard.
     ids = [one["id"] for one in found]
     marked = chosen["selection"]["rows"]
-    named = st.selectbox(t("admin.letters.pick"), ids, index=marked[0] if marked else None, placeholder=t("admin.letters.pick_hint"))
+    named = st.selectbox(
+        t("admin.letters.pick"), ids, index=marked[0] if marked else None, placeholder=t("admin.letters.pick_hint"), key=f"letter-{marked}-{found[0]['id']}"
+    )
     return next((one for one in found if one["id"] == named), None)
 
 
@@ -110,7 +112,7 @@ def _all(view: View, found: Letters) -> None:
     st.subheader(t("admin.letters.all"))
     reasons = sorted({one["reason"] for one in found})
     with st.form("redrive-all", enter_to_submit=False):
-        chosen = st.selectbox(t("admin.letters.of_reason"), [EVERY, *reasons], format_func=lambda one: one or t("admin.letters.any"))
+        chosen = st.selectbox(t("admin.letters.of_reason"), [EVERY, *reasons], format_func=lambda one: one or t("admin.letters.any"), key="letters_of_reason")
         reason = reason_of(view, "why-all")
         if st.form_submit_button(t("admin.letters.redrive_all"), icon=":material/redo:"):
             _send(view, reason, {"why": reason, "reason": chosen or None})

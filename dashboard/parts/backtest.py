@@ -22,10 +22,11 @@ def backtest(view: View) -> None:
     t = view.t
     st.caption(t("decisions.backtest.note"))
     policy = view.api.get("/policy")
-    choices = numbers_of(policy)
+    numbers = {one["key"]: one for one in numbers_of(policy)}
     left, right = st.columns([3, 1])
     with left:
-        number = st.selectbox(t("decisions.backtest.number"), choices, format_func=lambda one: label_of(view, one), key="backtest_number")
+        picked = st.selectbox(t("decisions.backtest.number"), list(numbers), format_func=lambda key: label_of(view, numbers[key]), key="backtest_number")
+    number = numbers[picked]
     with right:
         days = st.selectbox(t("decisions.backtest.days"), DAYS, index=2, format_func=lambda n: t("decisions.backtest.last", n=n), key="backtest_days")
     low, high, step = scale_of(number)

@@ -111,8 +111,12 @@ def _new_silence(view: View) -> None:
         first, second, third = st.columns(3)
         model = first.text_input(t("system.silences.model"), max_chars=128, placeholder="video_performance")
         event_type = second.text_input(t("system.silences.type"), max_chars=128, placeholder="data_drift_detected")
-        up_to = third.selectbox(t("system.silences.up_to"), SEVERITIES, index=2, format_func=lambda word: named(t, "system.severity", word))
-        minutes = first.selectbox(t("system.silences.lasts"), MINUTES, index=1, format_func=lambda count: t(f"system.silences.minutes.m{count}"))
+        up_to = third.selectbox(
+            t("system.silences.up_to"), SEVERITIES, index=2, format_func=lambda word: named(t, "system.severity", word), key="silence_up_to"
+        )
+        minutes = first.selectbox(
+            t("system.silences.lasts"), MINUTES, index=1, format_func=lambda count: t(f"system.silences.minutes.m{count}"), key="silence_minutes"
+        )
         reason = reason_of(view, "silence_reason", "system.silences.reason_help")
         if st.form_submit_button(t("system.silences.begin"), icon=":material/notifications_paused:"):
             asked = {"minutes": minutes, "reason": reason, "up_to": up_to, "model": model.strip() or None, "event_type": event_type.strip() or None}
