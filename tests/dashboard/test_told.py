@@ -10,6 +10,7 @@ import pytest
 from dashboard.formats import Formats
 from dashboard.told import feature_words, reason_words, rule_words, told
 from dashboard.words import texts, words
+from evergreen.contracts.events import GateResult
 from evergreen.core import calibration, evaluation, served_form
 from evergreen.core.evaluation import Interval, Segment
 
@@ -47,7 +48,7 @@ NAMES = re.compile(r"video_performance@\d|\bMB\b|\bms\b|\bMAE\b|\blog10\b")
 
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: f"{gate.name}: {gate.detail[:40]}")
-def test_what_a_gate_found_is_told_in_korean_with_every_number(gate: evaluation.GateResult) -> None:
+def test_what_a_gate_found_is_told_in_korean_with_every_number(gate: GateResult) -> None:
     said = told(*KO, "gate", gate.detail)
     assert not ENGLISH.search(NAMES.sub("", said).replace("nan", "")), said
     numbers = re.findall(r"\d+\.\d+", gate.detail)
