@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.api_client import ApiError
 from dashboard.parts.acting import acted, asked_once, reason_of
+from dashboard.told import code_words
 from dashboard.view import View, empty, live, trouble
 from dashboard.words import named
 from evergreen.core.access import Need
@@ -101,7 +102,7 @@ def _earlier(view: View, over: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _about(view: View, one: Mapping[str, Any]) -> str:
-    return ", ".join(filter(None, (one["model"], one["event_type"]))) or view.t("system.silences.anything")
+    return ", ".join(filter(None, (one["model"], code_words(view.t, one["event_type"] or "")))) or view.t("system.silences.anything")
 
 
 def _new_silence(view: View) -> None:
