@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.charts.recommendations import preferences
 from dashboard.list_reader import ListReader
+from dashboard.parts.options import told_apart
 from dashboard.view import View, empty, guarded, show_figure
 from dashboard.words import named
 
@@ -118,7 +119,7 @@ def _similar_items(view: View) -> None:
     if not found:
         empty(t("recommendations.no_such_item"))
         return
-    titles = {one["item_id"]: one["title"] for one in found}
+    titles = told_apart({one["item_id"]: one["title"] for one in found})
     item = st.selectbox(t("recommendations.item"), list(titles), format_func=titles.__getitem__, key="recommendations_item")
     said = view.api.get(f"/items/{quote(item, safe='')}/similar", limit=SIMILAR)
     st.caption(t("recommendations.similar_items_hint"))

@@ -38,15 +38,16 @@ class Result:
     spread: Mapping[str, Any] | None = None
 
 
-def result(view: View, names: Mapping[int, str], video_id: str, *, narrow: bool, fresh: bool) -> None:
-    kept = st.session_state.get(_KEPT)
+def result(view: View, names: Mapping[int, str], video_id: str, *, narrow: bool, fresh: bool) -> Result:
+    """Shows it, and says what was found."""
+    kept: Result | None = st.session_state.get(_KEPT)
     if fresh or kept is None or kept.video_id != video_id:
         with st.spinner(view.t("search.asking")):
             kept = st.session_state[_KEPT] = ask(view, video_id)
     bloom(view, kept.seen)
     if kept.prediction is None:
         empty(view.t("search.unknown_video"), view.t("search.unknown_video_hint"))
-        return
+        return kept
     if kept.video is not None:
         _heading(view, names, kept.video)
     figures(view, kept.prediction)
@@ -57,6 +58,7 @@ def result(view: View, names: Mapping[int, str], video_id: str, *, narrow: bool,
     _made_by(view, kept.prediction)
     if kept.video is not None and kept.video["features"] and kept.explained is not None:
         what_if(view, names, kept.video, kept.explained, kept.spread)
+    return kept
 
 
 def ask(view: View, video_id: str) -> Result:

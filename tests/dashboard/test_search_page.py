@@ -14,10 +14,11 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup
 
 from dashboard.pages.search import page
+from dashboard.parts import search
 from dashboard.parts.export import csv_of, safe
 from dashboard.parts.what_if import edited
 from tests.support.dashboard_stub import Stub, shown
-from tests.support.dashboard_videos import ANSWERS, EXPLAINED, HOSTILE, PREDICTION
+from tests.support.dashboard_videos import ANSWERS, EXPLAINED, FOUND, HOSTILE, PREDICTION
 
 
 def searched(stub: Stub, words: str, by: str = "keyword", language: str = "en") -> AppTest:
@@ -82,6 +83,39 @@ def test_an_answer_with_limits_says_which_and_one_from_the_cache_that_it_is() ->
     assert "cannot be told" in ran.warning[0].value
     assert "the stored features are old, new reason" in ran.warning[1].value
     assert any("from cache" in one.value for one in ran.caption)
+
+
+def test_of_two_that_read_alike_the_one_that_was_picked_is_shown() -> None:
+    twins = [{**FOUND["results"][0], "video_id": name} for name in ("v1", "v2")]
+    stub = Stub({**ANSWERS, "POST /search/keyword": {**FOUND, "results": twins}})
+    ran = searched(stub, "여행")
+    assert [option.rpartition(" · ")[2] for option in ran.selectbox[0].options] == ["v1", "v2"]
+    ran.selectbox[0].select_index(1).run()
+    assert bodies(stub, "/predict/video")[-1] == {"video_id": "v2"}
+
+
+@pytest.mark.parametrize(("by", "said"), [("keyword", "Type a word"), ("channel", "part of the channel's name"), ("video_id", "Type a video's ID")])
+def test_a_search_for_nothing_says_what_to_type(by: str, said: str) -> None:
+    stub = Stub(ANSWERS)
+    ran = searched(stub, "  ", by=by)
+    assert said in ran.warning[0].value
+    assert not [request for request in stub.asked if request.method == "POST"]
+
+
+def test_a_video_found_by_its_id_is_exported_as_one_of_a_list_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    exported: list[list[dict[str, object]]] = []
+
+    def kept(rows: list[dict[str, object]]) -> bytes:
+        exported.append(rows)
+        return csv_of(rows)
+
+    monkeypatch.setattr(search, "csv_of", kept)
+    for by in ("keyword", "video_id"):
+        ran = searched(Stub(ANSWERS), "v1", by=by)
+        assert [one.label for one in ran.download_button] == ["Download CSV"]
+    listed, alone = exported[0], exported[-1]
+    assert alone == listed[:1]
+    assert alone[0]["performance_score"] == 75.0
 
 
 def test_more_of_the_results_are_added_to_those_that_are_there() -> None:
