@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.parts.admin_accounts import accounts
 from dashboard.parts.admin_letters import letters
 from dashboard.parts.admin_pause import pause
+from dashboard.parts.tabs import tabs
 from dashboard.view import View, guarded
 
 
@@ -14,8 +15,4 @@ def page(view: View) -> None:
     t = view.t
     st.title(t("admin.title"))
     guarded(pause, view)
-    of_letters, of_accounts = st.tabs([t("admin.tab.letters"), t("admin.tab.accounts")])
-    with of_letters:
-        guarded(letters, view)
-    with of_accounts:
-        guarded(accounts, view)
+    tabs(view, "admin_tab", {t("admin.tab.letters"): letters, t("admin.tab.accounts"): accounts})

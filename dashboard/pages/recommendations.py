@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.parts import experiments, recommended
+from dashboard.parts.tabs import tabs
 from dashboard.view import View
 from evergreen.core.access import Need
 
@@ -16,8 +17,4 @@ def page(view: View) -> None:
         st.info(t("recommendations.no_users_for_you"), icon=":material/block:")
         experiments.show(view)
         return
-    user, groups = st.tabs([t("recommendations.tab_user"), t("recommendations.tab_experiments")])
-    with user:
-        recommended.show(view)
-    with groups:
-        experiments.show(view)
+    tabs(view, "recommendations_tab", {t("recommendations.tab_user"): recommended.show, t("recommendations.tab_experiments"): experiments.show})

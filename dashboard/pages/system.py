@@ -11,7 +11,8 @@ from dashboard.parts.system_load import chart, readings
 from dashboard.parts.system_log import log
 from dashboard.parts.system_parts import parts
 from dashboard.parts.system_topics import topics
-from dashboard.view import View, guarded, live
+from dashboard.parts.tabs import tabs
+from dashboard.view import Page, View, live
 
 SPANS = {"15m": 15, "1h": 60, "6h": 360, "24h": 1440}
 
@@ -22,12 +23,5 @@ def page(view: View) -> None:
     live(view, readings, seconds=5)
     span = st.segmented_control(t("system.span"), list(SPANS), default="1h", format_func=lambda name: t(f"system.spans.{name}"), key="system_span")
     live(view, partial(chart, minutes=SPANS[span or "1h"]), seconds=5)
-    of_parts, of_topics, of_alerts, of_log = st.tabs([t("system.tab.parts"), t("system.tab.topics"), t("system.tab.alerts"), t("system.tab.log")])
-    with of_parts:
-        live(view, parts, seconds=5)
-    with of_topics:
-        live(view, topics, seconds=10)
-    with of_alerts:
-        guarded(alerts, view)
-    with of_log:
-        guarded(log, view)
+    looking: dict[str, Page] = {"parts": partial(live, part=parts, seconds=5), "topics": partial(live, part=topics, seconds=10), "alerts": alerts, "log": log}
+    tabs(view, "system_tab", {t(f"system.tab.{name}"): part for name, part in looking.items()})

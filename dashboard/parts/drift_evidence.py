@@ -23,9 +23,11 @@ def evidence(view: View, reports: Sequence[Report]) -> None:
     where, what = st.columns(2)
     by_id = {one["id"]: one for one in reports}
     asked = st.query_params.get("report")
-    first = list(by_id).index(asked) if asked in by_id else next((place for place, one in enumerate(reports) if one["drifted"]), 0)
+    usual = next((one for one in reports if one["drifted"]), reports[0])["id"]
+    first = list(by_id).index(asked if asked in by_id else usual)
     with where:
         chosen = st.selectbox(t("drift.look.window"), list(by_id), first, format_func=lambda one: _window(view, by_id[one]), key="drift_window")
+    _addressed(None if chosen == usual else chosen)
     report = view.api.get(f"/drift/reports/{chosen}")
     found = {one["feature"]: one for one in [*report["features"], *([report["prediction"]] if report["prediction"] else [])]}
     with what:
@@ -35,6 +37,14 @@ def evidence(view: View, reports: Sequence[Report]) -> None:
         _distribution(view, report, feature)
     _all(view, report)
     _picture(view, report)
+
+
+def _addressed(report: str | None) -> None:
+    """Another window than the usual one is part of the address: it is there again after a look at the other tab."""
+    if report is None:
+        st.query_params.pop("report", None)
+    elif st.query_params.get("report") != report:
+        st.query_params["report"] = report
 
 
 def _window(view: View, report: Report) -> str:

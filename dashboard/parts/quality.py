@@ -15,17 +15,19 @@ from dashboard.view import View, empty, show_figure
 from dashboard.words import named
 
 Row = Mapping[str, Any]
+_DATASET = "quality_dataset"
+"""Of the session, which knows before the page does what was picked: one question is enough."""
 
 
 def quality(view: View) -> None:
     t = view.t
     every = t("drift.quality.every")
-    names = [one["dataset"] for one in view.api.get("/quality", limit=1)["datasets"]]
+    found = view.api.get("/quality", dataset=st.session_state.get(_DATASET) or None, limit=200)
+    names = [one["dataset"] for one in found["datasets"]]
     if not names:
         empty(t("drift.quality.none"), t("drift.quality.none_hint"))
         return
-    chosen = st.segmented_control(t("drift.quality.dataset"), ["", *names], default="", format_func=lambda name: plain(name) or every, key="quality_dataset")
-    found = view.api.get("/quality", dataset=chosen or None, limit=200)
+    chosen = st.segmented_control(t("drift.quality.dataset"), ["", *names], default="", format_func=lambda name: plain(name) or every, key=_DATASET)
     _totals(view, [one for one in found["datasets"] if not chosen or one["dataset"] == chosen])
     batches = found["batches"]
     if any(one["quarantined"] for one in batches):

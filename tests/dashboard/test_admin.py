@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.pages import PAGES
 from dashboard.pages.admin import page
 from evergreen.core.access import Need
-from tests.support.dashboard_stub import Stub, shown
+from tests.support.dashboard_stub import Stub, calls, shown
 
 HOSTILE = "<img src=x onerror=alert(1)> [x](javascript:alert(1))"
 AT = "2026-03-01T12:00:00+00:00"
@@ -78,12 +78,19 @@ def test_what_others_wrote_stays_text(language: str) -> None:
 @pytest.mark.parametrize("label", ["Pause the policy", "Send back up to 100", "Do it", "Revoke"])
 def test_nothing_is_done_without_a_reason(label: str) -> None:
     told = stub()
-    seen = shown(page, told)
+    seen = shown(page, told, tab="tab.accounts" if label in {"Do it", "Revoke"} else "tab.letters")
     if label == "Revoke":
         seen.text_input[-2].input("t1")
     press(seen, label)
     assert "reason is needed" in seen.warning[0].value
     assert posted(told) == []
+
+
+@pytest.mark.parametrize(("tab", "asked"), [("letters", ["/dead-letters"]), ("accounts", ["/accounts"])])
+def test_the_open_tab_alone_asks(tab: str, asked: list[str]) -> None:
+    told = stub()
+    shown(page, told, tab=f"tab.{tab}")
+    assert calls(told) == [*asked, "/policy/pause"]
 
 
 def test_the_switch_is_turned_with_a_reason() -> None:
@@ -120,7 +127,7 @@ def test_all_of_one_reason_are_sent_back() -> None:
 
 def test_a_new_secret_is_shown_once() -> None:
     told = stub()
-    seen = shown(page, told)
+    seen = shown(page, told, tab="tab.accounts")
     seen.text_input(key="why-change").input("forgotten")
     press(seen, "Do it")
     assert posted(told) == [("/accounts/secret", {"name": "bob", "reason": "forgotten"})]
@@ -131,7 +138,7 @@ def test_a_new_secret_is_shown_once() -> None:
 
 def test_an_account_is_added_with_its_roles() -> None:
     told = stub()
-    seen = shown(page, told)
+    seen = shown(page, told, tab="tab.accounts")
     press(seen, "Add")
     assert "A name and at least one role" in seen.warning[0].value
     next(field for field in seen.text_input if field.label == "Name").input(" eve ")
@@ -155,7 +162,7 @@ def test_pressed_again_it_is_the_same_request_until_there_was_an_answer(answer: 
 
 def test_what_the_api_refuses_is_said() -> None:
     told = stub(**{"POST /accounts/secret": 422})
-    seen = shown(page, told)
+    seen = shown(page, told, tab="tab.accounts")
     seen.text_input(key="why-change").input("forgotten")
     press(seen, "Do it")
     assert "status 422" in seen.error[0].value

@@ -17,7 +17,7 @@ from dashboard.pages.recommendations import page
 from dashboard.parts.list_changes import changes, reason_in, shown_now
 from dashboard.words import words
 from evergreen.core.access import Role
-from tests.support.dashboard_stub import Stub, shown
+from tests.support.dashboard_stub import Stub, calls, shown
 from tests.support.events import NOON
 from tests.support.worker_processes import until
 
@@ -174,9 +174,10 @@ def test_a_viewer_sees_experiments_and_nobodys_list(stub: Stub) -> None:
 
 
 def test_only_an_operator_stops_an_experiment_and_says_why(stub: Stub) -> None:
-    assert "Stop now" not in buttons(shown(page, stub, role=Role.ANALYST))
+    assert "Stop now" not in buttons(shown(page, stub, role=Role.ANALYST, tab="tab_experiments"))
     stub.answers["POST /experiments/more-diverse/stop"] = EXPERIMENT
-    ran = shown(page, stub, role=Role.OPERATOR)
+    ran = shown(page, stub, role=Role.OPERATOR, tab="tab_experiments")
+    assert set(calls(stub)) == {"/experiments"}
     stop = next(one for one in ran.button if one.label == "Stop now")
     ran = stop.click().run()
     assert "Say why" in ran.error[0].value
@@ -188,7 +189,7 @@ def test_only_an_operator_stops_an_experiment_and_says_why(stub: Stub) -> None:
 
 def test_an_operator_starts_one_where_none_runs(stub: Stub) -> None:
     stub.answers |= {"GET /experiments": {"experiments": []}, "POST /experiments": EXPERIMENT}
-    ran = shown(page, stub, role=Role.OPERATOR)
+    ran = shown(page, stub, role=Role.OPERATOR, tab="tab_experiments")
     for label, text in (("Name", "more-diverse"), ("Reason (recorded)", "to see")):
         next(one for one in ran.text_input if one.label == label).input(text)
     next(one for one in ran.button if one.label == "Start").click().run()

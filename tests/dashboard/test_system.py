@@ -12,7 +12,7 @@ from dashboard.formats import Formats
 from dashboard.pages.system import page
 from dashboard.words import words
 from evergreen.core.access import Role
-from tests.support.dashboard_stub import Stub, shown
+from tests.support.dashboard_stub import Stub, calls, shown
 
 HOSTILE = "<img src=x onerror=alert(1)> [x](javascript:alert(1))"
 AT = "2026-03-01T12:00:00+00:00"
@@ -119,14 +119,15 @@ def test_a_part_that_fails_is_named() -> None:
 
 def test_topics_lags_alerts_and_warnings_are_tables_of_text() -> None:
     seen = shown(page, stub())
-    tables = [table.value for table in seen.dataframe]
-    assert any(("evergreen-intake", 1234) in table.itertuples(index=False, name=None) for table in tables)
-    [topic] = next(table for table in tables if "ends" in table).to_dict("records")
+    assert any(("evergreen-intake", 1234) in table.value.itertuples(index=False, name=None) for table in seen.dataframe)
+    [topics] = [table.value for table in shown(page, stub(), tab="tab.topics").dataframe]
+    [topic] = topics.to_dict("records")
     assert (topic["topic"], topic["partitions"], topic["ends"], topic["lag"], topic["last"]) == ("data.ingested", 2, "12 · 1", "intake 7", "–")
-    assert HOSTILE in next(table for table in tables if "outcome" in table)["title"].tolist()
-    assert not any(HOSTILE in markdown.value for markdown in (*seen.markdown, *seen.caption))
-    assert any(HOSTILE in text.value for text in seen.text)
-    korean = shown(page, stub(), language="ko")
+    alerts = shown(page, stub(), tab="tab.alerts")
+    assert HOSTILE in alerts.dataframe[0].value["title"].tolist()
+    assert not any(HOSTILE in markdown.value for markdown in (*seen.markdown, *seen.caption, *alerts.markdown, *alerts.caption))
+    assert any(HOSTILE in text.value for text in alerts.text)
+    korean = shown(page, stub(), language="ko", tab="tab.alerts")
     [alert] = next(table.value for table in korean.dataframe if "outcome" in table.value).to_dict("records")
     assert (alert["title"], alert["message"], alert["severity"]) == ("제목", HOSTILE, "심각")
 
@@ -146,22 +147,38 @@ def test_what_is_not_there_is_said_in_its_place() -> None:
         "/silences": {"silences": []},
         "/system/topics": 503,
     }
-    seen = shown(page, stub(**nothing))
-    said = " ".join(one.value for one in (*seen.markdown, *seen.info, *seen.warning))
-    for words_ in ("Nothing was measured in this time", "No event yet", "No alert was raised", "Nothing is silenced", "keeps no log files", "is not answering"):
-        assert words_ in said or words_ == "is not answering"
-    assert len(seen.warning) == 1  # the topics' part alone is in trouble
+    tabs = {
+        "parts": ("Nothing was measured in this time", "No event yet"),
+        "topics": ("does not answer right now",),
+        "alerts": ("No alert was raised", "Nothing is silenced"),
+        "log": ("keeps no log files",),
+    }
+    for tab, expected in tabs.items():
+        seen = shown(page, stub(**nothing), tab=f"tab.{tab}")
+        said = " ".join(one.value for one in (*seen.markdown, *seen.info, *seen.warning))
+        assert [words_ for words_ in expected if words_ not in said] == []
+        assert len(seen.warning) == (tab == "topics")
+
+
+@pytest.mark.parametrize(
+    ("tab", "asked"),
+    [("parts", ["/bloom/stats", "/system"]), ("topics", ["/system/topics"]), ("alerts", ["/alerts", "/silences"]), ("log", ["/system/log"])],
+)
+def test_the_open_tab_alone_asks(tab: str, asked: list[str]) -> None:
+    told = stub()
+    shown(page, told, tab=f"tab.{tab}")
+    assert calls(told) == sorted(["/system", "/system/series", *asked])
 
 
 def test_a_viewer_has_no_button_that_acts() -> None:
-    viewer, operator = shown(page, stub(), role=Role.VIEWER), shown(page, stub())
+    viewer, operator = shown(page, stub(), role=Role.VIEWER, tab="tab.alerts"), shown(page, stub(), tab="tab.alerts")
     assert {button.label for button in operator.button} - {button.label for button in viewer.button} == {"End", "Silence"}
 
 
 def test_a_silence_needs_a_reason_and_is_asked_for_with_it() -> None:
     told = stub()
     told.answers["POST /silences"] = SILENCE
-    seen = shown(page, told)
+    seen = shown(page, told, tab="tab.alerts")
     begin = next(button for button in seen.button if button.label == "Silence")
     begin.click().run()
     assert "reason is needed" in seen.warning[0].value

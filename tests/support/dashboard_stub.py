@@ -43,15 +43,28 @@ class Stub:
         return View(Api(connection_pool("http://serving", httpx.MockTransport(self)), "a.token"), words(language), Formats(language), session, language)
 
 
-def shown(page: Page, stub: Stub, *, language: str = "en", role: Role = Role.OPERATOR, **asked: str) -> AppTest:
-    """The page as that person sees it; `asked` stands in its address. Fails on an exception of the page's own."""
+def shown(page: Page, stub: Stub, *, language: str = "en", role: Role = Role.OPERATOR, tab: str = "", **asked: str) -> AppTest:
+    """The page as that person sees it, with the tab of its texts' `tab` open; `asked` stands in its address. Fails on an exception of the page's own."""
 
     def script(page, view, guarded) -> None:  # its text alone is run: names of types are not known there
         guarded(page, view)
 
     ran = AppTest.from_function(script, args=(page, stub.view(language, role), guarded), default_timeout=20)
+    if tab:
+        open_tab(ran, page, tab, language)
     for name, value in asked.items():
         ran.query_params[name] = value
     ran.run()
     assert not ran.exception, ran.exception
     return ran
+
+
+def open_tab(ran: AppTest, page: Page, tab: str, language: str = "en") -> None:
+    """From the next run on."""
+    name = page.__module__.rpartition(".")[2]
+    ran.session_state[f"{name}_tab"] = words(language)(f"{name}.{tab}")
+
+
+def calls(stub: Stub) -> list[str]:
+    """What was asked, in no order."""
+    return sorted(request.url.path for request in stub.asked)
