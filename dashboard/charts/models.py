@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from dashboard.charts.measures import CHANGE, measure_name, measured
 from dashboard.formats import HOVERED, Formats, parsed
 from dashboard.told import reason_words
 from dashboard.words import Words, named
@@ -46,14 +47,16 @@ def service_timeline(deployments: Sequence[Mapping[str, Any]], t: Words, fmt: Fo
     return figure
 
 
-def held_out_errors(versions: Sequence[Mapping[str, Any]], t: Words) -> go.Figure:
-    """Each version's metric on the rows that judged it, with its interval; oldest first."""
-    known = sorted((one for one in versions if one["held_out_error"] is not None), key=lambda one: int(one["number"]))
+def versions_compared(versions: Sequence[Mapping[str, Any]], measure: str, t: Words) -> go.Figure:
+    """One measure of each version, with its interval where one is known; oldest first."""
+    known = sorted((one for one in versions if measured(one, measure)[0] is not None), key=lambda one: int(one["number"]))
+    pattern = "+.1%" if measure == CHANGE else ",.5~g"
     figure = go.Figure()
     for state in [state for state in STATES if any(_state(one) == state for one in known)]:
         mine = [one for one in known if _state(one) == state]
-        points = [one["held_out_error"] for one in mine]
-        bounds = [one["held_out_interval"] or [point, point] for one, point in zip(mine, points, strict=True)]
+        found = [measured(one, measure) for one in mine]
+        points = [point for point, _ in found if point is not None]
+        bounds = [interval or [point, point] for point, (_, interval) in zip(points, found, strict=True)]
         figure.add_scatter(
             name=t(f"models.state.{state}"),
             x=[f"@{one['number']}" for one in mine],
@@ -61,12 +64,12 @@ def held_out_errors(versions: Sequence[Mapping[str, Any]], t: Words) -> go.Figur
             mode="markers",
             marker={"size": 11, "symbol": "circle" if state != "refused" else "x"},
             error_y=_error(points, bounds),
-            hovertemplate="%{x}: %{y:.4f}<extra></extra>",
+            hovertemplate=f"%{{x}}: %{{y:{pattern}}}<extra></extra>",
         )
-    metric = named(t, "names.metric", known[-1]["metric"], known[-1]["metric"]) if known else ""
     figure.update_layout(height=320, margin={"l": 10, "r": 10, "t": 10, "b": 40}, legend=_ABOVE)
     figure.update_xaxes(title=t("models.axis.version"), type="category", categoryorder="array", categoryarray=[f"@{one['number']}" for one in known])
-    figure.update_yaxes(title=t("models.axis.error", metric=metric), rangemode="tozero", automargin=True)
+    title = measure_name(t, measure, known[-1]["metric"]) if known else ""
+    figure.update_yaxes(title=title, tickformat="+.0%" if measure == CHANGE else None, rangemode="tozero", automargin=True)
     return figure
 
 

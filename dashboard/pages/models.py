@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.models import held_out_errors
+from dashboard.charts.measures import measure_name, measured, measures
+from dashboard.charts.models import versions_compared
 from dashboard.parts.model_change import change_buttons, change_progress
 from dashboard.parts.model_ledger import ledger
 from dashboard.parts.model_serving import serving_now, timeline
@@ -50,6 +51,12 @@ def _picked(view: View, models: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _versions(view: View, versions: list[dict[str, Any]]) -> None:
     st.subheader(view.t("models.versions"))
-    show_figure(held_out_errors(versions, view.t), alt=view.t("models.errors_alt"), key="models_errors")
-    st.caption(view.t("models.interval_note"))
-    versions_table(view, versions)
+    t, metric = view.t, str(versions[0]["metric"])
+    names = {measure: measure_name(t, measure, metric) for measure in measures(versions)}
+    measure = st.selectbox(
+        t("models.measure.pick"), list(names), format_func=names.__getitem__, key=f"models_measure_{versions[0]['version'].partition('@')[0]}"
+    )
+    show_figure(versions_compared(versions, measure, t), alt=t("models.measure.alt", name=names[measure]), key="models_measured")
+    intervals = any(measured(one, measure)[1] is not None for one in versions)
+    st.caption(t("models.interval_note" if measure == metric and intervals else "models.measure.intervals" if intervals else "models.measure.no_interval"))
+    versions_table(view, versions, measure, names[measure])

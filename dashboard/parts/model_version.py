@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.charts.measures import CHANGE, measured
 from dashboard.escaped import plain
 from dashboard.parts.tables import row, table, table_style
 from dashboard.told import reason_words, told
@@ -17,9 +18,12 @@ from dashboard.words import Words, named
 REPORT_HEIGHT = 720
 
 
-def versions_table(view: View, versions: list[dict[str, Any]]) -> None:
-    """Newest first."""
-    st.dataframe([_row(view, one) for one in versions], hide_index=True, alt=view.t("models.versions_alt"))
+def versions_table(view: View, versions: list[dict[str, Any]], measure: str, name: str) -> None:
+    """Newest first. `name`: the column of `measure`, where it is none of the others."""
+    more = measure not in {CHANGE, versions[0]["metric"]}
+    st.dataframe(
+        [_row(view, one) | ({name: measure_of(view, one, measure)} if more else {}) for one in versions], hide_index=True, alt=view.t("models.versions_alt")
+    )
 
 
 def _row(view: View, one: dict[str, Any]) -> dict[str, str]:
@@ -28,7 +32,7 @@ def _row(view: View, one: dict[str, Any]) -> dict[str, str]:
     return {
         t("models.column.version"): f"@{one['number']}",
         t("models.column.state"): state_of(view, one),
-        t("models.column.error"): error_of(view, one),
+        t("models.column.error"): measure_of(view, one, one["metric"]),
         t("models.column.change"): change,
         t("models.column.gates"): "" if judged is None else f"{judged['passed']} / {judged['gates']}",
         t("models.column.trained"): f"{fmt.day(one['trained'][0])} – {fmt.day(one['trained'][1])}",
@@ -48,9 +52,11 @@ def state_of(view: View, one: dict[str, Any]) -> str:
     return " · ".join(dict.fromkeys([*words, t(f"models.status.{one['status']}")]))
 
 
-def error_of(view: View, one: dict[str, Any]) -> str:
-    point, interval = view.fmt.number(one["held_out_error"], 4), one["held_out_interval"]
-    return point if interval is None else f"{point} [{view.fmt.number(interval[0], 4)}, {view.fmt.number(interval[1], 4)}]"
+def measure_of(view: View, one: dict[str, Any], measure: str) -> str:
+    point, interval = measured(one, measure)
+    digits = 0 if point is not None and float(point).is_integer() else 4
+    said = view.fmt.number(point, digits)
+    return said if interval is None else f"{said} [{view.fmt.number(interval[0], 4)}, {view.fmt.number(interval[1], 4)}]"
 
 
 def one_version(view: View, model: str, versions: list[dict[str, Any]]) -> None:

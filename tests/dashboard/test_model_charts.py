@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dashboard.charts.backtest import actions_side_by_side
-from dashboard.charts.models import held_out_errors, retrain_worth, service_timeline
-from dashboard.formats import Formats
+from dashboard.charts.measures import CHANGE, measure_name, measures
+from dashboard.charts.models import retrain_worth, service_timeline, versions_compared
+from dashboard.formats import HERE, Formats
 from dashboard.words import words
 
 T = words("en")
@@ -19,7 +20,7 @@ def deployment(number: int, since: str | None, until: str | None = None, **chang
 
 
 def version(number: int, error: float | None, **changes: Any) -> dict[str, Any]:
-    same = {"metric": "mae", "champion": False, "quarantined": None, "status": "approved", "held_out_interval": None}
+    same = {"metric": "mae", "champion": False, "quarantined": None, "status": "approved", "held_out_interval": None, "judged": None, "metrics": {}}
     return {"number": number, "held_out_error": error, **same, **changes}
 
 
@@ -50,13 +51,29 @@ def test_what_people_wrote_is_no_markup_in_a_hover() -> None:
 
 def test_an_error_stands_within_its_interval_and_who_serves_is_told_apart() -> None:
     rows = [version(2, 0.2, champion=True, held_out_interval=[0.15, 0.26]), version(1, 0.3, status="refused"), version(3, None)]
-    figure = held_out_errors(rows, T)
+    figure = versions_compared(rows, "mae", T)
     serves, refused = figure.data
     assert (serves.name, list(serves.x), list(serves.y)) == ("serves", ["@2"], [0.2])
     assert (serves.error_y.array[0], serves.error_y.arrayminus[0]) == (pytest.approx(0.06), pytest.approx(0.05))
     assert (refused.name, refused.marker.symbol, refused.error_y.array[0]) == ("refused", "x", 0)
     assert list(figure.layout.xaxis.categoryarray) == ["@1", "@2"]
     assert "mae" in figure.layout.yaxis.title.text
+
+
+def test_what_the_score_card_holds_can_be_compared_with_intervals_where_they_are_known() -> None:
+    judged = {"relative": -0.2, "relative_interval": [-0.3, -0.1]}
+    rows = [version(2, 0.2, judged=judged, metrics={"mae": 0.2, "mae_median": 0.4, "training_rows": 900.0}), version(1, 0.3, metrics={"mae": 0.3})]
+    names = {one: measure_name(T, one, "mae") for one in measures(rows)}
+    assert names == {
+        "mae": "Held-out mae",
+        CHANGE: "Change against the champion of then",
+        "mae_median": "mae of the training median",
+        "training_rows": "Training rows",
+    }
+    [change] = versions_compared(rows, CHANGE, T).data
+    assert (list(change.x), list(change.y), list(change.error_y.array)) == (["@2"], [-0.2], [pytest.approx(0.1)])
+    [rows_] = versions_compared(rows, "training_rows", T).data
+    assert (list(rows_.y), list(rows_.error_y.array)) == ([900.0], [0])
 
 
 def test_a_promise_stands_beside_what_came_of_it() -> None:
@@ -80,7 +97,7 @@ def test_the_loops_own_steps_are_shown_only_where_they_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda: held_out_errors([], T), lambda: retrain_worth([], T), lambda: actions_side_by_side({}, T)], ids=["errors", "worth", "backtest"]
+    "draw", [lambda: versions_compared([], "mae", T), lambda: retrain_worth([], T), lambda: actions_side_by_side({}, T)], ids=["errors", "worth", "backtest"]
 )
 def test_nothing_is_drawn_as_nothing(draw: Any) -> None:
     assert all(not len(trace.y) for trace in draw().data)

@@ -23,7 +23,14 @@ TOTALS = {"retrains": 1, "served": 1, "refused": 0, "rolled_back": 0, "compared"
 def version(number: int, **changes: Any) -> dict[str, Any]:
     judged = {"approved": True, "against": "median", "rows": 50, "passed": 1, "gates": 1, "relative": -0.1, "relative_interval": [-0.2, -0.05]}
     same = {"champion": False, "status": "approved", "stable": False, "quarantined": None, "cause": "manual", "rows": 10, "as_of": "2025-08-01T00:00:00Z"}
-    metric = {"metric": "mae", "direction": "lower", "held_out_error": 0.25, "held_out_interval": [0.2, 0.3], "metrics": {}, "cost_seconds": 1.0}
+    metric = {
+        "metric": "mae",
+        "direction": "lower",
+        "held_out_error": 0.25,
+        "held_out_interval": [0.2, 0.3],
+        "metrics": {"mae": 0.25, "training_rows": 10.0},
+        "cost_seconds": 1.0,
+    }
     links = {"url": "http://mlflow/1", "run_url": "http://mlflow/2", "failed_gates": [], "judged": judged, "trained": ["2025-07-01", "2025-07-20"]}
     return {"version": f"{MODEL}@{number}", "number": number, "aliases": [], **same, **metric, **links, **changes}
 
@@ -85,6 +92,15 @@ def test_versions_gates_and_ledger_are_shown(language: str) -> None:
     [table] = [one.value for one in ran.dataframe if len(one.value) == len(VERSIONS)]
     assert "0.2500 [0.2000, 0.3000]" in table.to_numpy()
     assert any(f"{words(language)('names.number.relative')} = -0.1" in body for body in bodies(ran))
+
+
+def test_another_metric_of_the_score_card_is_drawn_and_in_the_table() -> None:
+    ran = shown(page, Stub(answers()))
+    assert ran.selectbox[0].options == ["Held-out mae", "Change against the champion of then", "Training rows"]
+    ran.selectbox[0].select("training_rows").run()
+    assert "keeps no interval" in " ".join(one.value for one in ran.caption)
+    [table] = [one.value for one in ran.dataframe if len(one.value) == len(VERSIONS)]
+    assert list(table["Training rows"]) == ["10"] * len(VERSIONS)
 
 
 def test_who_may_not_act_has_no_button_to_act() -> None:
