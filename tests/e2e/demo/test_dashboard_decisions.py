@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, expect
 
+from dashboard.words import texts
 from tests.support.browser import Visitor
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -29,13 +30,15 @@ def section(visitor: Visitor, name: str) -> None:
 
 def test_explain_tells_the_whole_story_of_a_drift(lived, open_as) -> None:
     retrained = (
-        "SELECT severity FROM decisions WHERE event_type = 'data_drift_detected' AND body LIKE '%%\"action\":\"retrain\"%%' ORDER BY decided_at DESC LIMIT 1"
+        "SELECT severity FROM decisions WHERE event_type = 'data_drift_detected' AND outcome = 'accepted'"
+        ' AND body LIKE \'%%"action":"retrain"%%\' ORDER BY decided_at DESC LIMIT 1'
     )
     [(severity,)] = lived.ask(retrained)
     with open_as("viewer") as visitor:
         visitor.open("decisions")
         picked(visitor, "Event", "Data drift detected")
         picked(visitor, "Severity", severity)
+        picked(visitor, "Outcome", texts("en")["names.outcome.accepted"])
         visitor.page.get_by_role("button", name="Explain").first.click()
         story = visitor.page.get_by_role("dialog")
         for words in ("What happened", "Drifted:", "What was decided", "Guards passed", "What became of it", "Training completed"):

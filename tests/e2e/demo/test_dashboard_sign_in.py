@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from dashboard.pages import PAGES
 from dashboard.words import texts
-from tests.support.browser import visitor
+from tests.support.browser import Visitor, visitor
 
 pytestmark = [pytest.mark.connected, pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(1500)]
+
+
+TROUBLE = ("common.signed_out", "common.away", "common.not_allowed", "common.refused", "home.missing")
+
+
+def troubles(seen: Visitor, language: str) -> list[str]:
+    """What is broken, and what a page says of a part that is away or refused (what stands around the names in it)."""
+    said = [max(re.split(r"{\w+}", texts(language)[key]), key=len).strip() for key in TROUBLE]
+    shown = seen.page.locator('[data-testid="stApp"]').inner_text()
+    return [*seen.page.locator('[data-testid="stException"]').all_inner_texts(), *(text for text in said if text in shown)]
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
@@ -17,7 +30,8 @@ def test_every_page_opens_in_both_languages_without_an_error(open_as, lived, lan
     with open_as("admin", language=language, width=width) as seen:
         for spec in PAGES:
             seen.open(spec.path)
-            seen.sees(texts(language)[f"{spec.name}.title"])
+            expect(seen.page.get_by_role("heading", level=1)).to_have_text(texts(language)[f"{spec.name}.title"])
+            assert troubles(seen, language) == [], spec.path
             seen.picture(lived.pictures, f"{spec.name}-{language}-{width}")
         assert seen.page.title() == "Video Social Analytics Dashboard"
         assert seen.errors == []
