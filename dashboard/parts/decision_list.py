@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.escaped import plain
+from dashboard.formats import parsed
 from dashboard.told import rule_words
 from dashboard.view import View, empty, guarded, live
 from dashboard.words import named
@@ -21,6 +22,8 @@ ROWS = 12
 SECONDS = 3.0
 ASKED = "decisions_asked"
 """Of the session: whose story is to be told."""
+EARLIEST = date(1970, 1, 1)
+"""Left to itself the calendar begins ten years ago by wall time, which a replay knows nothing of."""
 Row = Callable[[View, dict[str, Any], int], None]
 COLOURS = {"accepted": "green", "absorbed": "blue", "deferred": "orange", "suppressed": "red", "stale": "violet", "paused": "violet", "ignored": "gray"}
 SEVERITIES = {"low": "gray", "medium": "blue", "high": "orange", "critical": "red"}
@@ -44,7 +47,7 @@ def _filters(view: View) -> dict[str, Any]:
     with columns[3]:
         severity = chosen(t("decisions.filter.severity"), [one.word for one in Severity], partial(named, t, "names.severity"), "decisions_severity")
     with columns[4]:
-        day = st.date_input(t("decisions.filter.day"), value=None, key="decisions_day")
+        day = day_of(view, "decisions_day")
     every = st.toggle(t("decisions.filter.every"), key="decisions_every", help=t("decisions.filter.every_help"))
     wanted = {"model": model, "event_type": event_type, "outcome": outcome, "severity": severity, **within(view, day)}
     return wanted if every or outcome else {**wanted, "skip_ignored": True}
@@ -54,6 +57,14 @@ def chosen(label: str, options: list[str], words: Any, key: str) -> str | None:
     """One of them, or none: all."""
     picked: str | None = st.selectbox(label, options, index=None, format_func=words, key=key, placeholder="–")
     return picked
+
+
+def day_of(view: View, key: str) -> Any:
+    """A day, or none. No later one than today by platform time, or the last that something was decided on."""
+    found = view.api.get("/overview")
+    known = [found["clock"] and found["clock"]["now"], found["decision"] and found["decision"]["decided_at"]]
+    days = [parsed(one).astimezone(view.fmt.zone).date() for one in known if one]
+    return st.date_input(view.t("decisions.filter.day"), value=None, min_value=EARLIEST, max_value=max(days) if days else "today", key=key, format="YYYY-MM-DD")
 
 
 def within(view: View, day: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.escaped import plain
-from dashboard.parts.decision_list import chosen, explain_button, listed, within
+from dashboard.parts.decision_list import chosen, day_of, explain_button, listed, within
 from dashboard.told import reason_words
 from dashboard.view import View
 from dashboard.words import named
@@ -25,7 +25,7 @@ def event_list(view: View) -> None:
     with columns[1]:
         subject = st.text_input(t("decisions.filter.subject"), key="events_subject", max_chars=256, help=t("decisions.filter.subject_help")) or None
     with columns[2]:
-        day = st.date_input(t("decisions.filter.day"), value=None, key="events_day")
+        day = day_of(view, "events_day")
     listed(view, "/events", {"type": event_type, "subject": subject, **within(view, day)}, _row, t("decisions.no_events"))
 
 

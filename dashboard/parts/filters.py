@@ -57,7 +57,7 @@ def filters(view: View, held: Mapping[str, Any]) -> Chosen:
         )
         threshold = st.slider(t("performance.threshold"), 0, 100, THRESHOLD, help=t("performance.threshold_help"), key="performance_threshold")
         engagement = st.slider(t("performance.engagement_threshold"), 0.0, 30.0, ENGAGEMENT, 0.5, format="%.1f%%", key="performance_engagement")
-    begins, ends = whole(picked, latest)
+    begins, ends = whole(picked, first, latest)
     return Chosen(begins, ends, categories, threshold, round(engagement / 100, 4))
 
 
@@ -71,9 +71,9 @@ def usual(names: Mapping[int, str]) -> list[int]:
     return [category for category in (MUSIC, GAMING) if category in names]
 
 
-def whole(picked: Any, last: date) -> tuple[date, date]:
-    """A range of which only the first day is picked yet goes to the end."""
+def whole(picked: Any, first: date, last: date) -> tuple[date, date]:
+    """A range of which only the first day is picked yet goes to the end; none is all there is."""
     days = list(picked) if isinstance(picked, tuple | list) else [picked]
     if not days:
-        return date.min, last
+        return first, last
     return days[0], days[1] if len(days) > 1 else last

@@ -67,6 +67,7 @@ FOUND |= {"examples": [{**EXAMPLE, "running": ["retrain accepted now high"], "mo
 def answers(**changes: Any) -> dict[str, Any]:
     found = {
         "GET /models": {"models": [{"model": MODEL}]},
+        "GET /overview": {"clock": {"now": "2025-08-07T15:30:00Z"}, "decision": {"decided_at": AT}},
         "GET /decisions": {"decisions": [DECISION], "next_cursor": "older"},
         "GET /events": {"events": [EVENT], "next_cursor": None},
         "GET /events/e1/explain": EXPLAINED,
@@ -113,7 +114,9 @@ def test_filters_and_pages_are_serving_s() -> None:
 def test_a_day_is_the_viewers() -> None:
     stub = Stub(answers())
     ran = shown(page, stub)
-    ran.date_input("decisions_day").set_value(date(2025, 8, 7)).run()
+    picker = ran.date_input("decisions_day")
+    assert (picker.min, picker.max) == (date(1970, 1, 1), date(2025, 8, 8))  # today by platform time, where the viewer is
+    picker.set_value(date(2025, 8, 7)).run()
     last = asked(stub, "/decisions")[-1]
     assert (last["since"], last["until"]) == ("2025-08-07T00:00:00+09:00", "2025-08-08T00:00:00+09:00")
 
@@ -174,6 +177,17 @@ def test_a_moved_slider_asks_once_and_shows_the_difference() -> None:
     for words in ("1 of 40 decisions would differ", "0.6 → 0.9", "Retrain: accepted, later"):
         assert words in told
     assert (ran.metric[0].value, ran.metric[0].delta) == ("2", "-2")
+
+
+@pytest.mark.parametrize(
+    ("overview", "last"),
+    [
+        pytest.param({"clock": {"now": "2025-08-01T00:00:00Z"}, "decision": {"decided_at": AT}}, date(2025, 8, 7), id="decided-later-than-the-clock"),
+        pytest.param({"clock": {"now": "2025-08-01T00:00:00Z"}, "decision": None}, date(2025, 8, 1), id="nothing-decided"),
+    ],
+)
+def test_no_later_day_is_offered_than_there_can_be(overview: dict[str, Any], last: date) -> None:
+    assert at("events", Stub(answers(**{"GET /overview": overview}))).date_input("events_day").max == last
 
 
 @pytest.mark.parametrize(

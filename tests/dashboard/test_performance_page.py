@@ -76,12 +76,12 @@ def test_without_a_champion_movers_are_still_shown() -> None:
     [
         ((date(2025, 7, 1), date(2025, 7, 5)), (date(2025, 7, 1), date(2025, 7, 5))),
         ((date(2025, 7, 1),), (date(2025, 7, 1), date(2025, 7, 20))),
-        ((), (date.min, date(2025, 7, 20))),
+        ((), (date(2025, 7, 1), date(2025, 7, 20))),
     ],
     ids=["whole", "half-picked", "cleared"],
 )
 def test_a_half_picked_range_goes_to_the_end(picked, days) -> None:
-    assert whole(picked, date(2025, 7, 20)) == days
+    assert whole(picked, date(2025, 7, 1), date(2025, 7, 20)) == days
 
 
 def test_what_is_chosen_at_first_is_what_there_is() -> None:
