@@ -35,8 +35,8 @@ class ApiError(Exception):
 class Api:
     """Calls on behalf of one person. Every method raises ApiError, and nothing else, when there is no good answer."""
 
-    def __init__(self, pool: httpx.Client, token: str, signed_out: Callable[[], bool] = lambda: False) -> None:
-        """`signed_out`: whether the person has gone meanwhile; nothing is asked in their name then."""
+    def __init__(self, pool: httpx.Client, token: Callable[[], str], signed_out: Callable[[], bool] = lambda: False) -> None:
+        """`token`: as it is now. `signed_out`: whether the person has gone meanwhile; nothing is asked in their name then."""
         self._pool = pool
         self._token = token
         self._signed_out = signed_out
@@ -70,7 +70,7 @@ class Api:
     def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         if self._signed_out():
             raise ApiError(401, "signed out")
-        return {**headers, "Authorization": f"Bearer {self._token}"}
+        return {**headers, "Authorization": f"Bearer {self._token()}"}
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         answer = self._answer(method, path, **request)

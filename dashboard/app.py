@@ -7,14 +7,14 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.chrome import LANGUAGE_COOKIE, remember_language, style
+from dashboard.chrome import ENDING_SECONDS, LANGUAGE_COOKIE, ending, remember_language, style
 from dashboard.deployment import deployment
 from dashboard.escaped import plain
 from dashboard.formats import Formats
 from dashboard.pages import PAGES
 from dashboard.server import SESSION_COOKIE
 from dashboard.sessions import Session
-from dashboard.view import View, guarded
+from dashboard.view import View, guarded, live, sign_in_again
 from dashboard.words import LANGUAGES, Words, chosen, words
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     session = deployment().sessions.of(cookie(SESSION_COOKIE))
     if session is None:
         st.info(t("common.signed_out"))
-        st.html(f'<a class="eg-button" href="/sign-in" target="_self">{t("common.sign_in_again")}</a>')
+        sign_in_again(t)
         return
     view = View(deployment().api(session), t, Formats(language), session, language)
     pages = [
@@ -48,6 +48,7 @@ def main() -> None:
     ]
     current = st.navigation(pages)
     sidebar(t, session, language)
+    live(view, ending, seconds=ENDING_SECONDS)
     current.run()
 
 

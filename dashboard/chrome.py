@@ -1,17 +1,23 @@
-"""What surrounds every page: a few styles beyond the theme, and the cookie that remembers the language."""
+"""What surrounds every page: a few styles beyond the theme, the cookie that remembers the language, and the word that the session ends soon."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.view import View, sign_in_again
+
 LANGUAGE_COOKIE = "evergreen_lang"
 REMEMBERED_SECONDS = 365 * 24 * 3600
+WARNED_SECONDS = 300.0
+"""Before a session ends."""
+ENDING_SECONDS = 30.0
+"""How often that is looked at."""
 _STYLE = """<style>
 .eg-button, .eg-link {text-decoration: none; font-weight: 600}
-.eg-link, .eg-link:visited {color: light-dark(#12724d, #3fbf87)}
+.eg-link, .eg-link:visited, .eg-button, .eg-button:visited {color: light-dark(#12724d, #3fbf87)}
 .eg-button {border: 1px solid currentColor; border-radius: .5rem; padding: .4rem .9rem; display: inline-block}
 .block-container {padding-top: 3rem}
-@media (max-width: 640px) {.block-container {padding: 3rem 1rem 1rem} h1 {font-size: 1.6rem !important} h3 {font-size: 1.2rem !important}}
+@media (max-width: 640px) {.block-container {padding: 3.75rem 1rem 1rem} h1 {font-size: 1.6rem !important} h3 {font-size: 1.2rem !important}}
 </style>"""
 
 
@@ -26,3 +32,12 @@ def remember_language(language: str) -> None:
         f"document.documentElement.lang = '{language}'</script>",
         unsafe_allow_javascript=True,
     )
+
+
+def ending(view: View) -> None:
+    """Said while there is time to do something about it."""
+    left = view.session.seconds_left
+    if left < WARNED_SECONDS:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/timer: {view.t('common.ends_soon', minutes=view.fmt.number(max(left // 60, 1)))}", width="stretch")
+            sign_in_again(view.t, beside=True)

@@ -23,7 +23,7 @@ class Deployment:
     """For serving: who shows it is believed about its visitors' addresses. Empty: they are not told."""
 
     def api(self, session: Session) -> Api:
-        return Api(self.pool, session.token, session.signed_out.is_set)
+        return Api(self.pool, lambda: session.token, session.signed_out.is_set)
 
 
 @cache

@@ -97,7 +97,10 @@ def _page(request: Request, *, name: str = "", error: str = "", status: int = 20
 
 
 async def _show(request: Request) -> Response:
-    if _session_of(request) is not None:
+    session = _session_of(request)
+    if session is not None and "again" in request.query_params:
+        return _page(request, name=session.subject)
+    if session is not None:
         return RedirectResponse(_safe(request.query_params.get("next", "/")), 303)
     return _page(request)
 
@@ -115,7 +118,12 @@ async def _take(request: Request) -> Response:
     except Refused as error:
         return _page(request, name=name, error=error.key, status=error.status)
     answer = RedirectResponse(_safe(request.query_params.get("next", "/")), 303)
-    session = there.sessions.begin(name, token.roles, token.token, token.seconds)
+    known = _session_of(request)
+    if known is not None and known.subject == name:
+        there.sessions.renew(known, token.roles, token.token, token.seconds)
+        session = request.cookies[SESSION_COOKIE]
+    else:
+        session = there.sessions.begin(name, token.roles, token.token, token.seconds)
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
     answer.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="lax", secure=secure, max_age=int(token.seconds))
     return answer

@@ -1,7 +1,8 @@
 """Who is signed in. Tokens stay in this process: a browser holds a random id alone, in a cookie its scripts cannot read.
 
-Guarantee: no token reaches a browser, and an id is worth nothing once its token has expired or its person signed out. Failure: the dashboard
-is started again and forgets everybody. Remedy: they sign in again."""
+Guarantee: no token reaches a browser, no password is kept, and an id is worth nothing once its token has expired or its person signed out.
+Failure: the dashboard is started again and forgets everybody. Remedy: they sign in again. A token lives for as long as serving says and is not
+made anew without its person: who signs in again before it ends goes on in the same session, and every view of it with them."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ MOST = 10_000
 """The oldest is signed out when one more comes."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Session:
     subject: str
     roles: frozenset[Role]
@@ -26,6 +27,10 @@ class Session:
     ends_at: datetime
     signed_out: Event = field(default_factory=Event, repr=False, compare=False)
     """Views that are open hold the session: they learn of it here."""
+
+    @property
+    def seconds_left(self) -> float:
+        return (self.ends_at - wall_now()).total_seconds()
 
     def may(self, need: Need) -> bool:
         """What decides which pages and buttons there are; serving decides again."""
@@ -45,6 +50,11 @@ class Sessions:
             while len(self._open) > MOST:
                 self._open.popitem(last=False)[1].signed_out.set()
         return found
+
+    def renew(self, session: Session, roles: frozenset[Role], token: str, seconds: float) -> None:
+        """The same person has signed in again."""
+        with self._lock:
+            session.roles, session.token, session.ends_at = roles, token, wall_now() + timedelta(seconds=seconds)
 
     def of(self, session_id: str | None) -> Session | None:
         with self._lock:

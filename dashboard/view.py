@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -50,7 +51,7 @@ def trouble(view: View, error: ApiError, *, where: str = "") -> None:
     t = view.t
     if error.signed_out:
         st.warning(t("common.signed_out"), icon=":material/lock:")
-        st.html(f'<a class="eg-button" href="/sign-out" target="_self">{t("common.sign_in_again")}</a>')
+        sign_in_again(t)
     elif error.away:
         st.warning(t("common.away"), icon=":material/cloud_off:")
         st.button(t("common.try_again"), key=f"again-{where}-{error.title}-{error.detail}"[:200])
@@ -58,6 +59,14 @@ def trouble(view: View, error: ApiError, *, where: str = "") -> None:
         st.info(t("common.not_allowed"), icon=":material/block:")
     else:
         st.error(t("common.refused", why=plain(error.detail or error.title)), icon=":material/error:")
+
+
+def sign_in_again(t: Words, *, beside: bool = False) -> None:
+    """A link, and back to what is looked at. `beside`: in another tab, so that nothing typed in this one is lost."""
+    path = urlsplit(st.context.url or "").path or "/"
+    asked = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
+    back = quote(f"{path}?{asked}" if asked else path)
+    st.html(f'<a class="eg-button" href="/sign-in?again=1&amp;next={back}" target="{"_blank" if beside else "_self"}">{t("common.sign_in_again")}</a>')
 
 
 def empty(text: str, hint: str = "") -> None:

@@ -17,7 +17,7 @@ def api(answer: httpx.Response | Exception) -> tuple[Api, list[httpx.Request]]:
             raise answer
         return answer
 
-    return Api(connection_pool("http://serving", httpx.MockTransport(respond)), "secret"), asked
+    return Api(connection_pool("http://serving", httpx.MockTransport(respond)), lambda: "secret"), asked
 
 
 def test_it_asks_as_the_person_and_leaves_out_what_is_not_asked() -> None:

@@ -41,7 +41,7 @@ def reading(stop: threading.Event) -> Iterator[Callable[[Callable[[httpx.Request
     readers: list[ListReader] = []
 
     def begin(answer: Callable[[httpx.Request], httpx.Response]) -> ListReader:
-        readers.append(ListReader(Api(connection_pool("http://serving", httpx.MockTransport(answer)), "secret"), "a/b"))
+        readers.append(ListReader(Api(connection_pool("http://serving", httpx.MockTransport(answer)), lambda: "secret"), "a/b"))
         return readers[-1]
 
     yield begin

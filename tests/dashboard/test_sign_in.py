@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from dashboard.api_client import connection_pool
 from dashboard.deployment import Deployment
 from dashboard.sessions import Sessions
 from evergreen.core.access import Need, Role
+from evergreen.core.clock import wall_now
 from tests.support.dashboard_server import dashboard_server
 
 TOKEN = "a.token.of-servings"
@@ -87,6 +89,30 @@ def test_signing_out_ends_the_session_for_whoever_kept_the_cookie(visitor: httpx
     assert visitor.get("/sign-out").headers["location"] == "/sign-in"
     assert there.sessions.of(kept) is None
     assert visitor.get("/", headers=HTML | {"cookie": f"{server.SESSION_COOKIE}={kept}"}).status_code == 303
+
+
+def test_who_signs_in_again_goes_on_in_the_same_session_with_a_new_token(visitor: httpx.Client, there: Deployment) -> None:
+    signed_in(visitor)
+    kept = visitor.cookies[server.SESSION_COOKIE]
+    held = there.sessions.of(kept)
+    assert held is not None
+    held.token, held.ends_at = "an.old.token", wall_now() + timedelta(seconds=5)
+    assert visitor.get("/sign-in?next=/models").headers["location"] == "/models"  # who has a session and asks for no other
+    assert 'value="ann"' in visitor.get("/sign-in?again=1&next=/models").text
+    assert signed_in(visitor, again="1", next="/models").headers["location"] == "/models"
+    assert visitor.cookies[server.SESSION_COOKIE] == kept
+    assert there.sessions.of(kept) is held
+    assert (held.token, held.seconds_left > 3500) == (TOKEN, True)
+
+
+def test_somebody_else_gets_a_session_of_their_own(visitor: httpx.Client, there: Deployment) -> None:
+    signed_in(visitor)
+    kept = visitor.cookies[server.SESSION_COOKIE]
+    visitor.post("/sign-in", params={"again": "1"}, data={"name": "bob", "password": "right"})
+    mine, other = there.sessions.of(kept), there.sessions.of(visitor.cookies[server.SESSION_COOKIE])
+    assert mine is not None
+    assert other is not None
+    assert (mine.subject, other.subject) == ("ann", "bob")
 
 
 @pytest.mark.parametrize(

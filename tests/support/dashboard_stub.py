@@ -40,7 +40,7 @@ class Stub:
 
     def view(self, language: str = "en", role: Role = Role.OPERATOR) -> View:
         session = Session("ann", frozenset({role}), "a.token", datetime(2999, 1, 1, tzinfo=UTC))
-        return View(Api(connection_pool("http://serving", httpx.MockTransport(self)), "a.token"), words(language), Formats(language), session, language)
+        return View(Api(connection_pool("http://serving", httpx.MockTransport(self)), lambda: "a.token"), words(language), Formats(language), session, language)
 
 
 def shown(page: Page, stub: Stub, *, language: str = "en", role: Role = Role.OPERATOR, tab: str = "", **asked: str) -> AppTest:
