@@ -13,6 +13,7 @@ from dashboard.words import named
 from evergreen.core.access import Role
 
 SECRET = "admin_secret"  # noqa: S105 - where the answer that holds one waits for one view
+REVOKED = ("token_revoked", "tokens_revoked")
 ROLES = {"person": (Role.VIEWER, Role.ANALYST, Role.OPERATOR, Role.USER), "client": (Role.SERVICE, Role.VIEWER)}
 
 
@@ -25,9 +26,9 @@ def accounts(view: View) -> None:
         _change(view, found["accounts"])
     with right:
         _add(view)
-        _revoke_token(view)
+        _tokens(view, found["changes"])
     st.subheader(t("admin.changes.title"))
-    _changes(view, found["changes"])
+    _changes(view, found["changes"], t("admin.changes.empty"), t("admin.changes.title"))
 
 
 def _secret(view: View) -> None:
@@ -108,9 +109,19 @@ def _add(view: View) -> None:
                 st.rerun()
 
 
+def _tokens(view: View, changes: Sequence[Mapping[str, Any]]) -> None:
+    """Serving keeps no list of the tokens it gave out: those that were revoked are what can be told."""
+    t = view.t
+    with st.expander(t("admin.tokens.title"), icon=":material/token:"):
+        _revoke_token(view)
+        st.markdown(f"**{t('admin.tokens.list')}**")
+        _changes(view, [one for one in changes if one["what"] in REVOKED], t("admin.tokens.none"), t("admin.tokens.list"))
+        st.caption(t("admin.tokens.about"))
+
+
 def _revoke_token(view: View) -> None:
     t = view.t
-    with st.expander(t("admin.tokens.title"), icon=":material/token:"), st.form("token", enter_to_submit=False, border=False):
+    with st.form("token", enter_to_submit=False, border=False):
         token = st.text_input(t("admin.tokens.id"), max_chars=64, help=t("admin.tokens.help"))
         reason = reason_of(view, "why-token")
         if st.form_submit_button(t("admin.tokens.revoke"), icon=":material/block:"):
@@ -122,14 +133,14 @@ def _revoke_token(view: View) -> None:
                 st.rerun()
 
 
-def _changes(view: View, found: Sequence[Mapping[str, Any]]) -> None:
+def _changes(view: View, found: Sequence[Mapping[str, Any]], none: str, title: str) -> None:
     t, fmt = view.t, view.fmt
     if not found:
-        empty(t("admin.changes.empty"))
+        empty(none)
         return
     rows = [
         {"at": fmt.instant(one["at"]), "what": named(t, "admin.changed", one["what"]), "subject": one["subject"], "who": one["who"], "reason": one["reason"]}
         for one in found
     ]
     words = {name: st.column_config.TextColumn(t(f"admin.changes.{name}")) for name in rows[0]}
-    st.dataframe(rows, hide_index=True, column_config=words, height=min(38 + 35 * len(rows), 360), alt=t("admin.changes.title"))
+    st.dataframe(rows, hide_index=True, column_config=words, height=min(38 + 35 * len(rows), 360), alt=title)

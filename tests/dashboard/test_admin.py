@@ -28,7 +28,7 @@ LETTER = {
     "redriven_at": None,
 }
 WHOLE = LETTER | {"key": HOSTILE, "headers": [["trace", HOSTILE]], "value": HOSTILE, "cut": True}
-ACCOUNTS = {
+ACCOUNTS: dict[str, Any] = {
     "accounts": [{"name": "bob", "kind": "person", "roles": ["viewer"], "disabled_at": None}],
     "changes": [{"what": "added", "subject": "bob", "who": "cli:kim", "reason": HOSTILE, "at": AT}],
 }
@@ -134,6 +134,15 @@ def test_a_new_secret_is_shown_once() -> None:
     assert "shown-once-4567" in [code.value for code in seen.code]
     seen.run()
     assert "shown-once-4567" not in [code.value for code in seen.code]
+
+
+def test_revoked_tokens_are_listed_with_who_and_when() -> None:
+    revoked = [{"what": what, "subject": HOSTILE, "who": "cli:kim", "reason": "lost", "at": AT} for what in ("token_revoked", "tokens_revoked")]
+    told = stub(**{"GET /accounts": {**ACCOUNTS, "changes": [*revoked, *ACCOUNTS["changes"]]}})
+    seen = shown(page, told, tab="tab.accounts")
+    [listed] = [table.value for table in seen.dataframe if len(table.value) == len(revoked)]
+    assert [(row["subject"], row["who"], row["reason"]) for row in listed.to_dict("records")] == [(HOSTILE, "cli:kim", "lost")] * 2
+    assert any("No token was revoked lately" in one.value for one in shown(page, stub(), tab="tab.accounts").markdown)
 
 
 def test_an_account_is_added_with_its_roles() -> None:
