@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.chrome import ENDING_SECONDS, LANGUAGE_COOKIE, ending, remember_language, style
+from dashboard.chrome import ENDING_SECONDS, LANGUAGE_COOKIE, ending, loading, remember_language, style
 from dashboard.deployment import deployment
 from dashboard.escaped import plain
 from dashboard.formats import Formats
@@ -49,7 +49,8 @@ def main() -> None:
     current = st.navigation(pages)
     sidebar(t, session, language)
     live(view, ending, seconds=ENDING_SECONDS)
-    current.run()
+    with loading(t):
+        current.run()
 
 
 def keep_choices(but: Collection[str]) -> None:

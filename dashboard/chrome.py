@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 
 from dashboard.view import View, sign_in_again
+from dashboard.words import Words
 
 LANGUAGE_COOKIE = "evergreen_lang"
 REMEMBERED_SECONDS = 365 * 24 * 3600
@@ -17,6 +21,10 @@ _STYLE = """<style>
 .eg-link, .eg-link:visited, .eg-button, .eg-button:visited {color: light-dark(#12724d, #3fbf87)}
 .eg-button {border: 1px solid currentColor; border-radius: .5rem; padding: .4rem .9rem; display: inline-block}
 .block-container {padding-top: 3rem}
+.eg-loading {position: fixed; top: 4rem; left: 50%; z-index: 100; padding: .3rem 1rem; border-radius: 1rem; font-size: .9rem; color: #fff;
+  background: #12724d; opacity: 0; animation: eg-appear .2s .6s forwards}
+[data-testid="stElementContainer"]:has(.eg-loading) {position: absolute}
+@keyframes eg-appear {to {opacity: 1}}
 @media (max-width: 640px) {.block-container {padding: 3.75rem 1rem 1rem} h1 {font-size: 1.6rem !important} h3 {font-size: 1.2rem !important}}
 </style>"""
 
@@ -32,6 +40,17 @@ def remember_language(language: str) -> None:
         f"document.documentElement.lang = '{language}'</script>",
         unsafe_allow_javascript=True,
     )
+
+
+@contextmanager
+def loading(t: Words) -> Iterator[None]:
+    """Said while a page is being made, once that takes long enough to be noticed."""
+    place = st.empty()
+    place.html(f'<div class="eg-loading" role="status">{t("common.loading")}</div>')
+    try:
+        yield
+    finally:
+        place.empty()
 
 
 def ending(view: View) -> None:

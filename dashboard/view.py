@@ -32,18 +32,35 @@ class View:
 Page = Callable[[View], None]
 
 
-def guarded(page: Page, view: View) -> None:
-    """The page, or what is the matter in its place: never a stack trace."""
+AGAIN_SECONDS = 5.0
+
+
+def guarded(page: Page, view: View, *, again: bool = True) -> None:
+    """The page, or what is the matter in its place: never a stack trace. `again`: while serving is away, the page looks again by itself
+    (which would close a dialog)."""
     try:
         page(view)
     except ApiError as error:
         part = getattr(page, "func", page)
         trouble(view, error, where=f"{part.__module__}.{part.__qualname__}")
+        if error.away and again:
+            _look_again()
+
+
+def _look_again() -> None:
+    first = [True]
+
+    def look() -> None:
+        if not first:
+            st.rerun()
+        first.clear()
+
+    st.fragment(look, run_every=AGAIN_SECONDS)()
 
 
 def live(view: View, part: Page, *, seconds: float) -> None:
     """A part of a page that looks again by itself, without the rest of the page. Trouble stays within it and ends when it ends."""
-    st.fragment(lambda: guarded(part, view), run_every=seconds)()
+    st.fragment(lambda: guarded(part, view, again=False), run_every=seconds)()
 
 
 def trouble(view: View, error: ApiError, *, where: str = "") -> None:

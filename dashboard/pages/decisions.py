@@ -38,7 +38,7 @@ def _tell(view: View) -> None:
     """The story somebody asked for: by a button, or by the address (`?action=ID`, `?event=ID`), to which other pages and Airflow's UI link."""
     asked = st.session_state.pop(ASKED, None) or _linked()
     if asked is not None:
-        st.dialog(view.t("decisions.explain"), width="large")(partial(guarded, partial(story, *asked), view))()
+        st.dialog(view.t("decisions.explain"), width="large")(partial(guarded, partial(story, *asked), view, again=False))()
 
 
 def _linked() -> tuple[str, str] | None:

@@ -33,7 +33,7 @@ def change_buttons(view: View, model: dict[str, Any], versions: list[dict[str, A
 
 def _open(view: View, title: str, body: Any) -> None:
     st.session_state.pop("models_key", None)
-    st.dialog(title, width="medium")(lambda: guarded(body, view))()
+    st.dialog(title, width="medium")(lambda: guarded(body, view, again=False))()
 
 
 def promotion(others: list[dict[str, Any]], view: View) -> None:
