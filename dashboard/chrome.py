@@ -20,6 +20,10 @@ _STYLE = """<style>
 .eg-button, .eg-link {text-decoration: none; font-weight: 600}
 .eg-link, .eg-link:visited, .eg-button, .eg-button:visited {color: light-dark(#12724d, #3fbf87)}
 .eg-button {border: 1px solid currentColor; border-radius: .5rem; padding: .4rem .9rem; display: inline-block}
+[role="radio"][aria-checked="true"], [role="radio"][aria-checked="true"] p, [role="tab"][aria-selected="true"], [role="tab"][aria-selected="true"] p {
+  color: light-dark(#12724d, #3fbf87) !important}
+a:focus-visible, [role="tab"]:focus-visible {outline: 3px solid light-dark(#12724d, #3fbf87) !important; outline-offset: 2px; border-radius: .3rem}
+[data-testid="stSidebar"][data-collapsed="true"] {visibility: hidden}
 .block-container {padding-top: 3rem}
 .eg-loading {position: fixed; top: 4rem; left: 50%; z-index: 100; padding: .3rem 1rem; border-radius: 1rem; font-size: .9rem; color: #fff;
   background: #12724d; opacity: 0; animation: eg-appear .2s .6s forwards}
