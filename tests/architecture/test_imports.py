@@ -29,6 +29,7 @@ IMPORTED_AS = {
     "pydantic-settings": ("pydantic_settings",),
     "pytest-timeout": ("pytest_timeout",),
     "pyjwt": ("jwt",),
+    "python-slugify": ("slugify",),
     "pyyaml": ("yaml",),
     "ruff": (),
     "scikit-learn": ("sklearn", "sklearn.ensemble"),

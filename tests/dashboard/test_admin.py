@@ -160,7 +160,7 @@ def test_an_account_is_added_with_its_roles() -> None:
 @pytest.mark.parametrize(("answer", "same"), [(503, True), (422, False)])
 def test_pressed_again_it_is_the_same_request_until_there_was_an_answer(answer: int, same: bool) -> None:
     told = stub(**{"POST /accounts/secret": answer})
-    seen = shown(page, told)
+    seen = shown(page, told, tab="tab.accounts")
     seen.text_input(key="why-change").input("forgotten")
     press(press(seen, "Do it"), "Do it")
     told.answers["POST /accounts/secret"] = {"name": "bob", "secret": "shown-once-4567"}

@@ -9,7 +9,7 @@ import pytest
 from dashboard.charts.backtest import actions_side_by_side
 from dashboard.charts.measures import CHANGE, measure_name, measures
 from dashboard.charts.models import retrain_worth, service_timeline, versions_compared
-from dashboard.formats import HERE, Formats
+from dashboard.formats import Formats
 from dashboard.words import words
 
 T = words("en")

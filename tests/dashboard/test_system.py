@@ -198,7 +198,7 @@ def test_a_silence_needs_a_reason_and_is_asked_for_with_it() -> None:
 def test_what_was_silenced_before_says_who_ended_it() -> None:
     ended = SILENCE | {"running": False, "ended_time": AT, "ended_by": "api:lee"}
     old, over = ended | {"ended_by": None}, SILENCE | {"running": False}
-    seen = shown(page, stub(**{"/silences": {"silences": [SILENCE, ended, old, over]}}))
+    seen = shown(page, stub(**{"/silences": {"silences": [SILENCE, ended, old, over]}}), tab="tab.alerts")
     [table] = [one.value for one in seen.dataframe if "ended_by" in one.value.columns]
     assert list(table["ended_by"]) == ["api:lee", "not recorded", "nobody: its time was over"]
     assert list(table["why"]) == [HOSTILE] * 3

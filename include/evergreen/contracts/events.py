@@ -138,7 +138,7 @@ class ModelDeployed(Payload):
 class ModelPerformanceDegraded(Payload):
     model_name: str
     model_version: VersionName
-    metric: str | None = Field(default=None, description="what is worse: the model's own metric, or `click_through_rate`, of which more is better")
+    metric: str | None = Field(default=None, description="what was measured; `click_through_rate`: of the lists shown")
     performance_drop: float = Field(ge=0, description="relative, 0.15 = 15 %")
     current_performance: float
     baseline_performance: float
@@ -224,20 +224,19 @@ class ActionRequested(Payload):
     action: Action
 
 
-class ActionCompleted(Payload):
+class _OfAction(Payload):
     action_id: str
     kind: str
     model: str
     target: str = "-"
+
+
+class ActionCompleted(_OfAction):
     run_id: str
     result: dict[str, Any] = {}
 
 
-class ActionFailed(Payload):
-    action_id: str
-    kind: str
-    model: str
-    target: str = "-"
+class ActionFailed(_OfAction):
     attempts: int = Field(ge=0)
     error: str
 
