@@ -14,15 +14,18 @@ from functools import cache
 from dashboard.formats import Formats
 from dashboard.words import FALLBACK, Words, named, texts
 
-LONGEST = 1000
-"""What is longer was not made from a template."""
-SENTENCES = ("gate", "reason", "what", "why")
-"""In braces that hold whole sentences."""
+LONGEST, LONGEST_SENTENCE, LONGEST_VALUE = 4000, 400, 100
+"""What is longer was not made from a template. Anybody may write a reason, and looking for several values in a text takes time that grows with a
+power of its length."""
+SENTENCES, LISTS = ("gate", "reason", "what", "why"), ("days", "features", "numbers")
+"""In braces that hold whole sentences, and several values."""
 GUARDS = ("stale", "cooldown", "storm", "working_hours", "blast_radius", "coalescing", "superseded", "paused")
 
 
 def told(t: Words, fmt: Formats, group: str, text: str) -> str:
     """`group`: the part of the templates to look in. A sentence of several is told one by one."""
+    if len(text) > LONGEST:
+        return text
     whole = _told(t, fmt, group, text)
     if whole is not None:
         return whole
@@ -60,7 +63,7 @@ def feature_words(t: Words, name: str) -> str:
 
 
 def _told(t: Words, fmt: Formats, group: str, text: str) -> str | None:
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_SENTENCE:
         return None
     for key, template in _templates(group):
         found = template.fullmatch(text)
@@ -82,7 +85,8 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 def _place(name: str) -> str:
     """Of one value: within its sentence, where it is none itself."""
-    return f"(?P<{name}>.+)" if name in SENTENCES else f"(?P<{name}>(?:(?!; ).)+?)"
+    most = LONGEST_SENTENCE if name in LISTS else LONGEST_VALUE
+    return f"(?P<{name}>.+)" if name in SENTENCES else f"(?P<{name}>(?:(?!; ).){{1,{most}}}?)"
 
 
 def _as_it_is(t: Words, fmt: Formats, value: str) -> str:

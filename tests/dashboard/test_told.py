@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import date
 
 import pytest
@@ -90,6 +91,14 @@ def test_codes_rules_and_features_have_words_or_their_own_names() -> None:
 def test_nothing_grows_with_what_somebody_sends() -> None:
     text = "a: " * 2000
     assert told(*KO, "drift", text) == text
+
+
+@pytest.mark.parametrize("text", [" > " * 130, " against : , not better by " * 14 + "\n", "; ".join([" > " * 130] * 10), " > : " * 100_000])
+def test_what_somebody_wrote_to_be_slow_is_not(text: str) -> None:
+    begun = time.process_time()
+    for group in ("path", "gate", "reason"):
+        assert told(*KO, group, text) == text
+    assert time.process_time() - begun < 10  # measured: 0.1 s at most; without bounds minutes
 
 
 def test_every_template_has_a_place_for_each_of_its_words_once() -> None:
