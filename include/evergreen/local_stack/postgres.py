@@ -101,6 +101,10 @@ def _make_readable(folder: Path) -> None:
 def prepare(context: StackContext, progress: Progress) -> None:
     """Create the cluster once; a creation that broke off leaves nothing that counts. Raises `StackError`."""
     data = data_folder(context)
+    if _is_of_a_home_that_is_gone(context, data):
+        left = data.parent.with_name(f"{data.parent.name}.left-{int((data / 'PG_VERSION').stat().st_mtime)}")
+        data.parent.rename(left)
+        progress(f"databases of an earlier home at this place were left over: they lie in {left} now, and can be deleted")
     if (data / "PG_VERSION").exists():
         return
     progress("creating the Postgres cluster")
@@ -124,6 +128,15 @@ def prepare(context: StackContext, progress: Progress) -> None:
     for stamp in context.home.stamp_file("any").parent.glob("*"):
         stamp.unlink()  # the schemas they speak of are gone
     unfinished.rename(data)
+
+
+def _is_of_a_home_that_is_gone(context: StackContext, data: Path) -> bool:
+    """A home that was deleted by hand leaves what lies outside of it (`AWAY`): nobody has the password to it any more, and every part would wait for
+    it. The home that is there now has never migrated a schema, and its password is younger than the cluster."""
+    cluster, password = data / "PG_VERSION", context.home.credentials_file
+    if not data.is_relative_to(AWAY) or not cluster.exists() or any(context.home.stamp_file("any").parent.glob("*")):
+        return False
+    return password.exists() and password.stat().st_mtime > cluster.stat().st_mtime
 
 
 def _initdb(context: StackContext, account: Account | None, folder: Path, password: Path) -> None:
