@@ -6,7 +6,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.words import texts
+from dashboard.told import feature_words
+from dashboard.words import texts, words
 from evergreen.core.access import Role
 from tests.support.browser import SECONDS
 from tests.support.lived import Lived
@@ -43,6 +44,7 @@ def test_the_storys_drift_is_drawn_in_both_languages(open_as, lived: Lived, lang
 def test_a_features_numbers_are_the_apis_and_follow_the_choice(open_as, lived: Lived) -> None:
     newest = next(one for one in asked(lived, "/drift?model=video_performance")["reports"] if one["drifted"])
     report = asked(lived, f"/drift/reports/{newest['id']}")
+    other = feature_words(words("en"), report["features"][1]["feature"])
     with open_as("analyst") as seen:
         seen.open("/drift")
         for feature in (report["features"][0], report["features"][1]):
@@ -50,14 +52,13 @@ def test_a_features_numbers_are_the_apis_and_follow_the_choice(open_as, lived: L
             if feature is report["features"][0]:
                 chosen = seen.page.get_by_role("combobox").last
                 chosen.click()
-                chosen.fill(report["features"][1]["feature"])
-                options = [one.inner_text() for one in seen.page.get_by_role("option").all()]
-                at = next(at for at, one in enumerate(options) if one.split()[0] == report["features"][1]["feature"])
-                seen.page.get_by_role("option").nth(at).click()
+                chosen.fill(other)
+                options = [one.inner_text().removesuffix(" ●") for one in seen.page.get_by_role("option").all()]
+                seen.page.get_by_role("option").nth(options.index(other)).click()
         if report["distributions"]:
             found = asked(lived, f"/drift/reports/{newest['id']}/distribution?feature={report['features'][1]['feature']}")
             assert sum(bar["current"] for bar in found["bars"]) == pytest.approx(1)
-            seen.sees(texts("en")["drift.distribution.title"].format(feature=report["features"][1]["feature"]))
+            seen.sees(texts("en")["drift.distribution.title"].format(feature=other))
             bars = seen.page.locator(f"{CHART} .barlayer .point path").filter(visible=True)  # the bar of no rows has no width
             expect(bars.first).to_be_visible(timeout=SECONDS * 1000)
         assert seen.errors == []
