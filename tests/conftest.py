@@ -6,9 +6,11 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.core.clock import wall_now
 from evergreen.local_stack.testing import stack
 from evergreen.settings import Settings
+from tests.support.claims import emptied
 from tests.support.last_words import homes, last_words
 
 
@@ -27,6 +29,14 @@ def postgres_settings() -> Iterator[Settings]:
     """Postgres alone, migrated."""
     with stack({"postgres"}) as settings:
         yield settings
+
+
+@pytest.fixture
+def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
+    """That Postgres, with nothing in it."""
+    made = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Literal
 
@@ -13,18 +12,9 @@ from evergreen.adapters.postgres.store import PostgresStore
 from evergreen.contracts.events import DataIngested, Window
 from evergreen.ports.batches import BatchRow
 from evergreen.services.await_batches import AwaitBatches, BatchesNotIn
-from evergreen.settings import Settings
-from tests.support.claims import emptied
 
 pytestmark = pytest.mark.connected
 DAY = date(2025, 7, 1)
-
-
-@pytest.fixture
-def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
-    made = PostgresStore(postgres_settings.postgres.dsn.get_secret_value())
-    yield emptied(made)
-    made.close()
 
 
 def announced(batch_id: str, sha256: str = "a" * 64) -> DataIngested:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -18,19 +17,10 @@ from evergreen.ports.versions import VersionRow
 from evergreen.services.carry_out import CarryOut
 from evergreen.services.model_work import ModelWork
 from evergreen.services.retrain import Retrain
-from evergreen.settings import Settings
-from tests.support.claims import emptied
 from tests.support.tiny import BREAK, NAME, FrameLake, tiny_rows, tiny_spec
 
 pytestmark = pytest.mark.connected
 NOW = datetime(2025, 3, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
-    made = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
-    yield made
-    made.close()
 
 
 def _serves(store: PostgresStore, version: int, trained_from: date) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -25,7 +24,6 @@ from serving import policy_desk
 from serving.model_desk import ModelDesk
 from serving.own_store import OwnStore
 from serving.policy_desk import PolicyDesk
-from tests.support.claims import emptied
 from tests.support.deciding import DRIFT, FILE, POLICY
 from tests.support.events import event
 from tests.support.intake_bench import Bench
@@ -39,13 +37,6 @@ DAYS = (date(2025, 7, 24), date(2025, 8, 3))
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
-    made = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
-    yield made
-    made.close()
 
 
 @pytest.fixture

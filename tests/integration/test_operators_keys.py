@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,7 +19,6 @@ from evergreen.settings import Settings
 from serving.admin_desk import RealAdminDesk
 from serving.experiment_desk import ExperimentDesk
 from serving.own_store import OwnStore
-from tests.support.claims import emptied
 from tests.support.events import NOON
 from tests.support.tiny import NAME, tiny_spec
 from tests.support.worked_desk import Letters
@@ -32,13 +30,6 @@ ANN = "api:ann"
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
-    made = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
-    yield made
-    made.close()
 
 
 @pytest.fixture

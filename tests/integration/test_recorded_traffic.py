@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,9 @@ from evergreen.ports.traffic import RecordedRequest
 from evergreen.services.candidates import Origin, new_version
 from evergreen.services.gates_served import replay
 from evergreen.services.training import train_candidate
-from evergreen.settings import Settings
-from tests.support.claims import emptied
 
 pytestmark = pytest.mark.connected
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
-    made = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
-    yield made
-    made.close()
 
 
 def _row(number: int, *, entity: str | None, version: int = 1, age: timedelta = timedelta()) -> PredictionRow:

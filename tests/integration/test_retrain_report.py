@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,11 @@ from evergreen.ports.champions import DeploymentRow
 from evergreen.ports.messaging import Received
 from evergreen.ports.versions import VersionRow
 from evergreen.services.retrain_report import RetrainReports
-from evergreen.settings import Settings
-from tests.support.claims import emptied
 from tests.support.tiny import NAME, tiny_spec
 
 pytestmark = pytest.mark.connected
 NOW = datetime(2025, 8, 11, 1, tzinfo=UTC)
 DAYS = Window(first_day=date(2025, 7, 24), last_day=date(2025, 7, 30))
-
-
-@pytest.fixture
-def store(postgres_settings: Settings) -> Iterator[PostgresStore]:
-    made = emptied(PostgresStore(postgres_settings.postgres.dsn.get_secret_value()))
-    yield made
-    made.close()
 
 
 @pytest.fixture

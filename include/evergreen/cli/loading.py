@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,12 +51,9 @@ def _watched(made: Parts, announced: Sequence[DataIngested], timeout: float, as_
     for number, row in enumerate(AwaitBatches(made.store).run(announced, timeout), 1):
         if row.status == "rejected":
             rejected.append(row.batch_id)
-        if as_json:
-            days = {"first_day": str(row.first_day), "last_day": str(row.last_day)}
-            typer.echo(json.dumps({**days, "rows": row.rows, "batch_id": row.batch_id, "status": row.status, "quarantined": row.quarantined}))
-        else:
-            aside = f", {row.quarantined} set aside" if row.quarantined else ""
-            typer.echo(f"{row.first_day}…{row.last_day}  {row.rows:6} rows  {row.status}{aside} ({number} of {len(announced)})")
+        aside = f", {row.quarantined} set aside" if row.quarantined else ""
+        more: dict[str, str | int] = {"batch_id": row.batch_id, "status": row.status, "quarantined": row.quarantined}
+        say_days(row.first_day, row.last_day, row.rows, as_json, f"{row.status}{aside} ({number} of {len(announced)})", **more)
     return rejected
 
 
@@ -69,7 +67,12 @@ def fail_over_unreadable(batches: Sequence[Batch]) -> None:
 
 
 def say_batch(batch: Batch, as_json: bool, said: str, **more: str) -> None:
+    say_days(batch.first_day, batch.last_day, len(batch.rows), as_json, said, **more)
+
+
+def say_days(first_day: date, last_day: date, rows: int, as_json: bool, said: str, **more: str | int) -> None:
+    """`said` for people, `more` in JSON."""
     if as_json:
-        typer.echo(json.dumps({"first_day": str(batch.first_day), "last_day": str(batch.last_day), "rows": len(batch.rows), **more}))
+        typer.echo(json.dumps({"first_day": str(first_day), "last_day": str(last_day), "rows": rows, **more}))
     else:
-        typer.echo(f"{batch.first_day}…{batch.last_day}  {len(batch.rows):6} rows  {said}")
+        typer.echo(f"{first_day}…{last_day}  {rows:6} rows  {said}")

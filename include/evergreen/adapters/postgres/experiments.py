@@ -18,14 +18,16 @@ LATE = timedelta(minutes=5)
 """After a user's time: his last click may still be on its way to the tables."""
 _COLUMNS = """name, model, variants, share, metric, window_seconds, started_by, reason,
     started_time, until_time, status, ended_by, ended_time, end_reason, looked_time, found"""
-_COUNTS = """
+CLICKED = """SELECT DISTINCT s.user_id, s.list_id FROM shown s JOIN interactions i ON i.user_id = s.user_id AND i.context ->> 'list_id' = s.list_id
+    WHERE i.kind = 'recommendation_click' AND i.time >= %(since)s AND i.time >= s.time AND"""
+"""Lists of `shown` that were clicked on, until whenever a click counts."""
+_COUNTS = f"""
 WITH shown AS (
     SELECT user_id, list_id, variant, time, first_value(time) OVER his AS first_time, first_value(variant) OVER his AS first_variant
     FROM exposures WHERE experiment = %(name)s AND time >= %(since)s AND time <= %(now)s
     WINDOW his AS (PARTITION BY user_id ORDER BY time, list_id)
 ), clicked AS (
-    SELECT DISTINCT s.user_id, s.list_id FROM shown s JOIN interactions i ON i.user_id = s.user_id AND i.context ->> 'list_id' = s.list_id
-    WHERE i.kind = 'recommendation_click' AND i.time >= %(since)s AND i.time >= s.time AND i.time <= s.first_time + %(window)s
+    {CLICKED} i.time <= s.first_time + %(window)s
 ), people AS (
     SELECT s.first_variant AS variant, bool_or(s.variant <> s.first_variant) AS crossed, s.first_time + %(window)s + %(late)s <= %(now)s AS is_over,
            count(*) FILTER (WHERE s.time <= s.first_time + %(window)s) AS lists, count(c.list_id) AS clicks

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg2.extensions
 import psycopg2.extras
 
+from evergreen.adapters.postgres.experiments import CLICKED
 from evergreen.core.experiment_verdict import Counts
 from evergreen.ports.performance import AskedPrediction, LabelledPrediction, PerformanceEstimate, PerformanceReport
 
@@ -32,13 +33,12 @@ _JOINED = """
         AND (%(before)s::timestamptz IS NULL OR p.time < %(before)s)
     ORDER BY p.entity, p.time DESC"""
 
-_CLICKS = """
+_CLICKS = f"""
 WITH shown AS (
     SELECT user_id, list_id, min(time) AS time FROM exposures
     WHERE model = %(model)s AND version = %(version)s AND time >= %(since)s AND time < %(until)s GROUP BY user_id, list_id
 ), clicked AS (
-    SELECT DISTINCT s.user_id, s.list_id FROM shown s JOIN interactions i ON i.user_id = s.user_id AND i.context ->> 'list_id' = s.list_id
-    WHERE i.kind = 'recommendation_click' AND i.time >= %(since)s AND i.time >= s.time AND i.time <= s.time + %(within)s
+    {CLICKED} i.time <= s.time + %(within)s
 ), people AS (
     SELECT count(*) AS lists, count(c.list_id) AS clicks FROM shown s LEFT JOIN clicked c USING (user_id, list_id) GROUP BY s.user_id
 )
